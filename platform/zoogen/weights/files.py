@@ -1,0 +1,126 @@
+"""Weights of K networks of one structure in one safetensors file, tensors stacked along their first axis."""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from zoogen.errors import ZoogenError
+from zoogen.weights.layout import ParameterLayout
+
+_HEADER_LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header, little-endian
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """What a weights file holds.
+
+    Attributes:
+        tensors: name to a [K, *shape] float32 tensor, finite throughout.
+        metadata: text by key.
+    """
+
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str]
+
+    @property
+    def count(self) -> int:
+        """Number K of networks."""
+        return next(iter(self.tensors.values())).shape[0]
+
+
+def write_weights(path: str | Path, layout: ParameterLayout, flat: Tensor, metadata: Mapping[str, str]) -> None:
+    """Write flat weights [K, D] as tensors [K, *shape] by name; folders are made as needed.
+
+    The file appears whole or not at all: it is written beside its place and then renamed into it.
+
+    Raises:
+        ZoogenError: `flat` is not [K >= 1, D], holds values that are not finite, or cannot be written.
+    """
+    path = Path(path)
+    if flat.ndim != 2 or flat.shape[0] == 0:
+        raise ZoogenError(f"weights for {path} have shape {list(flat.shape)}, expected [K, {layout.size}] with K >= 1")
+    stacked = layout.unflatten(flat.detach().to("cpu", torch.float32))
+    for name, tensor in stacked.items():
+        _require_finite(name, tensor, f"not writing {path}")
+    # unflatten gives views of one vector, which safetensors refuses: clone each into its own memory.
+    tensors = {name: tensor.contiguous().clone() for name, tensor in stacked.items()}
+    write_bytes(path, save(tensors, metadata={key: str(value) for key, value in metadata.items()}))
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a file whole or not at all, replacing what is there; folders are made as needed.
+
+    Raises:
+        ZoogenError: the folder or file cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ZoogenError(f"cannot write {path}: {reason}; choose a file in a writable folder") from None
+
+
+def read_weights(path: str | Path) -> WeightsFile:
+    """Read and check a weights file.
+
+    Raises:
+        ZoogenError: the file is missing or no safetensors file, holds no networks, tensors of different K,
+            tensors that are not floating point, or values that are not finite.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ZoogenError(f"cannot read weights file {path}: {error.strerror}; give a safetensors file") from None
+    try:
+        stored = load(data)
+        header = json.loads(data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + int.from_bytes(data[:8], "little")])
+    except (SafetensorError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ZoogenError(f"{path} is not a safetensors file ({reason}); write it with safetensors.save_file") from None
+    if not stored:
+        raise ZoogenError(f"{path} holds no tensors; expected tensors [K, *shape] by parameter name")
+    tensors = {name: _checked(name, tensor, path) for name, tensor in sorted(stored.items())}
+    counts = {name: tensor.shape[0] for name, tensor in tensors.items()}
+    if len(set(counts.values())) > 1:
+        listing = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        raise ZoogenError(f"{path}: tensors hold different numbers of networks along their first axis: {listing}")
+    if not next(iter(counts.values())):
+        raise ZoogenError(f"{path} holds no networks: the first axis of its tensors has length 0")
+    return WeightsFile(tensors, dict(header.get("__metadata__") or {}))
+
+
+def _checked(name: str, tensor: Tensor, path: Path) -> Tensor:
+    if not tensor.is_floating_point():
+        raise ZoogenError(f"{path}: {name} holds {str(tensor.dtype).removeprefix('torch.')}, expected floating point")
+    if tensor.ndim == 0:
+        raise ZoogenError(f"{path}: {name} is a single number, expected [K, *shape] with K networks stacked first")
+    tensor = tensor.to(torch.float32)
+    _require_finite(name, tensor, str(path))
+    return tensor
+
+
+def _require_finite(name: str, tensor: Tensor, where: str) -> None:
+    bad = (~torch.isfinite(tensor)).nonzero()
+    if len(bad):
+        index = bad[0].tolist()
+        value = tensor[tuple(index)].item()
+        raise ZoogenError(f"{where}: {name}{index} is {value}; all weights must be finite ({len(bad)} are not)")
