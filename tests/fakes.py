@@ -1,0 +1,105 @@
+"""A tiny task with a known answer, for tests of the rooms that speak to the task contract alone.
+
+A structure "n" (n = 2, 3, 4, …) has a linear map of D = 3n weights. Training moves the weights from their
+initial values half of the remaining way to a known optimum per step, plus a little noise of the run's seed;
+the score is the mean squared distance to the optimum, so every expected number can be worked out by hand.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from zoogen.errors import ZoogenError
+from zoogen.identity import derive_seed
+from zoogen.tasks.base import Cohort, CohortSpec, MetricGroup, Portrait, ProgressCallback, Scores, Task
+from zoogen.weights.layout import ParameterLayout
+
+NOISE = 0.05
+PERFECT_L1 = 0.01
+
+
+class FakeTask(Task):
+    """Structures are whole numbers n >= 2; exact metrics `exact.js`, `exact.tv`, sampled metric `sampled.l1`."""
+
+    name = "fake"
+
+    def __init__(self, checkpoints: int = 3, exact_limit: int = 100) -> None:
+        self.checkpoints = checkpoints
+        self.exact_limit = exact_limit  # structures beyond it get sampled metrics only, with a notice
+
+    def resolved(self) -> dict[str, Any]:
+        return {"kind": self.name, "checkpoints": self.checkpoints, "exact_limit": self.exact_limit}
+
+    def canonical(self, structure: str) -> str:
+        text = structure.strip()
+        if not text.isdigit() or int(text) < 2:
+            raise ZoogenError(f"structure {structure!r} is not a whole number >= 2")
+        return str(int(text))
+
+    def label(self, structure: str) -> str:
+        return f"F{self.canonical(structure)}" + ("*" if int(structure) > 4 else "")
+
+    def layout(self, structure: str) -> ParameterLayout:
+        n = int(self.canonical(structure))
+        return ParameterLayout.of({"dense1.weight": (n, 2), "dense1.bias": (n,)})
+
+    def condition(self, structure: str) -> tuple[float, ...]:
+        n = int(self.canonical(structure))
+        return (float(n), float(n) ** 0.5)
+
+    def optimum(self, structure: str) -> Tensor:
+        """The weights [D] with score 0."""
+        return torch.linspace(-1, 1, self.layout(structure).size)
+
+    def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:
+        optimum, size = self.optimum(spec.structure), self.layout(spec.structure).size
+        steps = torch.arange(1, self.checkpoints + 1)
+        weights = torch.empty(len(spec.runs), self.checkpoints, size)
+        for m, run in enumerate(spec.runs):
+            start = self._initial(spec.structure, run.init_seed)
+            generator = torch.Generator().manual_seed(run.seed)
+            for c, step in enumerate(steps.tolist()):
+                noise = NOISE * torch.randn(size, generator=generator)
+                weights[m, c] = optimum + (start - optimum) * 0.5**step + noise
+                if progress is not None:
+                    progress(m * self.checkpoints + c + 1, weights[..., 0].numel(), {"loss": 0.5**step})
+        loss = ((weights - optimum) ** 2).mean(-1)
+        return Cohort(spec, steps, weights, {"loss": loss}, seconds=0.5 * len(spec.runs))
+
+    def _initial(self, structure: str, seed: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return self.optimum(structure) + torch.randn(self.layout(structure).size, generator=generator)
+
+    def untrained(self, structure: str, count: int, seed: int) -> Tensor:
+        return torch.stack([self._initial(structure, derive_seed("untrained", seed, k)) for k in range(count)])
+
+    def score(self, structure: str, weights: Tensor, *, seed: int = 0, device: str = "cpu") -> Scores:
+        size = self.layout(structure).size
+        if weights.ndim != 2 or weights.shape[1] != size:
+            raise ZoogenError(f"weights have shape {list(weights.shape)}, expected [K, {size}]")
+        if not bool(torch.isfinite(weights).all()):
+            raise ZoogenError("weights must be finite")
+        error = weights.double() - self.optimum(structure).double()
+        js, tv = (error**2).mean(1), error.abs().mean(1)
+        floors = {"perfect": {"l1": PERFECT_L1}, "untrained": {"l1": 1.0}}
+        groups = {"sampled": MetricGroup({"l1": tv + PERFECT_L1}, floors, {"samples": 100, "seed": seed})}
+        if int(structure) > self.exact_limit:
+            return Scores(structure, groups, (f"structure {structure} is too large for the exact judge",))
+        return Scores(structure, {"exact": MetricGroup({"js": js, "tv": tv}), **groups})
+
+    def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
+        def square(vector: Tensor) -> np.ndarray:
+            return vector.detach().double().numpy().reshape(3, -1)
+
+        return (Portrait("truth", square(self.optimum(structure))), Portrait("learnt", square(weights)))
+
+    def file_metadata(self, structure: str) -> dict[str, str]:
+        return {"activation": "none", "encoding": "one-hot"}
+
+    def describe_run(self) -> dict[str, str]:
+        return {"objective": "fake", "optimiser": "halving"}
+
+    @property
+    def primary_metrics(self) -> tuple[str, ...]:
+        return ("exact.js", "sampled.l1")
