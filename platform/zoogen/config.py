@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from zoogen.errors import ZoogenError
 
@@ -14,6 +14,21 @@ class Config(BaseModel):
     """Frozen configuration; unknown keys are errors. Lives beside the component it configures."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_kind(cls, values: Any) -> Any:
+        """A section of a discriminated union without `kind` means the kind of the field's default."""
+        if not isinstance(values, dict):
+            return values
+        filled = dict(values)
+        for name, info in cls.model_fields.items():
+            section = filled.get(name)
+            if isinstance(section, dict) and "kind" not in section:
+                kind = getattr(info.get_default(call_default_factory=True, validated_data=filled), "kind", None)
+                if isinstance(kind, str):
+                    filled[name] = {"kind": kind, **section}
+        return filled
 
 
 C = TypeVar("C", bound=Config)
@@ -27,13 +42,17 @@ def read_mapping(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) 
     """
     path = Path(path)
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ZoogenError(f"cannot read configuration {path}: {error.strerror}; give a file such as configs/genflownet/quick.yaml") from None
+        hint = "give a file such as configs/genflownet/quick.yaml"
+        raise ZoogenError(f"cannot read configuration {path}: {error.strerror}; {hint}") from None
+    except UnicodeDecodeError:
+        raise ZoogenError(f"{path} is not a text file in UTF-8; a configuration is a YAML file") from None
     try:
-        mapping = yaml.safe_load(text) or {}
+        mapping = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ZoogenError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    mapping = {} if mapping is None else mapping
     if not isinstance(mapping, dict):
         raise ZoogenError(f"{path} must hold a mapping of keys to values, not a {type(mapping).__name__}")
     for override in overrides:
@@ -53,7 +72,9 @@ def parse_config(model: type[C], mapping: dict[str, Any], where: str) -> C:
     try:
         return model.model_validate(mapping)
     except ValidationError as error:
-        raise ZoogenError(f"{where}: " + "; ".join(_describe(model, item) for item in error.errors())) from None
+        raise ZoogenError(
+            f"{where}: " + "; ".join(_describe(model, mapping, item) for item in error.errors())
+        ) from None
 
 
 def load_config(model: type[C], path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> C:
@@ -80,14 +101,29 @@ def _set(mapping: dict[str, Any], keys: list[str], value: Any, override: str) ->
     node[keys[-1]] = value
 
 
-def _describe(model: type[BaseModel], item: Any) -> str:
-    location = [str(part) for part in item["loc"]]
-    path = ".".join(location)
+def _describe(model: type[BaseModel], mapping: dict[str, Any], item: Any) -> str:
+    path = _written_path(mapping, item["loc"])
     if item["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(location[-1], sorted(_known_keys(model)), n=1, cutoff=0.5)
+        known = _known_keys(model)
+        nearest = difflib.get_close_matches(str(item["loc"][-1]), sorted(known), n=1, cutoff=0.5)
         hint = f" (did you mean {nearest[0]}?)" if nearest else ""
         return f"unknown key {path}{hint}"
-    return f"{path or 'configuration'}: {item['msg']} (got {item['input']!r:.80})"
+    message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return " ".join(f"{path or 'configuration'}: {message} (got {item['input']!r:.80})".split())
+
+
+def _written_path(mapping: Any, location: tuple[int | str, ...]) -> str:
+    """The dotted path as the user wrote it: pydantic's location without the tags of unions."""
+    path, node = [], mapping
+    for index, part in enumerate(location):
+        inside = isinstance(node, dict) and part in node
+        listed = isinstance(node, list | tuple) and isinstance(part, int) and part < len(node)
+        if inside or listed:
+            node = node[part]
+        elif index < len(location) - 1:
+            continue
+        path.append(str(part))
+    return ".".join(path)
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:
