@@ -1,0 +1,8 @@
+"""Build the zoo as a Ray job: the same arguments as `zoogen build-zoo`."""
+
+import sys
+
+from zoogen.cli import main
+
+if __name__ == "__main__":
+    main(["build-zoo", *sys.argv[1:]])

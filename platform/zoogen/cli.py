@@ -1,0 +1,216 @@
+"""The command line: `zoogen STAGE CONFIG [key=value …]`.
+
+Imports of everything heavy are inside the commands, so that help and errors come at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoogen import __version__
+from zoogen.errors import ZoogenError
+
+app = typer.Typer(
+    name="zoogen",
+    help="Train zoos of network checkpoints, learn to generate new weights from them, judge the result.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+zoo_app = typer.Typer(help="Look into a zoo: list, show, export.", no_args_is_help=True)
+app.add_typer(zoo_app, name="zoo")
+
+ConfigFile = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="YAML file, for example configs/genflownet/quick.yaml")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, for example zoo.runs=8")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"zoogen {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _stage(name: str, config: str, overrides: list[str] | None, dry_run: bool) -> None:
+    from zoogen.pipelines.run import run_stage
+
+    run_stage(name, config, overrides or [], dry_run=dry_run)
+
+
+@app.command("build-zoo")
+def build_zoo(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """Train the zoo: cohorts in parallel on Ray; the same command goes on where it was stopped."""
+    _stage("build_zoo", config, overrides, dry_run)
+
+
+@app.command("train-autoencoder")
+def train_autoencoder(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """Train the autoencoder on the zoo."""
+    _stage("train_autoencoder", config, overrides, dry_run)
+
+
+@app.command("train-generator")
+def train_generator(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """Train the generator on the zoo's latents."""
+    _stage("train_generator", config, overrides, dry_run)
+
+
+@app.command()
+def generate(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    structure: Annotated[
+        str | None, typer.Option(help="Structure, for example C or 36,12,3,6; without it, all of the study.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many networks.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the generator.")] = 0,
+    out: Annotated[
+        str | None, typer.Option(help="File to write (safetensors); without it, a name under the artifact root.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Generate weights and write them as safetensors."""
+    from zoogen.pipelines.run import run_generate
+
+    run_generate(config, overrides or [], structure, count, seed, out, dry_run=dry_run)
+
+
+@app.command()
+def evaluate(
+    config: Annotated[
+        str | None, typer.Argument(metavar="[CONFIG]", help="YAML file; with --weights it may be left out.")
+    ] = None,
+    overrides: Overrides = None,
+    weights: Annotated[str | None, typer.Option(help="Judge this safetensors file, wherever it came from.")] = None,
+    json: Annotated[str | None, typer.Option(help="Write the judgement of --weights to this JSON file.")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Judge the generator of a study, or any weights file."""
+    values = overrides or []
+    if config is not None and "=" in config and not Path(config).exists():
+        values = [config, *values]
+        config = None
+    if weights is not None:
+        from zoogen.pipelines.run import run_judge
+
+        run_judge(weights, json, config, values, dry_run=dry_run)
+        return
+    if json is not None:
+        raise ZoogenError("--json belongs to --weights FILE; a study's evaluation is written under its artifact root")
+    if config is None:
+        raise ZoogenError("nothing to evaluate: give CONFIG, or --weights FILE")
+    _stage("evaluate", config, values, dry_run)
+
+
+@app.command()
+def pipeline(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """All stages: zoo, autoencoder, generator, evaluation, table, figures."""
+    _stage("pipeline", config, overrides, dry_run)
+
+
+@app.command()
+def benchmark(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """Measure speed and quality against named alternatives, each a ratio in one run."""
+    from zoogen.pipelines.run import run_benchmark
+
+    run_benchmark(config, overrides or [], dry_run=dry_run)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration."""
+    from zoogen.pipelines.run import print_schema
+
+    print_schema()
+
+
+@app.command()
+def ui(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
+) -> None:
+    """Open the MLflow UI on the study's runs, on this machine only (127.0.0.1)."""
+    from zoogen.pipelines.run import run_ui
+
+    run_ui(config, overrides or [], port)
+
+
+@zoo_app.command("ls")
+def zoo_ls(config: ConfigFile, overrides: Overrides = None) -> None:
+    """One line per structure: cohorts, runs, checkpoints, quality."""
+    from zoogen.pipelines.inspect import zoo_ls as command
+
+    command(config, overrides or [])
+
+
+@zoo_app.command("show")
+def zoo_show(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    structure: Annotated[str | None, typer.Option(help="Only this structure.")] = None,
+) -> None:
+    """One line per run: seed, split, checkpoints, quality of the last."""
+    from zoogen.pipelines.inspect import zoo_show as command
+
+    command(config, overrides or [], structure)
+
+
+@zoo_app.command("export")
+def zoo_export(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Annotated[
+        str, typer.Option(help="A .safetensors file (one structure), or .parquet or .csv for pandas.")
+    ] = "zoo.parquet",
+    structure: Annotated[str | None, typer.Option(help="Only this structure.")] = None,
+) -> None:
+    """Export checkpoints: safetensors, or a table for pandas."""
+    from zoogen.pipelines.inspect import zoo_export as command
+
+    command(config, overrides or [], out, structure)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors of the user are one line and status 2, an interrupt is status 130."""
+    if os.environ.get("ZOOGEN_TRACEBACK"):
+        sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or 0)
+    try:
+        status = app(args=arguments, prog_name="zoogen", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        _stop("interrupted; what was finished is kept, the same command goes on from there", 130)
+    except ZoogenError as error:
+        _stop(str(error), 2)
+    except typer.TyperException as error:
+        _stop(error.format_message() + " (try zoogen --help)", 2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _stop(f"{error.filename}: {error.strerror}; check that the folder exists and is writable", 2)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _stop(message: str, status: int) -> None:
+    print("zoogen: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
