@@ -1,0 +1,50 @@
+"""The structure as a condition: fixed normalisation, then a learnt encoder."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+_SMALLEST_STD = 1e-6  # a number that is equal in all training structures is only shifted
+
+
+class ConditionNormaliser(nn.Module):
+    """(f(c) - mean) / std per number, with f the natural logarithm of 1 + c or the identity.
+
+    The statistics are those of the distinct training conditions; they are buffers, hence part of the artifact.
+    Sizes act by ratio rather than by difference, which is why the logarithm is the default.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, size: int, transform: Literal["none", "log"]):
+        super().__init__()
+        self.transform = transform
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("std", torch.ones(size))
+
+    def fit(self, conditions: Tensor) -> None:
+        """Take the statistics of conditions [K, C]; equal rows count once."""
+        mapped = self._map(conditions.unique(dim=0))
+        self.mean.copy_(mapped.mean(0))
+        std = mapped.std(0, correction=0)
+        self.std.copy_(torch.where(std > _SMALLEST_STD, std, 1.0))
+
+    def forward(self, conditions: Tensor) -> Tensor:
+        """Conditions [..., C] to normalised conditions [..., C]."""
+        return (self._map(conditions) - self.mean) / self.std
+
+    def _map(self, conditions: Tensor) -> Tensor:
+        return conditions.log1p() if self.transform == "log" else conditions
+
+
+class StructureEncoder(nn.Module):
+    """tau(c): normalised conditions [B, C] to embeddings [B, E] (GenFlowNet §2.3; a two-layer perceptron)."""
+
+    def __init__(self, size: int, width: int, embedding: int):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(size, width), nn.SiLU(), nn.Linear(width, embedding))
+
+    def forward(self, conditions: Tensor) -> Tensor:
+        return self.layers(conditions)

@@ -1,0 +1,119 @@
+"""Latent denoising diffusion (Ho et al. 2020), conditioned on the structure (GenFlowNet §2.3)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoogen.errors import ZoogenError
+from zoogen.generators.base import LatentGenerator, LossAndFigures
+from zoogen.generators.condition import ConditionNormaliser, StructureEncoder
+from zoogen.generators.config import DiffusionConfig, SamplerConfig
+from zoogen.generators.unet import ConditionalUNet1d
+
+
+class NoiseSchedule(nn.Module):
+    """Linear betas and q(z_t | z_0) = N(sqrt(a_t) z_0, (1 - a_t) I) with a_t the running product of 1 - beta.
+
+    Time steps count from 0 to T - 1, as diffusers' schedulers do; step t stands for the paper's t + 1.
+    """
+
+    cumulative: Tensor
+
+    def __init__(self, timesteps: int, beta_start: float, beta_end: float):
+        super().__init__()
+        betas = torch.linspace(beta_start, beta_end, timesteps, dtype=torch.float64)
+        self.register_buffer("cumulative", (1 - betas).cumprod(0).float(), persistent=False)
+
+    def coefficients(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+        """Signal and noise scales (sqrt(a_t), sqrt(1 - a_t)), each [B, 1], of time steps [B]."""
+        kept = self.cumulative[timesteps].unsqueeze(1)
+        return kept.sqrt(), (1 - kept).sqrt()
+
+
+class LatentDiffusion(LatentGenerator):
+    """Predicts the noise (or the sample, or v = sqrt(a) eps - sqrt(1 - a) z_0) of noised latents.
+
+    Args:
+        config: schedule, prediction, sizes.
+        latent: latent length L.
+        condition: number C of condition numbers.
+    """
+
+    def __init__(self, config: DiffusionConfig, latent: int, condition: int):
+        super().__init__(latent, condition)
+        self.config = config
+        self.schedule = NoiseSchedule(config.timesteps, config.beta_start, config.beta_end)
+        self.normaliser = ConditionNormaliser(condition, config.condition.transform)
+        self.structure = StructureEncoder(condition, config.condition.width, config.denoiser.embedding)
+        self.denoiser = ConditionalUNet1d(latent, config.denoiser)
+
+    def fit_conditions(self, conditions: Tensor) -> None:
+        self.normaliser.fit(conditions)
+
+    def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
+        """Prediction [B, L] for noisy latents [B, L], time steps [B] or [1], raw conditions [B, C] or [1, C]."""
+        return self.denoiser(noisy, timesteps, self.structure(self.normaliser(conditions)))
+
+    def loss(self, latents: Tensor, conditions: Tensor, generator: torch.Generator) -> LossAndFigures:
+        """Mean squared error of the prediction at uniformly drawn time steps (GenFlowNet eq. 3)."""
+        device = latents.device
+        timesteps = torch.randint(self.config.timesteps, (len(latents),), generator=generator, device=device)
+        noise = torch.randn(latents.shape, generator=generator, device=device, dtype=latents.dtype)
+        signal_scale, noise_scale = self.schedule.coefficients(timesteps)
+        prediction = self.predict(signal_scale * latents + noise_scale * noise, timesteps, conditions)
+        if self.config.prediction == "epsilon":
+            wanted = noise
+        elif self.config.prediction == "sample":
+            wanted = latents
+        else:
+            wanted = signal_scale * noise - noise_scale * latents
+        return (prediction.float() - wanted).square().mean(), {}
+
+    @torch.no_grad()
+    def sample(
+        self, condition: Tensor, count: int, generator: torch.Generator, sampler: SamplerConfig | None = None
+    ) -> Tensor:
+        sampler = sampler or self.config.sampler
+        if condition.shape != (self.condition,):
+            raise ZoogenError(f"the condition has {condition.numel()} numbers, the generator takes {self.condition}")
+        device = self.schedule.cumulative.device
+        scheduler, keywords = make_scheduler(self.config, sampler)
+        conditions = condition.to(device).unsqueeze(0)  # one condition serves the whole batch
+        latents = torch.randn(count, self.latent, generator=generator).to(device)
+        for timestep in scheduler.timesteps:
+            prediction = self.predict(latents, timestep.to(device).unsqueeze(0), conditions)
+            latents = scheduler.step(prediction, timestep, latents, generator=generator, **keywords).prev_sample
+        return latents
+
+
+def make_scheduler(config: DiffusionConfig, sampler: SamplerConfig) -> tuple[Any, dict[str, Any]]:
+    """diffusers' scheduler with its time steps set, and keywords of its `step`.
+
+    Samples are not clipped: standardised latents leave [-1, 1].
+
+    Raises:
+        ZoogenError: more steps than the diffusion has.
+    """
+    if sampler.steps > config.timesteps:
+        raise ZoogenError(f"sampler.steps {sampler.steps} exceeds the diffusion's {config.timesteps}; lower it")
+    # Imported here, and from their own modules: diffusers takes seconds to load.
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+    settings: dict[str, Any] = {
+        "num_train_timesteps": config.timesteps,
+        "beta_start": config.beta_start,
+        "beta_end": config.beta_end,
+        "beta_schedule": "linear",
+        "prediction_type": config.prediction,
+        "clip_sample": False,
+        "timestep_spacing": sampler.spacing,
+    }
+    if sampler.kind == "ddpm":
+        scheduler: Any = DDPMScheduler(**settings)
+        keywords: dict[str, Any] = {}
+    else:
+        scheduler, keywords = DDIMScheduler(**settings), {"eta": sampler.eta}
+    scheduler.set_timesteps(sampler.steps)
+    return scheduler, keywords

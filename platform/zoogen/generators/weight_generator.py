@@ -1,0 +1,115 @@
+"""From a structure to new weights: a generator of latents with its codec."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoogen.autoencoders.codec import WeightCodec
+from zoogen.config import parse_config
+from zoogen.errors import ZoogenError
+from zoogen.generators.base import LatentGenerator
+from zoogen.generators.build import build_generator
+from zoogen.generators.config import GeneratorConfig, SamplerConfig
+from zoogen.identity import derive_seed
+from zoogen.training.packing import pack, prefixed, section, unpack
+from zoogen.training.state import load_module
+from zoogen.weights.target import Target
+
+_KIND = "generator"
+_CHUNK_NUMBERS = 4_000_000  # weights decoded at once: bounds memory to some hundred MB, features included
+
+
+@dataclass
+class WeightGenerator:
+    """Generates flat weights for a structure; self-contained, its codec included.
+
+    Attributes:
+        config: configuration that made it.
+        model: the trained generator of latents.
+        codec: weights to latents and back.
+        structures: canonical names of the training structures.
+        history: logged figures of the training.
+        seconds: training time.
+        digest: identity of the artifact.
+    """
+
+    config: GeneratorConfig
+    model: LatentGenerator
+    codec: WeightCodec
+    structures: Sequence[str] = ()
+    history: Sequence[Mapping[str, float]] = field(default=())
+    seconds: float = 0.0
+    digest: str = ""
+
+    def generate(
+        self,
+        target: Target,
+        count: int,
+        seed: int,
+        device: str | torch.device = "cpu",
+        sampler: SamplerConfig | None = None,
+    ) -> Tensor:
+        """New flat weights [count, D] on the CPU; the same seed gives the same weights.
+
+        Noise is drawn on the CPU whatever the device. `sampler` replaces the configured one.
+
+        Raises:
+            ZoogenError: the structure does not fit the codec or its condition has the wrong length, or count < 1.
+        """
+        if count < 1:
+            raise ZoogenError(f"cannot generate {count} networks; ask for at least 1")
+        self.codec.require_fits(target)
+        self.model.to(device)
+        self.codec.to(device)
+        condition = torch.tensor(target.condition, dtype=torch.float32)
+        chunk = max(1, _CHUNK_NUMBERS // self.codec.length)  # by the codec alone, so that a seed means one result
+        parts = []
+        for start in range(0, count, chunk):
+            generator = torch.Generator().manual_seed(derive_seed(seed, target.structure, start))
+            latents = self.model.sample(condition, min(chunk, count - start), generator, sampler)
+            parts.append(self.codec.decode(target, latents).cpu())
+        return torch.cat(parts)
+
+    def to_bytes(self) -> bytes:
+        """Safetensors with JSON metadata, the codec included."""
+        codec = torch.frombuffer(bytearray(self.codec.to_bytes()), dtype=torch.uint8)
+        tensors = prefixed("model", self.model.state_dict()) | {"codec": codec}
+        return pack(_KIND, tensors, self._metadata())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "WeightGenerator":
+        """The generator of a byte string made by `to_bytes`, on the CPU.
+
+        Raises:
+            ZoogenError: damaged data, or data of another kind.
+        """
+        tensors, metadata = unpack(_KIND, data)
+        try:
+            codec = WeightCodec.from_bytes(tensors["codec"].numpy().tobytes())
+            config = parse_config(GeneratorConfig, metadata["config"], "generator artifact")
+            model = build_generator(config, codec.latent, int(metadata["condition"]))
+            load_module(model, section("model", tensors), _KIND)
+            return cls(
+                config=config,
+                model=model.eval(),
+                codec=codec,
+                structures=metadata["structures"],
+                history=metadata["history"],
+                seconds=metadata["seconds"],
+                digest=metadata["digest"],
+            )
+        except (KeyError, TypeError, ValueError):
+            raise ZoogenError(f"damaged {_KIND} artifact: entries are missing; delete it and make it again") from None
+
+    def _metadata(self) -> dict[str, Any]:
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "condition": self.model.condition,
+            "structures": list(self.structures),
+            "history": [dict(figures) for figures in self.history],
+            "seconds": self.seconds,
+            "digest": self.digest,
+        }
