@@ -5,15 +5,19 @@ initial values half of the remaining way to a known optimum per step, plus a lit
 the score is the mean squared distance to the optimum, so every expected number can be worked out by hand.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import Cohort, CohortSpec, MetricGroup, Portrait, ProgressCallback, Scores, Task
 from zoogen.weights.layout import ParameterLayout
+from zoogen.weights.target import Target
+from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, plan_zoo
 
 NOISE = 0.05
 PERFECT_L1 = 0.01
@@ -103,3 +107,46 @@ class FakeTask(Task):
     @property
     def primary_metrics(self) -> tuple[str, ...]:
         return ("exact.js", "sampled.l1")
+
+
+@dataclass(frozen=True)
+class MemoryCheckpoints:
+    """Checkpoints of one structure and split."""
+
+    target: Target
+    weights: Tensor
+    runs: Tensor
+    steps: Tensor
+    training_seconds: float
+
+
+class MemoryZoo:
+    """A zoo trained in memory, with the reading side of the real one."""
+
+    def __init__(self, task: Task, config: ZooConfig) -> None:
+        self.task = task
+        self.plan: ZooPlan = plan_zoo(config, task)
+
+    def select(self, structure: str, split: Split) -> MemoryCheckpoints:
+        weights, runs, steps, seconds = [], [], [], 0.0
+        for spec in self.plan.cohorts_of(structure, split):
+            cohort = self.task.train_cohort(spec)
+            for m, run in enumerate(spec.runs):
+                if self.plan.split_of(run.run) == split:
+                    weights.append(cohort.weights[m])
+                    runs.append(torch.full((len(cohort.steps),), run.run))
+                    steps.append(cohort.steps)
+                    seconds += cohort.seconds / len(spec.runs)
+        target = self.plan.targets[structure]
+        return MemoryCheckpoints(target, torch.cat(weights), torch.cat(runs), torch.cat(steps), seconds)
+
+
+class NoisyOptimum:
+    """A generator whose networks miss the optimum by normal noise of a known size."""
+
+    def __init__(self, task: FakeTask, noise: float = 0.1) -> None:
+        self.task, self.noise = task, noise
+
+    def generate(self, target: Target, count: int, seed: int, device: str) -> Tensor:
+        noise = torch.randn(count, target.layout.size, generator=torch.Generator().manual_seed(seed % 2**63))
+        return self.task.optimum(target.structure) + self.noise * noise

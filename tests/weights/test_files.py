@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+
 from zoogen.errors import ZoogenError
 from zoogen.weights.files import read_weights, write_weights
 from zoogen.weights.layout import ParameterLayout

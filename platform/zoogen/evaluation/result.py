@@ -1,0 +1,230 @@
+"""The result of an evaluation: frozen, typed, and the same after a trip through JSON."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from zoogen.errors import ZoogenError
+from zoogen.evaluation.config import EvaluationConfig
+from zoogen.tasks.base import Scores
+
+# Floors of one structure: protocol to reference to metric, for example floors["sampled"]["perfect"]["l1"].
+Floors = dict[str, dict[str, dict[str, float]]]
+
+
+class Record(BaseModel):
+    """Base of the results. JSON knows no infinity, so such numbers are written as text and read back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+class Summary(Record):
+    """Statistics of one metric over networks; NaN values are left out.
+
+    `std` is the population's; quartiles interpolate linearly. Which end is best depends on the metric:
+    for those that rank (a task's primary metrics) it is `minimum`.
+    """
+
+    count: int
+    median: float
+    mean: float
+    std: float
+    q25: float
+    q75: float
+    minimum: float
+    maximum: float
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Statistics of a list of numbers, NaN left out; all NaN if nothing remains.
+
+    Example:
+        >>> summarise([3.0, 1.0, 2.0]).median
+        2.0
+    """
+    kept = np.asarray([value for value in values if not math.isnan(value)], dtype=np.float64)
+    if not len(kept):
+        nan = math.nan
+        return Summary(count=0, median=nan, mean=nan, std=nan, q25=nan, q75=nan, minimum=nan, maximum=nan)
+    # Infinite values (networks that failed) make mean and std undefined but leave the order intact:
+    # quantiles of order statistics are taken without interpolating between inf and inf.
+    with np.errstate(invalid="ignore"):
+        mean, std = float(kept.mean()), float(kept.std())
+    q25, median, q75 = (_quantile(np.sort(kept), q) for q in (0.25, 0.5, 0.75))
+    ends = {"minimum": float(kept.min()), "maximum": float(kept.max())}
+    return Summary(count=len(kept), median=median, mean=mean, std=std, q25=q25, q75=q75, **ends)
+
+
+def _quantile(ordered: np.ndarray, q: float) -> float:
+    position = q * (len(ordered) - 1)
+    low, fraction = int(position), position - int(position)
+    if fraction == 0.0 or ordered[low] == ordered[low + 1]:
+        return float(ordered[low])
+    return float(ordered[low] + fraction * (ordered[low + 1] - ordered[low]))
+
+
+class Seconds(Record):
+    """Wall-clock cost of the networks of one method and structure.
+
+    Attributes:
+        training: conventional training per network (a cohort's time divided by its runs), None if not trained.
+        generating: making all `count` networks, None if they were read.
+        judging: scoring all `count` networks.
+    """
+
+    training: float | None = None
+    generating: float | None = None
+    judging: float = 0.0
+
+
+class MethodResult(Record):
+    """What one method reached on one structure.
+
+    Attributes:
+        method: name, for example `generated`, `held-out`, `average-5`.
+        structure: canonical name; `label` is its short form.
+        known: whether the zoo holds the structure.
+        count: networks judged.
+        primary: the metric (`group.metric`, lower is better) that ranks here.
+        metrics: `group.metric` to one number per network. `novelty.nearest_train` is the root mean square
+            difference per weight to the nearest training checkpoint.
+        floors: what each protocol reads for references under the same settings; `novelty.train_train` is the
+            median distance between a training checkpoint and the nearest one of another run.
+        settings: settings of each protocol.
+        notices: one-line remarks.
+    """
+
+    method: str
+    structure: str
+    label: str
+    known: bool
+    count: int
+    primary: str
+    metrics: dict[str, tuple[float, ...]]
+    floors: Floors = {}
+    settings: dict[str, dict[str, float | int | str]] = {}
+    seconds: Seconds = Seconds()
+    notices: tuple[str, ...] = ()
+
+    def summary(self, metric: str | None = None) -> Summary:
+        """Statistics of a metric, of the primary one by default."""
+        return summarise(self.metrics[metric or self.primary])
+
+    @property
+    def best(self) -> float:
+        """Best of the `count` networks by the primary metric."""
+        return self.summary().minimum
+
+
+class PortraitRecord(Record):
+    """Picture of the truth (method `truth`) or of a method's median network: rows of a 2-D array."""
+
+    structure: str
+    label: str
+    known: bool
+    method: str
+    title: str
+    value: float | None = None
+    values: tuple[tuple[float, ...], ...]
+
+
+class Inputs(Record):
+    """Names of what was judged: digests of artifacts, empty where there is none."""
+
+    study: str = ""
+    zoo: str = ""
+    autoencoder: str = ""
+    generator: str = ""
+    reference: str = ""
+
+
+class Environment(Record):
+    """Where and when the numbers were made."""
+
+    date: str
+    versions: dict[str, str]
+    hardware: dict[str, str]
+    git: str = ""
+
+
+class Evaluation(Record):
+    """All methods on all structures, and what is needed to read or repeat the numbers.
+
+    Attributes:
+        cost: wall-clock seconds per stage (`zoo`, `autoencoder`, `generator`, `generating`, `judging`), as
+            far as known.
+    """
+
+    inputs: Inputs
+    task: dict[str, Any]
+    primary_metrics: tuple[str, ...]
+    config: EvaluationConfig
+    results: tuple[MethodResult, ...]
+    portraits: tuple[PortraitRecord, ...] = ()
+    cost: dict[str, float] = {}
+    notices: tuple[str, ...] = ()
+    environment: Environment
+
+    def result(self, structure: str, method: str) -> MethodResult | None:
+        """The result of a method on a structure (canonical name or label), None if there is none."""
+        return next((r for r in self.results if r.method == method and structure in (r.structure, r.label)), None)
+
+    def ratios(self, method: str = "generated", against: str = "held-out") -> dict[str, float]:
+        """Median primary metric of `method` over that of `against`, by structure label, where both exist."""
+        found = {}
+        for result in self.results:
+            other = self.result(result.structure, against) if result.method == method else None
+            if other is not None and other.primary == result.primary:
+                below = other.summary().median
+                found[result.label] = result.summary().median / below if below else math.inf
+        return found
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str = "evaluation") -> "Evaluation":
+        """Read what `to_json` wrote.
+
+        Raises:
+            ZoogenError: the text is no evaluation.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            location = ".".join(str(part) for part in first["loc"]) or "text"
+            raise ZoogenError(f"{where} is not an evaluation: {location}: {first['msg']}; evaluate again") from None
+
+
+def metric_json(scores: Scores, label: str) -> dict[str, Any]:
+    """Scores of K networks as the JSON of `zoogen evaluate --json`; numbers that are not finite become null.
+
+    Each protocol is a key that holds its metrics as lists of K numbers and, where it has them, `floors`.
+    """
+    groups: dict[str, Any] = {}
+    for name, group in scores.groups.items():
+        groups[name] = {metric: _finite_list(values.tolist()) for metric, values in group.values.items()}
+        if group.floors:
+            groups[name]["floors"] = {ref: _finite_dict(metrics) for ref, metrics in group.floors.items()}
+    statistics = {name: summarise(values.tolist()).model_dump() for name, values in scores.flat().items()}
+    return {
+        "structure": scores.structure,
+        "label": label,
+        "count": scores.count,
+        **groups,
+        "summary": {name: _finite_dict(values) for name, values in statistics.items()},
+        "settings": {name: dict(group.settings) for name, group in scores.groups.items() if group.settings},
+        "notices": list(scores.notices),
+    }
+
+
+def _finite_list(values: Sequence[float]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _finite_dict(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {key: value if math.isfinite(value) else None for key, value in values.items()}

@@ -1,0 +1,220 @@
+"""A whole evaluation on a fake task: every method, equal counts, numbers that can be recomputed."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from tests.fakes import FakeTask, MemoryZoo, NoisyOptimum
+
+from zoogen.errors import ZoogenError
+from zoogen.evaluation.config import EvaluationConfig
+from zoogen.evaluation.evaluate import evaluate, median_network
+from zoogen.evaluation.result import Evaluation, Inputs
+from zoogen.zoo.plan import ZooConfig
+
+KNOWN, UNSEEN = ("2", "3"), ("5", "6")
+
+
+class RoundingCodec:
+    """An autoencoder that rounds weights to halves."""
+
+    def encode(self, target, weights):
+        return (weights * 2).round()
+
+    def decode(self, target, latents):
+        return latents / 2
+
+
+@pytest.fixture(scope="module")
+def task():
+    return FakeTask(checkpoints=4)
+
+
+@pytest.fixture(scope="module")
+def zoo(task):
+    return MemoryZoo(task, ZooConfig(structures=KNOWN, runs=6, validation_runs=1, test_runs=3, cohort=4))
+
+
+@pytest.fixture(scope="module")
+def reference(task):
+    return MemoryZoo(task, ZooConfig(structures=("5",), runs=2, validation_runs=0, test_runs=1, cohort=4, seed=1))
+
+
+@pytest.fixture(scope="module")
+def config():
+    return EvaluationConfig(count=10, structures=(" 5 ", "6", "2"), average_k=(2, 5, 999), seed=3)
+
+
+@pytest.fixture(scope="module")
+def evaluation(task, zoo, reference, config):
+    return evaluate(
+        task,
+        zoo,
+        NoisyOptimum(task, 0.1),
+        config,
+        codec=RoundingCodec(),
+        reference=reference,
+        inputs=Inputs(study="test", zoo=zoo.plan.digest, generator="g"),
+        cost={"zoo": 12.0},
+    )
+
+
+def test_methods_of_known_and_unseen_structures(evaluation):
+    methods = {s: [r.method for r in evaluation.results if r.structure == s] for s in (*KNOWN, *UNSEEN)}
+    known = ["generated", "held-out", "held-out-last", "training", "average-2", "average-5"]
+    assert methods["2"] == methods["3"] == [*known, "reconstructed", "random", "untrained"]
+    assert methods["5"] == ["generated", "untrained", "reference"]
+    assert methods["6"] == ["generated", "untrained"]
+    assert {r.known for r in evaluation.results if r.structure in KNOWN} == {True}
+    assert {r.known for r in evaluation.results if r.structure in UNSEEN} == {False}
+
+
+def test_equal_numbers_for_all_methods(evaluation):
+    assert {r.count for r in evaluation.results if r.method != "held-out-last"} == {10}
+    assert {r.count for r in evaluation.results if r.method == "held-out-last"} == {3}
+    assert all(len(v) == r.count for r in evaluation.results for v in r.metrics.values())
+
+
+def test_generated_is_as_good_as_its_noise(evaluation):
+    for structure in (*KNOWN, *UNSEEN):
+        # The mean square of normal noise of size .1 is .01.
+        assert evaluation.result(structure, "generated").summary().mean == pytest.approx(0.01, rel=0.35)
+        untrained = evaluation.result(structure, "untrained")
+        assert untrained.summary().mean == pytest.approx(1.0, rel=0.5)
+
+
+def test_held_out_networks_come_from_test_runs_and_reconstruction_from_the_same_rows(task, zoo, evaluation):
+    for structure in KNOWN:
+        test = zoo.select(structure, "test")
+        optimum = task.optimum(structure).double()
+        error = ((test.weights.double() - optimum) ** 2).mean(1)
+        rounded = ((((test.weights * 2).round() / 2).double() - optimum) ** 2).mean(1)
+        held = evaluation.result(structure, "held-out").metrics["exact.js"]
+        again = evaluation.result(structure, "reconstructed").metrics["exact.js"]
+        rows = [int((error - value).abs().argmin()) for value in held]
+        assert len(set(rows)) == 10
+        np.testing.assert_allclose(error[rows], held, rtol=1e-9)
+        np.testing.assert_allclose(rounded[rows], again, rtol=1e-9)
+        last = evaluation.result(structure, "held-out-last").metrics["exact.js"]
+        np.testing.assert_allclose(sorted(last), sorted(error[test.steps == 4].tolist()), rtol=1e-9)
+
+
+def test_novelty_by_brute_force(zoo, evaluation):
+    train = zoo.select("2", "train")
+    result = evaluation.result("2", "held-out")
+    test = zoo.select("2", "test").weights.double().numpy()
+    nearest = [np.sqrt(((w - train.weights.double().numpy()) ** 2).mean(1)).min() for w in test]
+    for value in result.metrics["novelty.nearest_train"]:
+        assert np.abs(np.array(nearest) - value).min() < 1e-9
+    assert result.floors["novelty"]["train_train"]["nearest_train"] > 0
+    assert "novelty.nearest_train" not in evaluation.result("2", "training").metrics
+    assert "novelty.nearest_train" not in evaluation.result("5", "generated").metrics
+
+
+def test_floors_settings_cost_and_identity_are_carried(task, evaluation):
+    result = evaluation.result("2", "generated")
+    assert result.floors["sampled"]["perfect"] == {"l1": 0.01}
+    seeds = {r.settings["sampled"]["seed"] for r in evaluation.results if r.structure == "2"}
+    assert len(seeds) == 1  # one protocol for all methods
+    assert evaluation.cost["zoo"] == 12.0
+    assert evaluation.cost["generating"] >= 0
+    assert evaluation.cost["judging"] > 0
+    assert evaluation.result("2", "held-out").seconds.training == pytest.approx(0.5)
+    assert result.seconds.generating is not None and result.seconds.training is None
+    assert evaluation.inputs.generator == "g"
+    assert evaluation.task == task.resolved()
+    assert evaluation.environment.versions["torch"] == torch.__version__.partition("+")[0] or torch.__version__
+    assert any("too few for averages of [999]" in notice for notice in evaluation.notices)
+    assert evaluation.result("5", "reference").notices == ()
+
+
+def test_shortage_is_said(task, zoo):
+    short = evaluate(task, zoo, None, EvaluationConfig(count=50, methods=("held-out", "untrained")))
+    held = short.result("2", "held-out")
+    assert held.count == 12
+    assert held.notices == ("only 12 checkpoints of 3 runs, fewer than the 50 asked for",)
+    assert [r.method for r in short.results] == ["held-out", "held-out-last", "untrained"] * 2
+    assert short.ratios() == {}
+
+
+def test_same_seed_gives_the_same_numbers(task, zoo, config, evaluation):
+    again = evaluate(task, zoo, NoisyOptimum(task, 0.1), config)
+    for result in again.results:
+        assert result.metrics == evaluation.result(result.structure, result.method).metrics
+    other = evaluate(task, zoo, NoisyOptimum(task, 0.1), config.model_copy(update={"seed": 4}))
+    assert other.result("2", "generated").metrics != evaluation.result("2", "generated").metrics
+
+
+def test_portraits_show_the_median_network_once_beside_the_truth(task, evaluation):
+    pictures = [p for p in evaluation.portraits if p.structure == "2"]
+    assert [p.method for p in pictures] == ["truth", "generated", "held-out", "untrained"]
+    np.testing.assert_allclose(np.array(pictures[0].values).ravel(), task.optimum("2").numpy(), rtol=1e-5)
+    generated = evaluation.result("2", "generated")
+    assert pictures[1].value == sorted(generated.metrics["exact.js"])[4]
+    assert [p.method for p in evaluation.portraits if p.structure == "5"][-1] == "reference"
+
+
+def test_median_network():
+    assert median_network([3.0, 1.0, 2.0]) == 2
+    assert median_network([4.0, 1.0, 2.0, 3.0]) == 2
+
+
+class Broken(NoisyOptimum):
+    """Gives NaN in the first `bad` networks."""
+
+    def __init__(self, task, bad):
+        super().__init__(task)
+        self.bad = bad
+
+    def generate(self, target, count, seed, device):
+        weights = super().generate(target, count, seed, device)
+        weights[: self.bad, 0] = math.nan
+        return weights
+
+
+def test_networks_that_are_not_finite_count_as_worst(task, zoo):
+    config = EvaluationConfig(count=10, methods=("generated",))
+    broken = evaluate(task, zoo, Broken(task, 4), config).result("2", "generated")
+    assert broken.metrics["exact.js"][:4] == (math.inf,) * 4
+    assert math.isnan(broken.metrics["exact.tv"][0])
+    assert broken.count == 10
+    assert "4 of 10" in broken.notices[0]
+    mostly = evaluate(task, zoo, Broken(task, 8), config)
+    assert mostly.result("2", "generated").summary().median == math.inf
+    assert Evaluation.from_json(mostly.to_json()).result("2", "generated").metrics["exact.js"][0] == math.inf
+    with pytest.raises(ZoogenError, match="no finite weights"):
+        evaluate(task, zoo, Broken(task, 10), config)
+
+
+def test_structures_beyond_the_exact_judge_rank_by_the_sampled_protocol(zoo):
+    task = FakeTask(checkpoints=4, exact_limit=2)
+    evaluation = evaluate(task, zoo, NoisyOptimum(task), EvaluationConfig(count=4, methods=("generated", "held-out")))
+    assert evaluation.result("2", "generated").primary == "exact.js"
+    result = evaluation.result("3", "generated")
+    assert result.primary == "sampled.l1"
+    assert "too large" in result.notices[0]
+    assert set(evaluation.ratios()) == {"F2", "F3"}
+
+
+def test_single_run_zoo_without_test_runs(task):
+    zoo = MemoryZoo(task, ZooConfig(structures=("2",), runs=1, validation_runs=0, test_runs=0))
+    evaluation = evaluate(task, zoo, NoisyOptimum(task), EvaluationConfig(count=4, average_k=(2,)))
+    assert [r.method for r in evaluation.results] == ["generated", "training", "average-2", "random", "untrained"]
+    assert "only 1 training runs" in evaluation.result("2", "average-2").notices[0]
+    assert "no test runs" in evaluation.notices[0]
+    assert "novelty" not in evaluation.result("2", "generated").floors
+
+
+def test_progress_and_unknown_structure(task, zoo):
+    seen = []
+    evaluate(
+        task,
+        zoo,
+        None,
+        EvaluationConfig(count=2, methods=("untrained",)),
+        progress=lambda done, total, what: seen.append((done, total, what)),
+    )
+    assert seen == [(0, 2, "F2 untrained"), (1, 2, "F3 untrained"), (2, 2, "done")]
+    with pytest.raises(ZoogenError, match="whole number"):
+        evaluate(task, zoo, None, EvaluationConfig(structures=("tower",)))
