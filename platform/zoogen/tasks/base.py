@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from zoogen.errors import ZoogenError
 from zoogen.identity import digest
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.target import Target
@@ -140,6 +141,10 @@ class Task(ABC):
     def resolved(self) -> dict[str, Any]:
         """The task's configuration, JSON-like; `build_task` makes an equal task from it."""
 
+    def resolved_for(self, structure: str) -> dict[str, Any]:
+        """The part of `resolved` that matters to one structure: what its cohorts are identified by."""
+        return self.resolved()
+
     @abstractmethod
     def canonical(self, structure: str) -> str:
         """Canonical name of a structure given in any accepted spelling.
@@ -184,6 +189,18 @@ class Task(ABC):
     @abstractmethod
     def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
         """Pictures of the truth and of one network [D], the truth first."""
+
+    def infer_structure(self, shapes: dict[str, tuple[int, ...]]) -> str:
+        """Canonical structure of a weights file without metadata, from its tensors' shapes (no batch dimension).
+
+        Raises:
+            ZoogenError: the shapes fit no structure, or do not tell it.
+        """
+        raise ZoogenError(f"a weights file for the task {self.name} must name its structure in its metadata")
+
+    def for_file(self, metadata: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> "Task":
+        """This task with what a weights file says of its networks (width, activation, …) taken over."""
+        return self
 
     @abstractmethod
     def file_metadata(self, structure: str) -> dict[str, str]:

@@ -1,0 +1,157 @@
+"""Losses of a cohort and their gradients with respect to all its parameters."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from zoogen.config import Config
+from zoogen.networks.stacked_mlp import StackedMLP
+from zoogen.networks.workspace import Workspace
+from zoogen.tasks.hypergrid import objectives
+from zoogen.tasks.hypergrid.environment import HypergridEnvironment
+from zoogen.tasks.hypergrid.sampling import Trajectories
+
+
+class TrajectoryBalanceConfig(Config):
+    """Trajectory balance with a learnt log Z (Malkin et al. 2022)."""
+
+    kind: Literal["trajectory_balance"] = "trajectory_balance"
+    initial_log_z: float = 0.0
+
+
+class DetailedBalanceConfig(Config):
+    """Detailed balance with a learnt state flow (Bengio et al. 2023)."""
+
+    kind: Literal["detailed_balance"] = "detailed_balance"
+
+
+class SubTrajectoryBalanceConfig(Config):
+    """Sub-trajectory balance with weights λ^length (Madan et al. 2023)."""
+
+    kind: Literal["sub_trajectory_balance"] = "sub_trajectory_balance"
+    decay: float = Field(default=0.9, gt=0, le=1)
+
+
+class FlowMatchingConfig(Config):
+    """Flow matching on edge flows (Bengio et al. 2021); the policy's outputs are log edge flows."""
+
+    kind: Literal["flow_matching"] = "flow_matching"
+
+
+ObjectiveConfig = Annotated[
+    TrajectoryBalanceConfig | DetailedBalanceConfig | SubTrajectoryBalanceConfig | FlowMatchingConfig,
+    Field(discriminator="kind"),
+]
+
+
+class CohortLearner:
+    """M policies with what their objective learns beside them.
+
+    Attributes:
+        policy: outputs are logits of n increments and stop.
+        flow: log F(s), for detailed and sub-trajectory balance.
+        log_z: [M], for trajectory balance; `log_z_gradient` beside it.
+    """
+
+    def __init__(
+        self, config: ObjectiveConfig, environment: HypergridEnvironment, policy: StackedMLP, flow: StackedMLP | None
+    ) -> None:
+        self.config, self.environment, self.policy, self.flow = config, environment, policy, flow
+        self.log_z = torch.zeros(policy.count, device=policy.parameters.device)
+        if isinstance(config, TrajectoryBalanceConfig):
+            self.log_z += config.initial_log_z
+        self.log_z_gradient = torch.zeros_like(self.log_z)
+        self._workspace = Workspace(policy.parameters.device)
+
+    @staticmethod
+    def needs_flow(config: ObjectiveConfig) -> bool:
+        return isinstance(config, DetailedBalanceConfig | SubTrajectoryBalanceConfig)
+
+    @torch.no_grad()
+    def gradients(self, trajectories: Trajectories) -> Tensor:
+        """Set all gradients; returns the loss of each model, [M]."""
+        if isinstance(self.config, FlowMatchingConfig):
+            return self._flow_matching(trajectories)
+        rows = trajectories.rows
+        assert rows is not None
+        exponentials = rows.logits - rows.logits.amax(-1, keepdim=True)
+        chosen = exponentials.gather(2, rows.actions.unsqueeze(2)).squeeze(2)
+        probabilities = exponentials.exp_()
+        total = probabilities.sum(-1, keepdim=True)
+        log_pf = trajectories.dense(chosen - total.squeeze(2).log()).requires_grad_()
+        log_z = self.log_z.clone().requires_grad_()
+        inputs = self._one_hot(rows.states)
+        log_flow, flow_activations = None, None
+        if self.flow is not None:
+            outputs, flow_activations = self.flow.forward(inputs)
+            log_flow = trajectories.dense(outputs.squeeze(2)).requires_grad_()
+        with torch.enable_grad():
+            loss = self._balance(trajectories, log_pf, log_z, log_flow)
+            loss.sum().backward()
+        assert log_pf.grad is not None
+        pull = trajectories.rowwise(log_pf.grad).unsqueeze(2)  # ∂loss/∂log P_F of the row's action
+        grad = probabilities.mul_(-pull / total).scatter_add_(2, rows.actions.unsqueeze(2), pull)
+        self.policy.backward(inputs, rows.activations, grad)
+        if log_z.grad is not None:
+            self.log_z_gradient.copy_(log_z.grad)
+        if self.flow is not None and log_flow is not None and flow_activations is not None:
+            assert log_flow.grad is not None
+            self.flow.backward(inputs, flow_activations, trajectories.rowwise(log_flow.grad).unsqueeze(2))
+        return loss.detach()
+
+    def _balance(
+        self, trajectories: Trajectories, log_pf: Tensor, log_z: Tensor, log_flow: Tensor | None
+    ) -> Tensor:
+        rows = trajectories.rows
+        assert rows is not None
+        log_reward = self.environment.log_reward(trajectories.final)
+        # a step's parents are those of the state it leads to: its own positive coordinates, and the one it raises
+        chosen = rows.states.gather(2, rows.actions.clamp(max=rows.states.shape[2] - 1).unsqueeze(2)).squeeze(2)
+        parents = (rows.states > 0).sum(2) + (chosen == 0)
+        stop = rows.actions == self.environment.structure.dimensions
+        log_pb = trajectories.dense(torch.where(stop, 0.0, -parents.float().log()))
+        if isinstance(self.config, TrajectoryBalanceConfig):
+            return objectives.trajectory_balance(log_pf, log_pb, log_reward, log_z)
+        assert log_flow is not None
+        mask = trajectories.dense(torch.ones_like(log_reward[:, :1]).expand_as(rows.actions)).bool()
+        if isinstance(self.config, SubTrajectoryBalanceConfig):
+            return objectives.sub_trajectory_balance(log_pf, log_pb, log_flow, log_reward, mask, self.config.decay)
+        return objectives.detailed_balance(log_pf, log_pb, log_flow, log_reward, mask)
+
+    def _flow_matching(self, trajectories: Trajectories) -> Tensor:
+        rows = trajectories.rows
+        assert rows is not None
+        models, count, n = rows.states.shape
+        unit = torch.eye(n, dtype=torch.int64, device=rows.states.device)
+        parents = rows.states.unsqueeze(2) - unit  # [M, R, n, n]: parent along each coordinate
+        exists = rows.states > 0
+        parents = parents.clamp_(min=0)
+        edges = exists & self.environment.increment_mask(parents).diagonal(dim1=2, dim2=3)
+        inputs = torch.cat([self._one_hot(rows.states), self._one_hot(parents.flatten(1, 2), "parents")], 1)
+        outputs, activations = self.policy.forward(inputs)
+        outputs.requires_grad_()
+        with torch.enable_grad():
+            own, of_parents = outputs.split([count, count * n], 1)
+            log_outflow = torch.where(torch.isfinite(rows.logits), own, -torch.inf).logsumexp(2)
+            into = of_parents.reshape(models, count, n, n + 1).diagonal(dim1=2, dim2=3)
+            inner = rows.valid & edges.any(2)
+            # rows without parents would give NaN gradients: they enter as a constant
+            into = torch.where(edges, into, -torch.inf).masked_fill(~inner.unsqueeze(2), 0.0)
+            stop = rows.valid & (rows.actions == n)
+            log_stop = trajectories.dense(torch.where(stop, own[..., n], 0)).sum(1)
+            loss = objectives.flow_matching(
+                into.logsumexp(2), log_outflow, inner, log_stop, self.environment.log_reward(trajectories.final)
+            )
+            loss.sum().backward()
+        assert outputs.grad is not None
+        self.policy.backward(inputs, activations, outputs.grad)
+        return loss.detach()
+
+    def _one_hot(self, states: Tensor, name: str = "inputs") -> Tensor:
+        """States [M, R, n] to their encoding [M, R, n·h], index i·h + j (dimension-major)."""
+        structure = self.environment.structure
+        offsets = torch.arange(0, structure.state_size, structure.horizon, device=states.device)
+        shape = (*states.shape[:2], structure.state_size)
+        return self._workspace.take(name, shape).zero_().scatter_(2, states + offsets, 1.0)

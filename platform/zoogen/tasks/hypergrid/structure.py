@@ -1,0 +1,103 @@
+"""Structures of the hypergrid task: the tuple c = [s, h, n, d] of GenFlowNet §3.1."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from zoogen.errors import ZoogenError
+
+# GenFlowNet §3.1 and A.2: (horizon, dimensions) by name. A-D are trained on, the starred are unseen.
+NAMED: dict[str, tuple[int, int]] = {
+    "A": (16, 4),
+    "B": (6, 6),
+    "C": (5, 5),
+    "D": (9, 4),
+    "A*": (3, 3),
+    "B*": (4, 4),
+    "C*": (12, 3),
+    "D*": (7, 7),
+    "E*": (2, 2),
+    "F*": (8, 2),
+    "G*": (27, 3),
+    "H*": (25, 4),
+}
+_NAMES = {pair: name for name, pair in NAMED.items()}
+_SPELLINGS = "a name (A … H*), a tuple s,h,n,d such as 36,12,3,6, or h^n such as 12^3"
+
+
+@dataclass(frozen=True)
+class HypergridStructure:
+    """A grid of `dimensions` n coordinates with values 0 … `horizon` h − 1."""
+
+    horizon: int
+    dimensions: int
+
+    def __post_init__(self) -> None:
+        if self.horizon < 2 or self.dimensions < 1:
+            raise ZoogenError(
+                f"impossible structure h={self.horizon}, n={self.dimensions}: a hypergrid needs "
+                "a horizon h of at least 2 and n of at least 1 dimension"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> "HypergridStructure":
+        """Structure from a name, a tuple `s,h,n,d` or `h,n`, or `h^n`.
+
+        Raises:
+            ZoogenError: no such name, not a tuple, s ≠ n·h, d ≠ √s, n < 1 or h < 2.
+        """
+        text = text.strip().strip("[]()")
+        if text in NAMED:
+            return cls(*NAMED[text])
+        if match := re.fullmatch(r"(-?\d+)\^(-?\d+)", text):
+            return cls(int(match[1]), int(match[2]))
+        try:
+            numbers = [float(part) for part in text.split(",")]
+        except ValueError:
+            raise ZoogenError(f"unknown structure {text!r}: give {_SPELLINGS}") from None
+        if len(numbers) not in (2, 4) or any(not x.is_integer() for x in numbers[:-1]) or not math.isfinite(numbers[-1]):
+            raise ZoogenError(f"structure {text!r} is not of a known form: give {_SPELLINGS}")
+        if len(numbers) == 2:
+            if not numbers[1].is_integer():
+                raise ZoogenError(f"structure {text!r} is not of a known form: give {_SPELLINGS}")
+            return cls(int(numbers[0]), int(numbers[1]))
+        state, horizon, dimensions, size = numbers
+        structure = cls(int(horizon), int(dimensions))
+        if state != structure.state_size or abs(size - structure.size) > 5e-3:
+            raise ZoogenError(
+                f"impossible structure {text!r}: s must be n·h = {structure.state_size} and d must be √s = "
+                f"{structure.size:.6g}; write {structure.name} or {structure.horizon}^{structure.dimensions}"
+            )
+        return structure
+
+    @property
+    def state_size(self) -> int:
+        """s = n·h, width of the one-hot encoding of a state."""
+        return self.horizon * self.dimensions
+
+    @property
+    def size(self) -> float:
+        """d = √s."""
+        return math.sqrt(self.state_size)
+
+    @property
+    def actions(self) -> int:
+        """n increments, then stop."""
+        return self.dimensions + 1
+
+    @property
+    def states(self) -> int:
+        """h^n."""
+        return self.horizon**self.dimensions
+
+    @property
+    def name(self) -> str:
+        """Canonical spelling: the tuple `s,h,n,d`."""
+        return f"{self.state_size},{self.horizon},{self.dimensions},{self.size:.6g}"
+
+    @property
+    def label(self) -> str:
+        """`C* 12^3` for the paper's structures, `10^4` for others."""
+        grid = f"{self.horizon}^{self.dimensions}"
+        name = _NAMES.get((self.horizon, self.dimensions))
+        return f"{name} {grid}" if name else grid

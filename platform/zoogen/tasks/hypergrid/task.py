@@ -1,0 +1,156 @@
+"""The hypergrid task behind the `Task` contract."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoogen.config import parse_config
+from zoogen.errors import ZoogenError
+from zoogen.identity import derive_seed
+from zoogen.networks.stacked_mlp import MLPShape
+from zoogen.tasks.base import Cohort, CohortSpec, MetricGroup, Portrait, ProgressCallback, Scores, Task
+from zoogen.tasks.hypergrid.config import HypergridConfig
+from zoogen.tasks.hypergrid.environment import HypergridEnvironment
+from zoogen.tasks.hypergrid.judge import ExactJudge
+from zoogen.tasks.hypergrid.protocol import SampledProtocol
+from zoogen.tasks.hypergrid.structure import HypergridStructure
+from zoogen.tasks.hypergrid.trainer import CohortTrainer
+from zoogen.weights.layout import ParameterLayout
+
+
+class HypergridTask(Task):
+    """GFlowNet policies on hypergrids."""
+
+    name = "hypergrid"
+
+    def __init__(self, config: HypergridConfig) -> None:
+        self.config = config
+
+    def resolved(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json")
+
+    def resolved_for(self, structure: str) -> dict[str, Any]:
+        training = self.config.training.for_structure(self.canonical(structure))
+        return self.config.model_copy(update={"training": training}).model_dump(mode="json")
+
+    def canonical(self, structure: str) -> str:
+        return HypergridStructure.parse(structure).name
+
+    def label(self, structure: str) -> str:
+        return HypergridStructure.parse(structure).label
+
+    def layout(self, structure: str) -> ParameterLayout:
+        return self.shape(structure).layout
+
+    def condition(self, structure: str) -> tuple[float, ...]:
+        """c = [s, h, n, d], d the real number √s."""
+        parsed = HypergridStructure.parse(structure)
+        return (float(parsed.state_size), float(parsed.horizon), float(parsed.dimensions), parsed.size)
+
+    def shape(self, structure: str) -> MLPShape:
+        parsed = HypergridStructure.parse(structure)
+        return MLPShape(parsed.state_size, self.config.hidden, parsed.actions, self.config.slope)
+
+    def environment(self, structure: str) -> HypergridEnvironment:
+        return HypergridEnvironment(HypergridStructure.parse(structure), self.config.reward, self.config.stop_rule)
+
+    def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:
+        task = HypergridTask(parse_config(HypergridConfig, dict(spec.task), f"cohort {spec.digest}"))
+        training = task.config.training.for_structure(spec.structure)
+        environment, shape = task.environment(spec.structure), task.shape(spec.structure)
+        trained = CohortTrainer(environment, shape, training, spec.runs, device).train(progress)
+        return Cohort(spec, trained.steps, trained.weights, trained.figures, trained.seconds)
+
+    def untrained(self, structure: str, count: int, seed: int) -> Tensor:
+        return self.shape(structure).initial([derive_seed("untrained", seed, k) for k in range(count)])
+
+    def score(self, structure: str, weights: Tensor, *, seed: int = 0, device: str = "cpu") -> Scores:
+        name, shape, environment = self.canonical(structure), self.shape(structure), self.environment(structure)
+        if weights.ndim != 2 or weights.shape[1] != shape.layout.size:
+            raise ZoogenError(
+                f"weights of shape {list(weights.shape)} are not policies of {self.label(name)}: "
+                f"expected [K, {shape.layout.size}] with hidden width {shape.hidden}"
+            )
+        if not torch.isfinite(weights).all():
+            bad = torch.nonzero(~torch.isfinite(weights).all(1)).flatten()
+            raise ZoogenError(f"{len(bad)} of {len(weights)} networks hold NaN or infinity, first network {int(bad[0])}")
+        judge, groups, notices = self.config.judge, {}, []
+        if judge.exact and ExactJudge.capacity(environment.structure, shape, judge.memory_gib) >= 1:
+            metrics = ExactJudge(environment, shape, judge.memory_gib, device).metrics(weights)
+            groups["exact"] = MetricGroup(dataclasses.asdict(metrics))
+        elif judge.exact:
+            notices.append(
+                f"{self.label(name)}: {environment.structure.states:,} states exceed the exact judge's budget of "
+                f"{judge.memory_gib:g} GiB, so metrics are sampled only (raise task.judge.memory_gib)"
+            )
+        samples = judge.samples or (0 if groups else 1_000)
+        if samples:
+            protocol = SampledProtocol(environment, shape, samples, judge.floor_repeats)
+            values = protocol.metrics(weights, seed, device)
+            groups["sampled"] = MetricGroup(values, protocol.floors(seed), {"samples": samples, "seed": seed})
+        return Scores(name, groups, tuple(notices))
+
+    def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
+        """Truth and learnt distribution, summed over all but the first two dimensions."""
+        environment, shape = self.environment(structure), self.shape(structure)
+        grid = environment.structure
+        if ExactJudge.capacity(grid, shape, self.config.judge.memory_gib) < 1:
+            return ()
+        judge = ExactJudge(environment, shape, self.config.judge.memory_gib)
+
+        def marginal(distribution: Tensor) -> np.ndarray:
+            if grid.dimensions == 1:
+                return distribution.view(1, -1).numpy()
+            return distribution.view(grid.horizon, grid.horizon, -1).sum(-1).numpy()
+
+        learnt = judge.distribution(weights.unsqueeze(0))[0]
+        return Portrait("truth", marginal(judge.truth())), Portrait("learnt", marginal(learnt))
+
+    def infer_structure(self, shapes: dict[str, tuple[int, ...]]) -> str:
+        try:
+            state, actions = shapes["dense1.weight"][1], shapes["dense3.bias"][0]
+        except (KeyError, IndexError):
+            raise ZoogenError(
+                "no hypergrid policies: expected tensors dense1.weight, dense1.bias, … dense3.bias, found "
+                + (", ".join(sorted(shapes)) or "none")
+            ) from None
+        dimensions = actions - 1
+        if dimensions < 1 or state % dimensions or state // dimensions < 2:
+            raise ZoogenError(
+                f"{state} inputs and {actions} outputs fit no hypergrid: outputs must be n + 1 and inputs n·h with h ≥ 2"
+            )
+        return HypergridStructure(state // dimensions, dimensions).name
+
+    def for_file(self, metadata: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> "HypergridTask":
+        update: dict[str, Any] = {}
+        if len(shapes.get("dense1.bias", ())) == 1:
+            update["hidden"] = shapes["dense1.bias"][0]
+        if "activation_slope" in metadata:
+            try:
+                update["slope"] = float(metadata["activation_slope"])
+            except ValueError:
+                raise ZoogenError(f"metadata activation_slope {metadata['activation_slope']!r} is no number") from None
+        return HypergridTask(parse_config(HypergridConfig, self.resolved() | update, "weights file"))
+
+    def file_metadata(self, structure: str) -> dict[str, str]:
+        return {
+            "task": self.name,
+            "structure": self.canonical(structure),
+            "state_encoding": "one-hot, dimension-major: index i*h + j",
+            "action_order": "increment of dimension 0..n-1, then stop",
+            "activation": "leaky_relu",
+            "activation_slope": repr(self.config.slope),
+            "reward": self.config.reward.model_dump_json(),
+            "stop_rule": self.config.stop_rule,
+        }
+
+    def describe_run(self) -> dict[str, str]:
+        training = self.config.training
+        return {"objective": training.objective.kind, "optimiser": training.optimiser.kind}
+
+    @property
+    def primary_metrics(self) -> tuple[str, ...]:
+        return ("exact.js", "sampled.js")

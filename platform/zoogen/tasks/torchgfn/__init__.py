@@ -1,0 +1,1 @@
+"""Any discrete torchgfn environment, trained with torchgfn itself, one policy after the other."""

@@ -1,0 +1,171 @@
+"""Which runs make a zoo, and how they are cut into units of work.
+
+The plan depends on the configuration alone, so that everybody who has the configuration names the
+same parts. It is made to grow: raising `runs` keeps every full training cohort and all held-out
+ones (only a last, partly filled training cohort is trained anew), and no run changes its split.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from zoogen.config import Config
+from zoogen.errors import ZoogenError
+from zoogen.identity import derive_seed, digest
+from zoogen.tasks.base import CohortSpec, RunSpec, Task
+from zoogen.weights.target import Target
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+# A run's index tells its split: training runs count from 0, validation runs from one million, test
+# runs from two. No plan can therefore train on a run that another one tests on.
+SPLIT_STRIDE = 1_000_000
+
+
+class ZooConfig(Config):
+    """A zoo: which structures, how many runs, and how they are trained together.
+
+    The paper's single run with dense checkpoints is `runs: 1` with many checkpoints in the task.
+    """
+
+    structures: tuple[str, ...] = Field(
+        min_length=1, description="structures, trained in this order: the slowest first ends soonest"
+    )
+    runs: int = Field(16, ge=1, lt=SPLIT_STRIDE, description="training runs per structure")
+    validation_runs: int = Field(2, ge=0, lt=SPLIT_STRIDE, description="runs per structure for selection")
+    test_runs: int = Field(4, ge=0, lt=SPLIT_STRIDE, description="runs per structure for the report")
+    cohort: int = Field(16, ge=1, le=4096, description="runs that one worker trains at once")
+    initialisation: Literal["shared", "independent"] = Field(
+        "shared", description="shared: all runs start from the same weights; independent: each from its own"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of everything random in the zoo")
+
+    @field_validator("structures", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class ZooPlan:
+    """The runs of a zoo as cohorts.
+
+    Attributes:
+        config: the configuration with canonical structure names.
+        task: the task's resolved configuration.
+        targets: canonical structure name to its target, in the order of the configuration.
+        cohorts: units of work, in the order in which they should be started.
+    """
+
+    config: ZooConfig
+    task: Mapping[str, Any]
+    targets: Mapping[str, Target]
+    cohorts: tuple[CohortSpec, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the zoo; covers the configuration, the task and every cohort."""
+        return digest(self.manifest_content())
+
+    def manifest_content(self) -> dict[str, Any]:
+        """What the manifest says, without the digest itself (JSON-like, equal for equal plans)."""
+        return {
+            "format": 1,
+            "config": self.config.model_dump(mode="json"),
+            "task": dict(self.task),
+            "cohorts": [
+                {"digest": c.digest, "key": part_key(c), "structure": c.structure, "runs": [r.run for r in c.runs]}
+                for c in self.cohorts
+            ],
+            "splits": {split: list(self.runs_of(split)) for split in SPLITS},
+        }
+
+    def split_of(self, run: int) -> Split:
+        """Split of a run index."""
+        return split_of(run)
+
+    def runs_of(self, split: Split) -> tuple[int, ...]:
+        """Run indices of a split, the same for every structure."""
+        return _runs_of(self.config, split)
+
+    def cohorts_of(self, structure: str, split: Split | None = None) -> tuple[CohortSpec, ...]:
+        """Cohorts of a structure that hold at least one run of the split."""
+        return tuple(
+            c
+            for c in self.cohorts
+            if c.structure == structure and (split is None or any(split_of(r.run) == split for r in c.runs))
+        )
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        return tuple(self.targets)
+
+
+def split_of(run: int) -> Split:
+    """Split of a run index: it lies in the index itself.
+
+    Raises:
+        ZoogenError: no split has such an index.
+    """
+    if not 0 <= run < SPLIT_STRIDE * len(SPLITS):
+        raise ZoogenError(f"run {run} belongs to no split; indices go from 0 to {SPLIT_STRIDE * len(SPLITS) - 1}")
+    return SPLITS[run // SPLIT_STRIDE]
+
+
+def structure_key(structure: str) -> str:
+    """The structure's name as one segment of a key."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in structure)
+
+
+def part_key(spec: CohortSpec) -> str:
+    """Key of the cohort's part."""
+    return f"zoo/parts/{structure_key(spec.structure)}/{spec.digest}.parquet"
+
+
+def plan_zoo(config: ZooConfig, task: Task) -> ZooPlan:
+    """The plan of a zoo of `task`.
+
+    Held-out runs (test, then validation) fill cohorts of their own, so that `runs` can grow without
+    touching them. Cohorts are ordered structure by structure, as listed.
+
+    Raises:
+        ZoogenError: a structure is unknown, or named twice.
+    """
+    names = [task.canonical(structure) for structure in config.structures]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ZoogenError(f"zoo.structures names {name} twice (as {config.structures[index]!r}); drop one of them")
+    config = config.model_copy(update={"structures": tuple(names)})
+    resolved = task.resolved()
+    held_out = (*_runs_of(config, "test"), *_runs_of(config, "validation"))
+    cohorts = tuple(
+        CohortSpec(task.resolved_for(name), name, tuple(_run(config, name, run) for run in runs))
+        for name in names
+        for runs in (*_chunks(_runs_of(config, "train"), config.cohort), *_chunks(held_out, config.cohort))
+    )
+    return ZooPlan(config, resolved, {name: task.target(name) for name in names}, cohorts)
+
+
+def _runs_of(config: ZooConfig, split: Split) -> tuple[int, ...]:
+    counts = {"train": config.runs, "validation": config.validation_runs, "test": config.test_runs}
+    first = SPLITS.index(split) * SPLIT_STRIDE
+    return tuple(range(first, first + counts[split]))
+
+
+def _run(config: ZooConfig, structure: str, run: int) -> RunSpec:
+    # A shared initialisation is shared by all structures too: where shapes agree, so do the weights.
+    own = [] if config.initialisation == "shared" else [structure, run]
+    return RunSpec(
+        run,
+        seed=derive_seed("training", config.seed, structure, run),
+        init_seed=derive_seed("initialisation", config.seed, *own),
+    )
+
+
+def _chunks(runs: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(runs), size):
+        yield runs[start : start + size]
