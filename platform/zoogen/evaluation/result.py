@@ -172,14 +172,23 @@ class Evaluation(Record):
         """The result of a method on a structure (canonical name or label), None if there is none."""
         return next((r for r in self.results if r.method == method and structure in (r.structure, r.label)), None)
 
-    def ratios(self, method: str = "generated", against: str = "held-out") -> dict[str, float]:
-        """Median primary metric of `method` over that of `against`, by structure label, where both exist."""
+    def ratios(self, method: str = "generated") -> dict[str, float]:
+        """Median primary metric of `method` over that of the held-out runs, by structure label."""
+        found = self.ratios_of_all()
+        results = (result for result in self.results if result.method == method)
+        return {r.label: found[r.structure, r.method] for r in results if (r.structure, r.method) in found}
+
+    def ratios_of_all(self) -> dict[tuple[str, str], float]:
+        """Median primary metric of every structure and method over that of conventionally trained runs.
+
+        Those are the held-out runs, or the reference runs of an unseen structure; without them there is no ratio.
+        """
         found = {}
         for result in self.results:
-            other = self.result(result.structure, against) if result.method == method else None
+            other = self.result(result.structure, "held-out") or self.result(result.structure, "reference")
             if other is not None and other.primary == result.primary:
                 below = other.summary().median
-                found[result.label] = result.summary().median / below if below else math.inf
+                found[result.structure, result.method] = result.summary().median / below if below else math.inf
         return found
 
     def to_json(self) -> str:

@@ -1,0 +1,172 @@
+"""Figures of an evaluation, drawn without a display and without matplotlib's global state."""
+
+import io
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatterSciNotation, ScalarFormatter
+
+from zoogen.evaluation.evaluate import TRUTH
+from zoogen.evaluation.result import Evaluation, MethodResult, PortraitRecord
+from zoogen.reports.rows import metric_title, number
+
+# Okabe and Ito's colours, told apart by colour-blind readers; generated networks stand out in vermilion.
+_COLOURS = {
+    "generated": "#D55E00",
+    "held-out": "#0072B2",
+    "held-out-last": "#56B4E9",
+    "reference": "#0072B2",
+    "training": "#009E73",
+    "reconstructed": "#CC79A7",
+    "random": "#999999",
+    "untrained": "#444444",
+}
+_AVERAGE_COLOURS = ("#F0E442", "#E69F00", "#B07A00", "#7A5500")
+_DPI = 150
+_PANEL_INCHES = 2.1  # edge of one picture
+_JITTER = 0.28  # of the room that a method has beside its neighbours
+
+
+def portrait_figure(evaluation: Evaluation, structures: Sequence[str]) -> Figure | None:
+    """Truth and each pictured method's median network side by side, one row per structure; None without pictures.
+
+    The colours of a row share the truth's range, so that equal colours mean equal values.
+    """
+    rows = [[p for p in evaluation.portraits if p.structure == s] for s in structures]
+    rows = [row for row in rows if row]
+    if not rows:
+        return None
+    methods = list(dict.fromkeys(p.method for row in rows for p in row))
+    methods.sort(key=lambda method: _column_of(method, evaluation))
+    figure = _figure(_PANEL_INCHES * len(methods) + 1.6, (_PANEL_INCHES + 0.35) * len(rows) + 0.5)
+    grid = figure.subplots(len(rows), len(methods), squeeze=False)
+    for row, axes in zip(rows, grid, strict=True):
+        of_method = {p.method: p for p in row}
+        reference = np.array(of_method.get(TRUTH, row[0]).values)
+        low, high = min(0.0, float(reference.min())), float(reference.max())
+        above = any(float(np.max(p.values)) > high * (1 + 1e-6) for p in row)
+        image = None
+        for method, ax in zip(methods, axes, strict=True):
+            if method in of_method:
+                image = _draw_portrait(ax, of_method[method], evaluation, low, high)
+            else:
+                ax.set_axis_off()
+        axes[0].set_axis_on()
+        axes[0].set_ylabel(f"{row[0].label}\n({row[0].structure})", rotation=0, ha="right", va="center", fontsize=9)
+        if image is not None:
+            scale = ScalarFormatter()
+            scale.set_powerlimits((-2, 3))
+            bar = figure.colorbar(
+                image, ax=list(axes), extend="max" if above else "neither", shrink=0.9, pad=0.015, format=scale
+            )
+            bar.ax.tick_params(labelsize=7)
+            bar.ax.yaxis.offsetText.set_fontsize(7)
+    known = all(p.known for row in rows for p in row)
+    figure.suptitle(f"True and learnt distribution, {'known' if known else 'unseen'} structures", fontsize=11)
+    return figure
+
+
+def _column_of(method: str, evaluation: Evaluation) -> int:
+    order = [TRUTH, *evaluation.config.portraits]
+    return order.index(method) if method in order else len(order)
+
+
+def _draw_portrait(ax: Axes, portrait: PortraitRecord, evaluation: Evaluation, low: float, high: float) -> AxesImage:
+    values = np.array(portrait.values)
+    height, width = values.shape
+    aspect: Literal["equal", "auto"] = "equal" if 0.25 <= height / width <= 4 else "auto"
+    image = ax.imshow(values, vmin=low, vmax=high, cmap="viridis", aspect=aspect, interpolation="nearest")
+    ax.invert_yaxis()  # the first coordinate upwards, as in a diagram
+    ax.set_xticks([])
+    ax.set_yticks([])
+    # Two lines each, so that pictures stand at equal height.
+    result = evaluation.result(portrait.structure, portrait.method)
+    if portrait.value is not None and result is not None:
+        title = f"{portrait.method}\n{metric_title(result.primary)} {number(portrait.value)}"
+    else:
+        title = "truth" + (f"\n{portrait.title}" if portrait.title != TRUTH else "\n")
+    ax.set_title(title, fontsize=8, color=_colour(portrait.method))
+    return image
+
+
+def metric_figure(evaluation: Evaluation) -> Figure | None:
+    """Primary metric of every network by structure and method on a log axis; None if nothing is positive.
+
+    Points are networks, bars the medians. Zeros are drawn at the lower end, failed networks are left out.
+    """
+    drawable = [r for r in evaluation.results if any(0 < v < math.inf for v in r.metrics[r.primary])]
+    if not drawable:
+        return None
+    sides = [side for side in (True, False) if any(r.known is side for r in drawable)]
+    of_side = [[r for r in drawable if r.known is side] for side in sides]
+    widths = [max(2.4, 0.11 * len(results) + 0.5 * _structures(results)) for results in of_side]
+    figure = _figure(sum(widths) + 2.2, 4.4)
+    panels = figure.subplots(1, len(sides), squeeze=False, sharey=True, width_ratios=widths)[0]
+    smallest = min(v for r in drawable for v in r.metrics[r.primary] if 0 < v < math.inf)
+    for side, results, ax in zip(sides, of_side, panels, strict=True):
+        _draw_metric(ax, results, smallest / 2)
+        ax.set_title(f"{'known' if side else 'unseen'} structures", fontsize=10)
+    primaries = dict.fromkeys(metric_title(r.primary) for r in drawable)
+    panels[0].set_ylabel(f"{' / '.join(primaries)} (lower is better)")
+    methods = dict.fromkeys(r.method for r in drawable)
+    marks = [Line2D([], [], marker="o", ls="", ms=5, color=_colour(m), label=m) for m in methods]
+    figure.legend(handles=marks, loc="outside right center", fontsize=8, frameon=False)
+    return figure
+
+
+def _structures(results: Sequence[MethodResult]) -> int:
+    return len({result.structure for result in results})
+
+
+def _draw_metric(ax: Axes, results: Sequence[MethodResult], floor: float) -> None:
+    structures = list(dict.fromkeys(r.structure for r in results))
+    labels = {r.structure: r.label for r in results}
+    random = np.random.default_rng(0)
+    for index, structure in enumerate(structures):
+        own = [r for r in results if r.structure == structure]
+        room = 0.86 / len(own)
+        for place, result in enumerate(own):
+            values = np.array([max(v, floor) for v in result.metrics[result.primary] if v < math.inf])
+            centre = index + (place - (len(own) - 1) / 2) * room
+            spread = random.uniform(-_JITTER, _JITTER, len(values)) * room
+            colour = _colour(result.method)
+            ax.scatter(centre + spread, values, s=7, color=colour, alpha=0.45, linewidths=0)
+            median = max(result.summary().median, floor)
+            if math.isfinite(median):
+                ax.hlines(median, centre - 0.45 * room, centre + 0.45 * room, color=colour, lw=2.2)
+        if index:
+            ax.axvline(index - 0.5, color="#DDDDDD", lw=0.8)
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(LogFormatterSciNotation())
+    ax.grid(axis="y", which="major", color="#E5E5E5", lw=0.7)
+    ax.set_axisbelow(True)
+    ax.set_xlim(-0.5, len(structures) - 0.5)
+    ax.set_xticks(range(len(structures)), [f"{labels[s]}\n({s})" for s in structures], fontsize=8)
+
+
+def _colour(method: str) -> str:
+    if method == TRUTH:
+        return "#000000"
+    if method.startswith("average-"):
+        return _AVERAGE_COLOURS[min(int(method.partition("-")[2]).bit_length() - 2, len(_AVERAGE_COLOURS) - 1)]
+    return _COLOURS.get(method, "#000000")
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    return buffer.getvalue()
