@@ -1,0 +1,54 @@
+"""Where a stage's work runs: on Ray, or in this process."""
+
+from collections.abc import Mapping
+
+from zoogen.autoencoders.codec import WeightCodec
+from zoogen.autoencoders.train import train_codec as fit_codec
+from zoogen.generators.train import train_generator as fit_generator
+from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.pipelines.console import Report
+from zoogen.pipelines.context import Study
+from zoogen.training.hooks import LocalHooks
+from zoogen.zoo.build import ZooReport, build_serially
+from zoogen.zoo.plan import ZooPlan
+from zoogen.zoo.progress import ZooProgressCallback
+
+
+def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> ZooReport:
+    """Train what is missing of a zoo."""
+    return build_serially(plan, study.task, study.store, progress, device=study.device)
+
+
+def train_codec(study: Study, show: Report) -> WeightCodec:
+    """Train the study's autoencoder."""
+    train, validation = study.checkpoints("train"), study.checkpoints("validation")
+    return fit_codec(
+        study.config.autoencoder,
+        train,
+        validation,
+        seed=study.config.seed,
+        device=study.device,
+        hooks=_hooks(show),
+        targets=study.targets,
+        digest=study.autoencoder_digest,
+    )
+
+
+def train_generator(study: Study, codec: WeightCodec, show: Report) -> WeightGenerator:
+    """Train the study's generator."""
+    return fit_generator(
+        study.config.generator,
+        codec,
+        study.checkpoints("train"),
+        seed=study.config.seed,
+        device=study.device,
+        hooks=_hooks(show),
+        digest=study.generator_digest,
+    )
+
+
+def _hooks(show: Report) -> LocalHooks:
+    def log(step: int, total: int, figures: Mapping[str, float]) -> None:
+        show(step, total, {name: figures[name] for name in ("loss",) if name in figures})
+
+    return LocalHooks(log=log)

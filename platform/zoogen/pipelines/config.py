@@ -1,0 +1,42 @@
+"""The root of all configuration: one file describes one study."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.config import Config
+from zoogen.evaluation.config import EvaluationConfig
+from zoogen.generators.config import GeneratorConfig
+from zoogen.tasks.hypergrid.config import HypergridConfig
+from zoogen.tasks.registry import TaskConfig
+from zoogen.zoo.plan import ZooConfig
+
+
+class PipelineConfig(Config):
+    """A study: from task to judged weights."""
+
+    study: str = Field("study", description="name; also the experiment in MLflow", pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of autoencoder and generator; the zoo has its own")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
+    artifacts: str = Field(
+        "artifacts", min_length=1, description="artifact root: a folder or a URI such as s3://bucket/x"
+    )
+    task: TaskConfig = HypergridConfig()
+    zoo: ZooConfig
+    reference: ZooConfig | None = Field(
+        None, description="conventionally trained runs of unseen structures, only to compare with"
+    )
+    last_checkpoints: int | None = Field(
+        None, ge=1, description="learn from the last so many checkpoints of each run; null: all"
+    )
+    autoencoder: AutoencoderConfig = AutoencoderConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @field_validator("study")
+    @classmethod
+    def _no_climbing(cls, value: str) -> str:
+        if ".." in value:
+            raise ValueError("a study's name must not hold ..")
+        return value

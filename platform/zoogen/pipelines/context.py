@@ -1,0 +1,150 @@
+"""What every stage of a study works with."""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from zoogen.autoencoders.build import padded_length
+from zoogen.errors import ZoogenError
+from zoogen.identity import digest
+from zoogen.pipelines import digests
+from zoogen.pipelines.config import PipelineConfig
+from zoogen.pipelines.console import Console
+from zoogen.tasks.base import Task
+from zoogen.tasks.registry import build_task
+from zoogen.weights.target import Target
+from zoogen.zoo.plan import Split, ZooPlan, plan_zoo
+from zoogen.zoo.read import CheckpointSet, Zoo
+from zoogen.zoo.store import ArtifactStore
+
+JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the process of a submitted job
+HOME_VARIABLE = "ZOOGEN_HOME"  # folder of a job's artifacts, if they are given by a relative path
+
+
+@dataclass(frozen=True)
+class Study:
+    """A resolved configuration with everything that follows from it.
+
+    Creating one reads and writes nothing.
+
+    Raises:
+        ZoogenError: a structure is impossible, the artifact root is no usable URI, there is no such device.
+    """
+
+    config: PipelineConfig
+    console: Console
+    source: str = "CONFIG"  # how the user named the configuration, for hints
+
+    @cached_property
+    def task(self) -> Task:
+        return build_task(self.config.task)
+
+    @cached_property
+    def store(self) -> ArtifactStore:
+        return ArtifactStore(artifact_root(self.config.artifacts))
+
+    @cached_property
+    def device(self) -> str:
+        return resolve_device(self.config.device)
+
+    @cached_property
+    def plan(self) -> ZooPlan:
+        """The zoo that is learnt from."""
+        return plan_zoo(self.config.zoo, self.task)
+
+    @cached_property
+    def reference_plan(self) -> ZooPlan | None:
+        """The zoo of conventionally trained runs of unseen structures, only to compare with."""
+        return plan_zoo(self.config.reference, self.task) if self.config.reference is not None else None
+
+    @property
+    def plans(self) -> tuple[ZooPlan, ...]:
+        return (self.plan,) if self.reference_plan is None else (self.plan, self.reference_plan)
+
+    @cached_property
+    def zoo(self) -> Zoo:
+        return Zoo(self.store, self.plan, self.task)
+
+    @cached_property
+    def reference(self) -> Zoo | None:
+        return Zoo(self.store, self.reference_plan, self.task) if self.reference_plan is not None else None
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """All structures of the study: those of the zoo, then the unseen ones of the evaluation."""
+        unseen = [self.task.target(name) for name in self.config.evaluation.structures]
+        targets = {target.structure: target for target in (*self.plan.targets.values(), *unseen)}
+        return tuple(targets.values())
+
+    @cached_property
+    def autoencoder_digest(self) -> str:
+        config = self.config.autoencoder
+        length = padded_length(config, self.targets)
+        return digests.autoencoder_digest(
+            config, self.plan.digest, self.config.last_checkpoints, length, self.config.seed
+        )
+
+    @cached_property
+    def generator_digest(self) -> str:
+        return digests.generator_digest(self.config.generator, self.autoencoder_digest, self.config.seed)
+
+    @cached_property
+    def evaluation_digest(self) -> str:
+        reference = self.reference_plan.digest if self.reference_plan is not None else ""
+        return digests.evaluation_digest(
+            self.config.evaluation, self.config.generator, self.plan.digest, self.generator_digest, reference
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the study's configuration, for example its runs in the tracker."""
+        return digest({"study": self.config.study, "evaluation": self.evaluation_digest})
+
+    def checkpoints(self, split: Split) -> list[CheckpointSet]:
+        """Checkpoints of every structure of the zoo in a split; none if the split has no runs.
+
+        Raises:
+            ZoogenError: the zoo is incomplete or has fewer checkpoints than asked for.
+        """
+        if not self.plan.runs_of(split):
+            return []
+        return [self.zoo.select(name, split, self.config.last_checkpoints) for name in self.plan.structures]
+
+
+def artifact_root(given: str) -> str:
+    """The artifact root as an absolute path or URI.
+
+    The working folder of a submitted job is a copy that Ray deletes, so there a relative path is taken from
+    ZOOGEN_HOME, by default ~/zoogen.
+    """
+    if "://" in given or Path(given).expanduser().is_absolute():
+        return given
+    base = Path(os.environ.get(HOME_VARIABLE, "~/zoogen")) if in_ray_job() else Path.cwd()
+    return str(base.expanduser() / given)
+
+
+def in_ray_job() -> bool:
+    """Whether this process was started by `ray job submit`."""
+    return JOB_VARIABLE in os.environ
+
+
+def resolve_device(given: str) -> str:
+    """`auto` is CUDA where there is one.
+
+    Raises:
+        ZoogenError: CUDA is asked for and not there.
+    """
+    if given == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if given == "cuda" and not torch.cuda.is_available():
+        raise ZoogenError("device=cuda, but torch sees no CUDA device; set device to auto or cpu")
+    return given
+
+
+def resolved_json(config: PipelineConfig) -> str:
+    """The resolved configuration as JSON."""
+    return json.dumps(config.model_dump(mode="json"), indent=2)

@@ -1,0 +1,73 @@
+"""Names of the stages' artifacts: what each depends on, in one place.
+
+A digest covers what decides the content: resolved configuration, seed and the digests of inputs.
+Where and how fast something is computed (device, workers, addresses) is left out.
+"""
+
+from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.evaluation.config import EvaluationConfig
+from zoogen.generators.config import GeneratorConfig
+from zoogen.identity import digest
+
+AUTOENCODER_FORMAT = 1  # raise when the same configuration comes to mean another artifact
+GENERATOR_FORMAT = 1
+EVALUATION_FORMAT = 1
+
+
+def autoencoder_digest(config: AutoencoderConfig, zoo: str, last: int | None, length: int, seed: int) -> str:
+    """Identity of an autoencoder.
+
+    Args:
+        config: its configuration.
+        zoo: digest of the zoo that it learns from.
+        last: checkpoints of each run that it learns from, None for all.
+        length: its padded length, which `auto` takes from the structures asked for.
+        seed: the study's seed.
+    """
+    return digest(
+        {
+            "format": AUTOENCODER_FORMAT,
+            "config": config.model_dump(mode="json"),
+            "zoo": zoo,
+            "last": last,
+            "length": length,
+            "seed": seed,
+        }
+    )
+
+
+def generator_digest(config: GeneratorConfig, autoencoder: str, seed: int) -> str:
+    """Identity of a generator; the autoencoder's digest stands for the zoo, too.
+
+    The sampler is no part of it: one trained generator serves them all.
+    """
+    content = config.model_dump(mode="json", exclude={"sampler"})
+    return digest({"format": GENERATOR_FORMAT, "config": content, "autoencoder": autoencoder, "seed": seed})
+
+
+def evaluation_digest(
+    config: EvaluationConfig, generator_config: GeneratorConfig, zoo: str, generator: str, reference: str
+) -> str:
+    """Identity of an evaluation; `reference` is the digest of the reference zoo, empty without one."""
+    return digest(
+        {
+            "format": EVALUATION_FORMAT,
+            "config": config.model_dump(mode="json"),
+            "sampler": generator_config.sampler.model_dump(mode="json"),
+            "zoo": zoo,
+            "generator": generator,
+            "reference": reference,
+        }
+    )
+
+
+def autoencoder_key(name: str) -> str:
+    return f"autoencoders/{name}.safetensors"
+
+
+def generator_key(name: str) -> str:
+    return f"generators/{name}.safetensors"
+
+
+def evaluation_key(name: str) -> str:
+    return f"evaluations/{name}.json"

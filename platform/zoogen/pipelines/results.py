@@ -1,0 +1,70 @@
+"""What stages return."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoogen.autoencoders.codec import WeightCodec
+from zoogen.evaluation.result import Evaluation
+from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.zoo.build import ZooReport
+from zoogen.zoo.read import Zoo
+
+
+@dataclass(frozen=True)
+class ZooResult:
+    """A complete zoo.
+
+    Attributes:
+        zoo: to read from.
+        reference: zoo of unseen structures, if the study has one.
+        reports: what was trained now, per zoo.
+        reused: whether nothing had to be trained.
+    """
+
+    zoo: Zoo
+    reference: Zoo | None
+    reports: tuple[ZooReport, ...]
+    reused: bool
+
+
+@dataclass(frozen=True)
+class AutoencoderResult:
+    """A trained autoencoder and where it lies."""
+
+    codec: WeightCodec
+    digest: str
+    uri: str
+    reused: bool
+
+
+@dataclass(frozen=True)
+class GeneratorResult:
+    """A trained generator and where it lies."""
+
+    generator: WeightGenerator
+    digest: str
+    uri: str
+    reused: bool
+
+
+@dataclass(frozen=True)
+class GeneratedFile:
+    """Generated networks of one structure in a weights file."""
+
+    structure: str
+    label: str
+    count: int
+    seed: int
+    path: Path
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """An evaluation, where it lies, and its tables and figures."""
+
+    evaluation: Evaluation
+    digest: str
+    uri: str
+    report: tuple[Path, ...]
+    reused: bool
