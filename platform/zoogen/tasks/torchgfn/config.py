@@ -1,8 +1,9 @@
 """Configuration of the torchgfn task."""
 
+import re
 from typing import Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator
 
 from zoogen.config import Config
 from zoogen.tasks.hypergrid.learner import ObjectiveConfig, TrajectoryBalanceConfig
@@ -17,38 +18,32 @@ class PolicyNetworkConfig(Config):
     activation: Literal["relu", "leaky_relu", "tanh", "elu"] = "leaky_relu"
 
 
-class PolicyTrainingConfig(Config):
+class TorchgfnTrainingConfig(Config):
     """How each policy is trained.
 
     Attributes:
-        batch: trajectories per iteration.
-        epsilon: probability of a uniformly random action while sampling.
-        checkpoints: networks kept of each run, evenly spaced over the last part of the training.
-        checkpoint_window: that part, as a share of the iterations.
+        iterations: gradient steps.
+        batch_size: trajectories per step.
+        epsilon: chance of a uniformly random action while sampling.
+        checkpoints: saved per run, evenly spaced over the last `window` of the training.
+        window: share of the iterations that the checkpoints spread over; the last one is the end.
         log_reward_floor: lower bound on log R in the losses, for environments with zero rewards.
     """
 
     objective: ObjectiveConfig = TrajectoryBalanceConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
-    iterations: int = Field(default=2000, ge=1)
-    batch: int = Field(default=16, ge=1)
+    iterations: int = Field(default=2_000, ge=1)
+    batch_size: int = Field(default=16, ge=1)
     epsilon: float = Field(default=0.0, ge=0, lt=1)
     checkpoints: int = Field(default=1, ge=1)
-    checkpoint_window: float = Field(default=0.1, gt=0, le=1)
+    window: float = Field(default=0.1, gt=0, le=1)
     log_reward_floor: float | None = None
 
-    @model_validator(mode="after")
-    def _window_holds_checkpoints(self) -> "PolicyTrainingConfig":
-        window = max(1, round(self.iterations * self.checkpoint_window))
-        if self.checkpoints > window:
-            raise ValueError(f"{self.checkpoints} checkpoints do not fit into a window of {window} iterations")
-        return self
-
-    @property
-    def checkpoint_steps(self) -> tuple[int, ...]:
-        """Iterations after which a checkpoint is kept; the last one is the end of training."""
-        window = max(1, round(self.iterations * self.checkpoint_window))
-        return tuple(self.iterations - window * i // self.checkpoints for i in reversed(range(self.checkpoints)))
+    def checkpoint_steps(self) -> list[int]:
+        """Iterations (counted from 1) after which checkpoints are taken, ascending and distinct."""
+        span = min(self.iterations, max(self.checkpoints, round(self.iterations * self.window)))
+        count = min(self.checkpoints, span)
+        return [self.iterations - span + span * (i + 1) // count for i in range(count)]
 
 
 class TorchgfnConfig(Config):
@@ -66,15 +61,20 @@ class TorchgfnConfig(Config):
 
     kind: Literal["torchgfn"] = "torchgfn"
     environment: str = "gfn.gym.hypergrid:HyperGrid"
-    structures: dict[str, dict[str, JsonValue]] = {"8^2": {"ndim": 2, "height": 8}}
+    structures: dict[str, dict[str, JsonValue]] = {"8x2": {"ndim": 2, "height": 8}}
     encoding: Literal["auto", "khot", "identity"] = "auto"
     network: PolicyNetworkConfig = PolicyNetworkConfig()
-    training: PolicyTrainingConfig = PolicyTrainingConfig()
+    training: TorchgfnTrainingConfig = TorchgfnTrainingConfig()
     exact_states: int = Field(default=50_000, ge=0)
     samples: int = Field(default=2000, ge=1)
 
-    @model_validator(mode="after")
-    def _names_structures(self) -> "TorchgfnConfig":
-        if not self.structures:
-            raise ValueError("structures needs at least one named set of keyword arguments")
-        return self
+    @field_validator("structures")
+    @classmethod
+    def _plain_names(cls, value: dict[str, dict[str, JsonValue]]) -> dict[str, dict[str, JsonValue]]:
+        if not value:
+            raise ValueError("needs at least one named set of keyword arguments")
+        for name in value:
+            # names become parts of file names
+            if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", name) is None:
+                raise ValueError(f"{name!r} is no structure name: letters, digits, _ . and - only, at most 40")
+        return value
