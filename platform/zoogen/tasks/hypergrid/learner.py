@@ -101,15 +101,16 @@ class CohortLearner:
             self.flow.backward(inputs, flow_activations, trajectories.rowwise(log_flow.grad).unsqueeze(2))
         return loss.detach()
 
-    def _balance(
-        self, trajectories: Trajectories, log_pf: Tensor, log_z: Tensor, log_flow: Tensor | None
-    ) -> Tensor:
+    def _balance(self, trajectories: Trajectories, log_pf: Tensor, log_z: Tensor, log_flow: Tensor | None) -> Tensor:
         rows = trajectories.rows
         assert rows is not None
         log_reward = self.environment.log_reward(trajectories.final)
         # a step's parents are those of the state it leads to: its own positive coordinates, and the one it raises
         chosen = rows.states.gather(2, rows.actions.clamp(max=rows.states.shape[2] - 1).unsqueeze(2)).squeeze(2)
         parents = (rows.states > 0).sum(2) + (chosen == 0)
+        if self.environment.stop_rule == "forced_at_edge":
+            # a step that reaches the edge is the only way there: every other parent lies on the edge itself
+            parents = torch.where(chosen == self.environment.structure.horizon - 2, 1, parents)
         stop = rows.actions == self.environment.structure.dimensions
         log_pb = trajectories.dense(torch.where(stop, 0.0, -parents.float().log()))
         if isinstance(self.config, TrajectoryBalanceConfig):
