@@ -1,0 +1,240 @@
+"""Building a zoo: one cohort at a time, each committed as one immutable part."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from zoogen.errors import ZoogenError
+from zoogen.identity import derive_seed
+from zoogen.tasks.base import Cohort, CohortSpec, ProgressCallback, Scores, Task
+from zoogen.zoo.plan import ZooPlan, part_key, structure_key
+from zoogen.zoo.progress import ProgressMeter, ZooProgressCallback
+from zoogen.zoo.provenance import Provenance
+from zoogen.zoo.rows import cohort_table, finite_rows, table_to_parquet
+from zoogen.zoo.store import ArtifactStore
+
+PROGRESS_INTERVAL = 0.25  # seconds between two calls of a progress callback
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """What became of one cohort.
+
+    Attributes:
+        cohort: digest of the specification.
+        key: key of the part in the store.
+        structure: canonical name.
+        trained: False if the part was there before anything was trained.
+        committed: False if the part was there, or another process wrote it meanwhile.
+        rows: checkpoints in the part (0 if nothing was trained).
+        diverged: (run, step) of checkpoints that were left out because their weights are not finite.
+        training_seconds, scoring_seconds: wall-clock times.
+        notices: remarks of the judge, and of diverged checkpoints.
+    """
+
+    cohort: str
+    key: str
+    structure: str
+    trained: bool = False
+    committed: bool = False
+    rows: int = 0
+    diverged: tuple[tuple[int, int], ...] = ()
+    training_seconds: float = 0.0
+    scoring_seconds: float = 0.0
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ZooReport:
+    """What became of a whole zoo.
+
+    Attributes:
+        digest: names the zoo.
+        manifest: URI of its manifest.
+        parts: reports of the cohorts that were missing, in the order of completion.
+        reused: cohorts that were there before.
+        seconds: wall-clock time.
+        deaths: workers that died and were replaced.
+    """
+
+    digest: str
+    manifest: str
+    parts: tuple[PartReport, ...]
+    reused: int
+    seconds: float
+    deaths: int = 0
+
+    @property
+    def checkpoints(self) -> int:
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def diverged(self) -> int:
+        return sum(len(part.diverged) for part in self.parts)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Distinct remarks, in order."""
+        return tuple(dict.fromkeys(notice for part in self.parts for notice in part.notices))
+
+
+def manifest_key(digest: str) -> str:
+    """Key of a complete zoo's manifest."""
+    return f"zoo/{digest}.json"
+
+
+def plan_manifest_key(digest: str) -> str:
+    """Key of the same content, written when the building begins."""
+    return f"zoo/plans/{digest}.json"
+
+
+def manifest_bytes(plan: ZooPlan) -> bytes:
+    return (json.dumps({"digest": plan.digest, **plan.manifest_content()}, indent=1, sort_keys=True) + "\n").encode()
+
+
+def begin_zoo(plan: ZooPlan, store: ArtifactStore) -> None:
+    """Check that the store can be written to, and leave the plan there so that an unfinished zoo can be listed."""
+    store.check()
+    store.put_if_absent(plan_manifest_key(plan.digest), manifest_bytes(plan))
+
+
+def finish_zoo(plan: ZooPlan, store: ArtifactStore) -> str:
+    """Commit the manifest; returns its URI.
+
+    Raises:
+        ZoogenError: parts are missing.
+    """
+    if missing := missing_cohorts(plan, store):
+        count = f"{len(missing)} of {len(plan.cohorts)} cohorts"
+        raise ZoogenError(f"zoo {plan.digest} lacks {count}; build it again to complete it")
+    store.put_if_absent(manifest_key(plan.digest), manifest_bytes(plan))
+    return store.uri_of(manifest_key(plan.digest))
+
+
+def missing_cohorts(
+    plan: ZooPlan, store: ArtifactStore, structures: Sequence[str] | None = None
+) -> tuple[CohortSpec, ...]:
+    """Cohorts without a part, in the order of the plan (of the given canonical structures only)."""
+    wanted = plan.structures if structures is None else structures
+    present = {key for name in wanted for key in store.list(f"zoo/parts/{structure_key(name)}")}
+    return tuple(c for c in plan.cohorts if c.structure in wanted and part_key(c) not in present)
+
+
+def build_part(
+    task: Task,
+    spec: CohortSpec,
+    store: ArtifactStore,
+    *,
+    device: str = "cpu",
+    progress: ProgressCallback | None = None,
+    provenance: Provenance | None = None,
+) -> PartReport:
+    """Train, judge and commit one cohort, unless its part is there.
+
+    Safe to repeat and to race: the part appears whole, once, whoever writes it.
+
+    Raises:
+        ZoogenError: the store cannot be used.
+        ValueError: the task returned something else than it was asked for.
+    """
+    key = part_key(spec)
+    if store.exists(key):
+        return PartReport(spec.digest, key, spec.structure)
+    cohort = task.train_cohort(spec, device=device, progress=progress)
+    size = task.layout(spec.structure).size
+    if cohort.weights.shape != (len(spec.runs), len(cohort.steps), size):
+        expected = [len(spec.runs), len(cohort.steps), size]
+        raise ValueError(f"{task.name} trained weights of shape {list(cohort.weights.shape)}, expected {expected}")
+    keep = finite_rows(cohort.weights).cpu()
+    diverged = tuple((spec.runs[m].run, int(cohort.steps[c])) for m, c in (~keep).nonzero().tolist())
+    begin = time.perf_counter()
+    scores: Scores | None = None
+    if bool(keep.any()):
+        kept = cohort.weights[keep.to(cohort.weights.device)]
+        scores = task.score(spec.structure, kept, seed=derive_seed("score", spec.digest), device=device)
+    scoring_seconds = time.perf_counter() - begin
+    made_by = provenance or Provenance.current()
+    label = task.label(spec.structure)
+    table = cohort_table(cohort, scores, keep, label, task.describe_run(), made_by)
+    notices = (*(scores.notices if scores else ()), *_diverged_notice(label, diverged, keep.numel()))
+    metadata = {**_part_metadata(cohort, scores, diverged, scoring_seconds), "notices": list(notices), "device": device}
+    committed = store.put_if_absent(key, table_to_parquet(table, metadata))
+    return PartReport(
+        spec.digest,
+        key,
+        spec.structure,
+        True,
+        committed,
+        table.num_rows,
+        diverged,
+        cohort.seconds,
+        scoring_seconds,
+        notices,
+    )
+
+
+def build_serially(
+    plan: ZooPlan, task: Task, store: ArtifactStore, progress: ZooProgressCallback | None = None, *, device: str = "cpu"
+) -> ZooReport:
+    """Build what is missing of a zoo in this process, cohort by cohort, and commit the manifest."""
+    start = time.perf_counter()
+    begin_zoo(plan, store)
+    missing, provenance, parts = missing_cohorts(plan, store), Provenance.current(), []
+    meter = ProgressMeter(len(plan.cohorts), len(plan.cohorts) - len(missing))
+    for spec in missing:
+        meter.start(spec.digest)
+        report = build_part(
+            task, spec, store, device=device, progress=_relay(meter, spec.digest, progress), provenance=provenance
+        )
+        meter.finish(spec.digest, report.rows)
+        parts.append(report)
+        if progress is not None:
+            progress(meter.snapshot())
+    manifest = finish_zoo(plan, store)
+    return ZooReport(plan.digest, manifest, tuple(parts), meter.reused, time.perf_counter() - start)
+
+
+def _relay(meter: ProgressMeter, cohort: str, progress: ZooProgressCallback | None) -> ProgressCallback | None:
+    if progress is None:
+        return None
+    last = -PROGRESS_INTERVAL
+
+    def relay(done: int, total: int, figures: object) -> None:
+        nonlocal last
+        meter.update(cohort, done, total, figures)  # type: ignore[arg-type]
+        if (now := time.monotonic()) - last >= PROGRESS_INTERVAL:
+            last = now
+            progress(meter.snapshot())
+
+    return relay
+
+
+def _diverged_notice(label: str, diverged: tuple[tuple[int, int], ...], total: int) -> tuple[str, ...]:
+    if not diverged:
+        return ()
+    runs = sorted({run for run, _ in diverged})
+    named = ", ".join(map(str, runs[:5])) + (", …" if len(runs) > 5 else "")
+    counts = f"{len(diverged)} of {total} checkpoints"
+    return (f"{label}: {counts} diverged and were left out (runs {named}); lower the learning rate",)
+
+
+def _part_metadata(
+    cohort: Cohort, scores: Scores | None, diverged: tuple[tuple[int, int], ...], scoring_seconds: float
+) -> dict[str, Any]:
+    groups = scores.groups if scores else {}
+    return {
+        "format": 1,
+        "task": dict(cohort.spec.task),
+        "structure": cohort.spec.structure,
+        "runs": [run.run for run in cohort.spec.runs],
+        "training_seconds": cohort.seconds,
+        "scoring_seconds": scoring_seconds,
+        "diverged": [list(item) for item in diverged],
+        "floors": {name: {k: dict(v) for k, v in group.floors.items()} for name, group in groups.items()},
+        "settings": {name: dict(group.settings) for name, group in groups.items()},
+        "torch_threads": torch.get_num_threads(),
+    }
