@@ -4,11 +4,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 Report = Callable[[int, int, Mapping[str, float]], None]  # (done, total, figures such as the loss)
+LOG_WIDTH = 160
 PLAIN_INTERVAL = 10.0  # seconds between progress lines in a log file
 
 
@@ -16,8 +18,8 @@ class Console:
     """Results go to standard output, progress and remarks to standard error."""
 
     def __init__(self, out: RichConsole | None = None, err: RichConsole | None = None) -> None:
-        self.out = out or RichConsole(file=sys.stdout, soft_wrap=True, highlight=False)
-        self.err = err or RichConsole(file=sys.stderr, soft_wrap=True, highlight=False)
+        self.out = out or _console(sys.stdout)
+        self.err = err or _console(sys.stderr)
 
     def say(self, line: str) -> None:
         """One line about what happens."""
@@ -55,6 +57,12 @@ class Console:
                 bar.update(row, completed=done, total=total, figures=figures_text(figures))
 
             yield report
+
+
+def _console(file: TextIO) -> RichConsole:
+    # A log file has no width: leave room for whole tables.
+    width = None if file.isatty() else LOG_WIDTH
+    return RichConsole(file=file, width=width, soft_wrap=True, highlight=False)
 
 
 def plain_report(

@@ -116,15 +116,18 @@ class Study:
 
 
 def artifact_root(given: str) -> str:
-    """The artifact root as an absolute path or URI.
+    """The artifact root as an absolute path or URI."""
+    return given if "://" in given else str(local_path(given))
+
+
+def local_path(given: str) -> Path:
+    """An absolute path.
 
     The working folder of a submitted job is a copy that Ray deletes, so there a relative path is taken from
     ZOOGEN_HOME, by default ~/zoogen.
     """
-    if "://" in given or Path(given).expanduser().is_absolute():
-        return given
     base = Path(os.environ.get(HOME_VARIABLE, "~/zoogen")) if in_ray_job() else Path.cwd()
-    return str(base.expanduser() / given)
+    return base.expanduser() / Path(given).expanduser()
 
 
 def in_ray_job() -> bool:

@@ -1,16 +1,20 @@
 """Running stages for the command line: from a configuration file to printed results."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from zoogen.config import load_config
-from zoogen.pipelines import stages
+from zoogen.config import load_config, read_mapping
+from zoogen.errors import ZoogenError
+from zoogen.pipelines import stages, weight_files
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.console import Console
-from zoogen.pipelines.context import Study, resolved_json
+from zoogen.pipelines.context import Study, local_path, resolved_json
 from zoogen.pipelines.results import EvaluationResult
+from zoogen.pipelines.weight_files import judge_file, judgement_lines
+from zoogen.weights.files import write_bytes
 
 STAGES: dict[str, Callable[[Study], Any]] = {
     "build_zoo": stages.build_zoo,
@@ -51,3 +55,60 @@ def show_evaluation(study: Study, result: EvaluationResult) -> None:
     print_report(result.evaluation, study.console.out)
     for path in result.report:
         study.console.show(f"  {path}")
+
+
+def run_generate(
+    config: str,
+    overrides: Sequence[str],
+    structure: str | None,
+    count: int,
+    seed: int,
+    out: str | None,
+    *,
+    dry_run: bool = False,
+) -> None:
+    """Generate weights files."""
+    study = open_study(config, overrides)
+    if dry_run:
+        print(resolved_json(study.config))
+        return
+    for file in weight_files.generate(study, structure, count, seed, out):
+        study.console.show(f"{file.label}: {file.count} networks, seed {file.seed}, {file.seconds:.2f} s, {file.path}")
+
+
+def run_judge(
+    weights: str, json_file: str | None, config: str | None, overrides: Sequence[str], *, dry_run: bool = False
+) -> None:
+    """Judge a weights file, by a configuration or by what the file says of itself."""
+    if config is None and overrides:
+        raise ZoogenError(f"overrides ({overrides[0]} …) change a configuration: give CONFIG, too")
+    study = open_study(config, overrides) if config is not None else None
+    if dry_run:
+        print(resolved_json(study.config) if study is not None else json.dumps({"weights": weights}))
+        return
+    torch.set_num_threads(1)
+    console = study.console if study is not None else Console()
+    task, seed = (study.task, study.config.evaluation.seed) if study is not None else (None, 0)
+    judgement = judge_file(weights, task, seed=seed, device=study.device if study is not None else "cpu")
+    if json_file is not None:
+        path = local_path(json_file)
+        write_bytes(path, (json.dumps(judgement, indent=1, allow_nan=False) + "\n").encode())
+    for line in judgement_lines(judgement):
+        console.show(line)
+    if json_file is not None:
+        console.show(f"  {path}")
+
+
+def print_schema() -> None:
+    """Print the JSON schema of a study."""
+    print(json.dumps(PipelineConfig.model_json_schema(), indent=2))
+
+
+def run_benchmark(config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:
+    """Measure against named alternatives; the benchmark's configuration is a file of its own."""
+    if dry_run:
+        print(json.dumps(read_mapping(config, list(overrides)), indent=2))
+        return
+    from zoogen.benchmarks.run import run_benchmark as measure
+
+    measure(config, list(overrides), Console())

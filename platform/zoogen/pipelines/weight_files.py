@@ -1,0 +1,124 @@
+"""Weights files: generating them, and judging any of their form."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zoogen.errors import ZoogenError
+from zoogen.evaluation.result import metric_json
+from zoogen.identity import canonical_json
+from zoogen.pipelines.context import Study, local_path
+from zoogen.pipelines.results import GeneratedFile
+from zoogen.pipelines.sampling import ConfiguredSampler
+from zoogen.pipelines.stages import load_generator
+from zoogen.tasks.base import Task
+from zoogen.tasks.registry import task_from_mapping
+from zoogen.weights.files import WeightsFile, read_weights, write_weights
+from zoogen.zoo.plan import structure_key
+
+TASK_KEY = "task_config"  # metadata: the task's whole configuration, so that a file can be judged without the study
+DEFAULT_TASK = "hypergrid"
+
+
+def generate(study: Study, structure: str | None, count: int, seed: int, out: str | None) -> list[GeneratedFile]:
+    """Generate `count` networks of a structure, or of every structure of the study, and write weights files.
+
+    Raises:
+        ZoogenError: the structure is impossible or does not fit, the generator is missing, the file cannot be written.
+    """
+    if structure is None and out is not None:
+        raise ZoogenError("--out names one file, so it needs --structure, for example --structure 36,12,3,6")
+    targets = study.targets if structure is None else (study.task.target(structure),)
+    paths = [_path(study, target.structure, count, seed, out) for target in targets]
+    trained = load_generator(study)
+    sampler = ConfiguredSampler(trained, study.config.generator.sampler)
+    files = []
+    for target, path in zip(targets, paths, strict=True):
+        begin = time.perf_counter()
+        weights = sampler.generate(target, count, seed, study.device)
+        seconds = time.perf_counter() - begin
+        metadata = {
+            **study.task.file_metadata(target.structure),
+            "generator": study.generator_digest,
+            "sampler": canonical_json(sampler.sampler.model_dump(mode="json")),
+            "seed": str(seed),
+            TASK_KEY: canonical_json(study.task.resolved()),
+        }
+        write_weights(path, target.layout, weights, metadata)
+        files.append(GeneratedFile(target.structure, target.label, count, seed, path, seconds))
+    return files
+
+
+def _path(study: Study, structure: str, count: int, seed: int, out: str | None) -> Path:
+    if out is not None:
+        return local_path(out)
+    if study.store.root is None:
+        raise ZoogenError(f"the artifact root {study.store.uri} is not local; give --structure and --out FILE")
+    name = f"{structure_key(structure)}-count{count}-seed{seed}.safetensors"
+    return study.store.root / "generated" / study.generator_digest / name
+
+
+def judge_file(path: str, task: Task | None = None, *, seed: int = 0, device: str = "cpu") -> dict[str, Any]:
+    """Judge a weights file.
+
+    Args:
+        path: safetensors file with tensors [K, *shape] by parameter name.
+        task: the task to judge by; None takes it from the file's metadata, or the default task.
+        seed: of sampled protocols.
+        device: where to judge.
+
+    Returns:
+        JSON-like judgement: structure, count, protocols with lists of K numbers and floors, summary.
+
+    Raises:
+        ZoogenError: no weights file, tensors of wrong names or shapes, values that are not finite.
+    """
+    file = read_weights(path)
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in file.tensors.items()}
+    named = file.metadata.get("task")
+    if task is None:
+        task = task_from_mapping(_task_mapping(file, path))
+    elif named is not None and named != task.name:
+        raise ZoogenError(
+            f"{path} holds networks of the task {named}, the configuration is of {task.name}; give its own"
+        )
+    try:
+        task = task.for_file(dict(file.metadata), shapes)
+        structure = task.canonical(file.metadata.get("structure") or task.infer_structure(shapes))
+        weights = task.layout(structure).flatten(file.tensors)
+        scores = task.score(structure, weights, seed=seed, device=device)
+    except ZoogenError as error:
+        raise ZoogenError(f"{path}: {error}") from None
+    return {"file": str(path), "task": task.name, **metric_json(scores, task.label(structure))}
+
+
+def _task_mapping(file: WeightsFile, path: str) -> dict[str, Any]:
+    text = file.metadata.get(TASK_KEY)
+    if text is None:
+        return {"kind": file.metadata.get("task", DEFAULT_TASK)}
+    try:
+        mapping = json.loads(text)
+    except ValueError:
+        mapping = None
+    if not isinstance(mapping, dict):
+        raise ZoogenError(f"{path}: its metadata {TASK_KEY} is no JSON object; give the study's CONFIG to judge it")
+    return mapping
+
+
+def judgement_lines(judgement: dict[str, Any]) -> Sequence[str]:
+    """A judgement as printed lines: medians and quartiles, with the floors of each protocol."""
+    lines = [f"{judgement['count']} networks of {judgement['label']} ({judgement['structure']})"]
+    for name, values in judgement["summary"].items():
+        spread = ", ".join(f"{key} {_number(values[key])}" for key in ("median", "q25", "q75", "minimum", "maximum"))
+        group, _, metric = name.partition(".")
+        floors = judgement.get(group, {}).get("floors", {})
+        beside = "".join(f"; {floor} {_number(v[metric])}" for floor, v in floors.items() if metric in v)
+        lines.append(f"  {name}: {spread}{beside}")
+    lines.extend(f"  notice: {notice}" for notice in judgement["notices"])
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
