@@ -5,7 +5,14 @@ initial values half of the remaining way to a known optimum per step, plus a lit
 the score is the mean squared distance to the optimum, so every expected number can be worked out by hand.
 """
 
+import os
+import signal
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,3 +157,58 @@ class NoisyOptimum:
     def generate(self, target: Target, count: int, seed: int, device: str) -> Tensor:
         noise = torch.randn(count, target.layout.size, generator=torch.Generator().manual_seed(seed % 2**63))
         return self.task.optimum(target.structure) + self.noise * noise
+
+
+class FaultyTask(FakeTask):
+    """A fake task that is slow, fails, diverges or dies on demand, and counts its trainings through files.
+
+    Args:
+        folder: where every training leaves one file, named by the cohort and a counter.
+        delay: seconds that a cohort takes at least.
+        dies: structures whose first so many trainings kill their process with SIGKILL.
+        fails: structures whose training raises ValueError.
+        diverges: runs whose last checkpoint is not finite.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        checkpoints: int = 3,
+        delay: float = 0.0,
+        dies: Mapping[str, int] | None = None,
+        fails: Sequence[str] = (),
+        diverges: Sequence[int] = (),
+    ) -> None:
+        super().__init__(checkpoints)
+        self.folder, self.delay = Path(folder), delay
+        self.dies, self.fails, self.diverges = dict(dies or {}), tuple(fails), tuple(diverges)
+
+    def trainings(self) -> Counter[str]:
+        """Cohort digest to the number of trainings that were begun."""
+        return Counter(path.name.split("-")[0] for path in self.folder.glob("*-*"))
+
+    def finished(self) -> Counter[str]:
+        """Cohort digest to the number of trainings that came to their end."""
+        return Counter(path.name.split("-")[0] for path in self.folder.glob("*-*") if path.read_text() == "done")
+
+    def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        before = sum(path.name.startswith(spec.digest) for path in self.folder.iterdir())
+        mark = self.folder / f"{spec.digest}-{uuid.uuid4().hex}"
+        mark.write_text("begun")
+        if before < self.dies.get(spec.structure, 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if spec.structure in self.fails:
+            raise ValueError(f"structure {spec.structure}\nis not to be trained")
+        end = time.monotonic() + self.delay
+        while (left := end - time.monotonic()) > 0:
+            if progress is not None:
+                progress(int(100 * (1 - left / self.delay)), 100, {"loss": left})
+            time.sleep(min(left, 0.02))
+        cohort = super().train_cohort(spec, device, progress)
+        for m, run in enumerate(spec.runs):
+            if run.run in self.diverges:
+                cohort.weights[m, -1, 0] = float("nan")
+        mark.write_text("done")
+        return cohort

@@ -117,15 +117,21 @@ class Zoo:
             where = f"zoo {self.plan.digest} in {self.store.uri}"
             raise ZoogenError(f"{where} is incomplete: {shown}; run `zoogen build-zoo` with the same configuration")
 
-    def table(self, structure: str, split: Split | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-        """Rows of one structure as an Arrow table (default: all columns), run by run.
+    def table(
+        self,
+        structure: str,
+        split: Split | None = None,
+        columns: Sequence[str] | None = None,
+        without: Sequence[str] = (),
+    ) -> pa.Table:
+        """Rows of one structure as an Arrow table: all columns, or `columns`, and not those in `without`.
 
         Raises:
             ZoogenError: the zoo has no such structure or lacks parts of it.
         """
         name = self._structure(structure)
         self.require([name], split)
-        tables = list(self._tables(self.plan.cohorts_of(name, split), split, columns))
+        tables = list(self._tables(self.plan.cohorts_of(name, split), split, columns, without))
         # Parts whose checkpoints all diverged have no metric columns: fill those with nulls.
         return pa.concat_tables(tables, promote_options="default")
 
@@ -149,15 +155,20 @@ class Zoo:
         return open_part(str(path) if path is not None else self.store.get(key), self.store.uri_of(key))
 
     def _tables(
-        self, cohorts: Sequence[CohortSpec], split: Split | None, columns: Sequence[str] | None = None
+        self,
+        cohorts: Sequence[CohortSpec],
+        split: Split | None,
+        columns: Sequence[str] | None = None,
+        without: Sequence[str] = (),
     ) -> Iterator[pa.Table]:
         def read(spec: CohortSpec) -> pa.Table:
             file = self._open(spec)
-            wanted = None if columns is None else [c for c in file.schema_arrow.names if c in {*columns, "split"}]
-            table = file.read(columns=wanted)
+            there = file.schema_arrow.names
+            wanted = [c for c in there if (columns is None or c in columns) and c not in without]
+            table = file.read(columns=list(dict.fromkeys([*wanted, "split"])))
             if split is not None:
                 table = table.filter(pc.equal(table["split"], split))
-            return table if columns is None or "split" in columns else table.drop_columns(["split"])
+            return table.select(wanted)
 
         if self.store.root is not None or len(cohorts) < 2:
             yield from map(read, cohorts)

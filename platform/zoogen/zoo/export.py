@@ -1,0 +1,217 @@
+"""Listing the zoos of a store, and taking their rows elsewhere: pandas, Parquet, CSV, safetensors."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from zoogen.config import parse_config
+from zoogen.errors import ZoogenError
+from zoogen.tasks.base import Task
+from zoogen.weights.files import write_bytes, write_weights
+from zoogen.zoo.build import manifest_key, plan_manifest_key
+from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, plan_zoo, structure_key
+from zoogen.zoo.read import Zoo
+from zoogen.zoo.rows import weights_of
+from zoogen.zoo.store import ArtifactStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class ZooListing:
+    """One zoo of a store.
+
+    Attributes:
+        digest: names the zoo.
+        task: kind of its task.
+        structures: canonical names.
+        runs: runs per structure by split.
+        cohorts_done, cohorts_expected: parts that are there, and parts of the whole zoo.
+        config, task_config: resolved configurations, as the manifest has them.
+    """
+
+    digest: str
+    task: str
+    structures: tuple[str, ...]
+    runs: Mapping[str, int]
+    cohorts_done: int
+    cohorts_expected: int
+    config: Mapping[str, Any]
+    task_config: Mapping[str, Any]
+
+    @property
+    def complete(self) -> bool:
+        return self.cohorts_done == self.cohorts_expected
+
+
+def list_zoos(store: ArtifactStore) -> list[ZooListing]:
+    """All zoos whose building has begun, finished or not, by digest."""
+    keys = [key for key in store.list("zoo") if key.endswith(".json")]
+    digests = sorted({Path(key).stem for key in keys})
+    present: dict[str, set[str]] = {}
+    return [_listing(store, digest, read_manifest(store, digest), present) for digest in digests]
+
+
+def find_zoo(store: ArtifactStore, digest: str) -> ZooListing:
+    """The zoo whose digest begins with the given digits.
+
+    Raises:
+        ZoogenError: none does, or several do.
+    """
+    found = [z for z in list_zoos(store) if z.digest.startswith(digest)]
+    if len(found) != 1:
+        there = ", ".join(z.digest for z in (found or list_zoos(store))) or "none"
+        problem = f"{len(found)} zoos begin" if found else "no zoo begins"
+        raise ZoogenError(f"{problem} with {digest!r} in {store.uri}; give one of: {there}")
+    return found[0]
+
+
+def read_manifest(store: ArtifactStore, digest: str) -> dict[str, Any]:
+    """The manifest of a zoo, or the plan of an unfinished one.
+
+    Raises:
+        ZoogenError: there is none, or it is not readable.
+    """
+    key = manifest_key(digest) if store.exists(manifest_key(digest)) else plan_manifest_key(digest)
+    try:
+        manifest = json.loads(store.get(key))
+        if not isinstance(manifest, dict) or not {"config", "task", "cohorts", "splits"} <= manifest.keys():
+            raise ValueError("entries are missing")
+        if not all(
+            isinstance(cohort.get(name), str) for cohort in manifest["cohorts"] for name in ("key", "structure")
+        ):
+            raise ValueError("its cohorts are incomplete")
+    except (ValueError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ZoogenError(
+            f"{store.uri_of(key)} is no manifest of a zoo ({reason}); remove it and build again"
+        ) from None
+    return manifest
+
+
+def plan_of(listing: ZooListing, task: Task) -> ZooPlan:
+    """The plan of a listed zoo; `task` must be the task that made it (`build_task(listing.task_config)`).
+
+    Raises:
+        ZoogenError: another version or another task made the zoo.
+    """
+    plan = plan_zoo(parse_config(ZooConfig, dict(listing.config), f"zoo {listing.digest}"), task)
+    if plan.digest != listing.digest:
+        raise ZoogenError(
+            f"zoo {listing.digest} was planned by another version of zoogen or of its task; build it again"
+        )
+    return plan
+
+
+def rows_frame(
+    zoo: Zoo, structures: Sequence[str] | None = None, split: Split | None = None, weights: bool = False
+) -> "pd.DataFrame":
+    """Rows as a pandas data frame; with `weights`, a column of float32 arrays [D]."""
+    frame = _rows(zoo, structures, split).to_pandas()
+    if weights:
+        names = zoo.plan.structures if structures is None else structures
+        frame["weights"] = [w for name in names for w in weights_of(zoo.table(name, split, ["weights"]))]
+    return frame
+
+
+def export_table(
+    zoo: Zoo,
+    path: str | Path,
+    structures: Sequence[str] | None = None,
+    split: Split | None = None,
+    weights: bool = False,
+) -> int:
+    """Write rows as one `.parquet` or `.csv` file; returns their number.
+
+    With `weights` (Parquet only) a column of lists, since structures differ in length.
+
+    Raises:
+        ZoogenError: the zoo is incomplete, the suffix is another one, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in (".parquet", ".csv") or (weights and path.suffix == ".csv"):
+        wanted = ".parquet" if weights else ".parquet or .csv"
+        raise ZoogenError(f"cannot export rows to {path}: the name must end in {wanted}")
+    table, buffer = _rows(zoo, structures, split), io.BytesIO()
+    if path.suffix == ".csv":
+        pa_csv.write_csv(table, buffer)
+    else:
+        if weights:
+            names = zoo.plan.structures if structures is None else structures
+            lists = [
+                pa.array(list(weights_of(zoo.table(name, split, ["weights"]))), pa.list_(pa.float32()))
+                for name in names
+            ]
+            table = table.append_column("weights", pa.chunked_array(lists, pa.list_(pa.float32())))
+        pq.write_table(table, buffer, compression="zstd")
+    write_bytes(path, buffer.getvalue())
+    return table.num_rows
+
+
+def export_safetensors(
+    zoo: Zoo,
+    folder: str | Path,
+    structures: Sequence[str] | None = None,
+    split: Split = "train",
+    last: int | None = None,
+) -> list[Path]:
+    """Write one weights file per structure, tensors [R, *shape] by name; returns the paths.
+
+    Metadata: what the task says of its files, and the zoo, the split, runs and steps of the rows.
+
+    Raises:
+        ZoogenError: the zoo is incomplete, or a file cannot be written.
+    """
+    paths = []
+    for name in zoo.plan.structures if structures is None else structures:
+        rows = zoo.select(name, split, last)
+        target = rows.target
+        metadata = {
+            **zoo.task.file_metadata(target.structure),
+            "task": zoo.task.name,
+            "structure": target.structure,
+            "zoo": zoo.plan.digest,
+            "split": split,
+            "runs": json.dumps(rows.runs.tolist()),
+            "steps": json.dumps(rows.steps.tolist()),
+        }
+        path = Path(folder) / f"{structure_key(target.structure)}-{split}.safetensors"
+        write_weights(path, target.layout, rows.weights, metadata)
+        paths.append(path)
+    return paths
+
+
+def _rows(zoo: Zoo, structures: Sequence[str] | None, split: Split | None) -> pa.Table:
+    names = zoo.plan.structures if structures is None else structures
+    tables = [zoo.table(name, split, without=["weights"]) for name in names]
+    # Structures too large for a judge lack its columns: those become nulls.
+    return pa.concat_tables(tables, promote_options="default").replace_schema_metadata(None).combine_chunks()
+
+
+def _listing(
+    store: ArtifactStore, digest: str, manifest: Mapping[str, Any], present: dict[str, set[str]]
+) -> ZooListing:
+    structures = tuple(dict.fromkeys(cohort["structure"] for cohort in manifest["cohorts"]))
+    for structure in structures:
+        key = structure_key(structure)
+        if key not in present:
+            present[key] = set(store.list(f"zoo/parts/{key}"))
+    everything = set().union(*(present[structure_key(structure)] for structure in structures))
+    return ZooListing(
+        digest=digest,
+        task=str(manifest["task"].get("kind", "")),
+        structures=structures,
+        runs={split: len(runs) for split, runs in manifest["splits"].items()},
+        cohorts_done=sum(cohort["key"] in everything for cohort in manifest["cohorts"]),
+        cohorts_expected=len(manifest["cohorts"]),
+        config=manifest["config"],
+        task_config=manifest["task"],
+    )

@@ -1,0 +1,131 @@
+"""The plan of a zoo: stable, disjoint splits, parts that survive growth."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from tests.fakes import FakeTask
+
+from zoogen.errors import ZoogenError
+from zoogen.zoo.plan import SPLITS, ZooConfig, part_key, plan_zoo, split_of, structure_key
+from zoogen.zoo.store import validate_key
+
+TASK = FakeTask()
+counts = st.integers(0, 12)
+configs = st.builds(
+    ZooConfig,
+    structures=st.permutations(["2", "3", "5"]).map(tuple),
+    runs=st.integers(1, 20),
+    validation_runs=counts,
+    test_runs=counts,
+    cohort=st.integers(1, 9),
+    initialisation=st.sampled_from(["shared", "independent"]),
+    seed=st.integers(0, 2**63 - 1),
+)
+
+
+@given(configs)
+@settings(max_examples=50, deadline=None)
+def test_every_run_is_planned_once_and_splits_are_disjoint(config):
+    plan = plan_zoo(config, TASK)
+    for structure in plan.structures:
+        runs = [run.run for cohort in plan.cohorts_of(structure) for run in cohort.runs]
+        by_split = {split: plan.runs_of(split) for split in SPLITS}
+        assert sorted(runs) == sorted(run for of in by_split.values() for run in of) == sorted(set(runs))
+        assert [len(by_split[s]) for s in SPLITS] == [config.runs, config.validation_runs, config.test_runs]
+        assert all(plan.split_of(run) == split for split, of in by_split.items() for run in of)
+    for cohort in plan.cohorts:
+        assert 1 <= len(cohort.runs) <= config.cohort
+        held_out = {split_of(run.run) != "train" for run in cohort.runs}
+        assert len(held_out) == 1, "training runs and held-out runs are trained apart"
+        validate_key(part_key(cohort))
+    assert len({part_key(cohort) for cohort in plan.cohorts}) == len(plan.cohorts)
+    seeds = [run.seed for cohort in plan.cohorts for run in cohort.runs]
+    assert len(set(seeds)) == len(seeds) and all(0 <= seed < 2**63 for seed in seeds)
+
+
+@given(configs, st.integers(1, 30))
+@settings(max_examples=50, deadline=None)
+def test_growing_reuses_parts(config, more):
+    before = plan_zoo(config, TASK)
+    after = plan_zoo(config.model_copy(update={"runs": config.runs + more}), TASK)
+    assert before.digest != after.digest
+    kept = {c.digest for c in after.cohorts}
+    lost = [c for c in before.cohorts if c.digest not in kept]
+    # Only a last, partly filled training cohort of each structure is trained anew.
+    assert all(len(c.runs) < config.cohort and split_of(c.runs[0].run) == "train" for c in lost)
+    assert len(lost) <= len(config.structures)
+    specs = {(c.structure, r.run): r for c in after.cohorts for r in c.runs}
+    assert all(specs[c.structure, r.run] == r for c in before.cohorts for r in c.runs), "a run never changes its seeds"
+
+
+@given(configs)
+@settings(max_examples=20, deadline=None)
+def test_what_else_keeps_parts(config):
+    """Another order or selection of structures names the same parts."""
+    parts = {part_key(c) for c in plan_zoo(config, TASK).cohorts}
+    turned = config.model_copy(update={"structures": tuple(reversed(config.structures))})
+    assert {part_key(c) for c in plan_zoo(turned, TASK).cohorts} == parts
+    single = config.model_copy(update={"structures": ("3",)})
+    assert {part_key(c) for c in plan_zoo(single, TASK).cohorts} < parts
+
+
+def test_initialisation():
+    for initialisation, distinct in (("shared", 1), ("independent", 2 * 6)):
+        config = ZooConfig(
+            structures=("2", "3"), runs=3, validation_runs=1, test_runs=2, cohort=2, initialisation=initialisation
+        )
+        seeds = {run.init_seed for cohort in plan_zoo(config, TASK).cohorts for run in cohort.runs}
+        assert len(seeds) == distinct
+
+
+def test_a_single_run_with_a_large_cohort():
+    plan = plan_zoo(ZooConfig(structures="2", runs=1, validation_runs=0, test_runs=0, cohort=64), FakeTask(200))
+    assert [[run.run for run in cohort.runs] for cohort in plan.cohorts] == [[0]]
+
+
+def test_everything_that_matters_changes_the_digest():
+    base = ZooConfig(structures=("2", "3"))
+    changes = ({"seed": 1}, {"runs": 5}, {"cohort": 3}, {"initialisation": "independent"}, {"structures": ("2",)})
+    digests = [plan_zoo(base.model_copy(update=change), TASK).digest for change in ({}, *changes)]
+    digests.append(plan_zoo(base, FakeTask(checkpoints=4)).digest)
+    assert len(set(digests)) == len(digests)
+    assert plan_zoo(base.model_copy(update={"structures": (" 02", "3")}), TASK).digest == digests[0], (
+        "spelling does not"
+    )
+
+
+def test_the_same_digest_in_another_process():
+    code = (
+        "from tests.fakes import FakeTask; from zoogen.zoo.plan import *;"
+        "print(plan_zoo(ZooConfig(structures=('2','3'), seed=7), FakeTask()).digest)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "5"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == plan_zoo(ZooConfig(structures=("2", "3"), seed=7), TASK).digest
+
+
+def test_bad_plans():
+    with pytest.raises(ZoogenError, match="names 2 twice"):
+        plan_zoo(ZooConfig(structures=("2", "02")), TASK)
+    with pytest.raises(ZoogenError, match="not a whole number"):
+        plan_zoo(ZooConfig(structures=("x",)), TASK)
+    for bad in ({"structures": ()}, {"runs": 0}, {"cohort": 0}, {"runs": 1_000_000}, {"initialisation": "other"}):
+        with pytest.raises(ValidationError):
+            ZooConfig(**{"structures": ("2",), **bad})
+    for run in (-1, 3_000_000):
+        with pytest.raises(ZoogenError, match="belongs to no split"):
+            split_of(run)
+
+
+def test_structure_keys():
+    assert structure_key("36,12,3,6") == "36-12-3-6"
+    assert structure_key("../é\\ x") == "------x"
