@@ -78,7 +78,7 @@ def test_tables(zoo, tmp_path):
     import pandas as pd
 
     assert export_table(zoo, tmp_path / "rows.csv") == 36
-    frame = pd.read_csv(tmp_path / "rows.csv")
+    frame = pd.read_csv(tmp_path / "rows.csv", float_precision="round_trip")
     assert frame["sampled.l1"].tolist() == rows_frame(zoo)["sampled.l1"].tolist()
     assert export_table(zoo, tmp_path / "out" / "rows.parquet", ["2", "3"], "train", weights=True) == 18
     table = pq.read_table(tmp_path / "out" / "rows.parquet")
