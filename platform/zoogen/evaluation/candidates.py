@@ -53,6 +53,7 @@ class StructureCandidates:
         zoo: holds the structure, or None for an unseen one.
         reference: conventionally trained runs of an unseen structure, or None.
         generator, codec: absent ones leave out their methods.
+        last: use the last so many checkpoints of every run, as the generator's training did; None for all.
     """
 
     def __init__(
@@ -66,8 +67,9 @@ class StructureCandidates:
         generator: Generator | None,
         codec: Codec | None,
         device: str,
+        last: int | None,
     ) -> None:
-        self.task, self.config, self.device = task, config, device
+        self.task, self.config, self.device, self.last = task, config, device, last
         self.target: Target = task.target(structure)
         self.zoo, self.reference, self.generator, self.codec = zoo, reference, generator, codec
 
@@ -165,7 +167,7 @@ class StructureCandidates:
     def _reference(self, reference: CheckpointSource) -> Candidates:
         # The structure is unseen, so no split of its runs was ever learnt from: all of them serve.
         splits = [split for split in SPLITS if reference.plan.runs_of(split)]
-        parts = [reference.select(self.target.structure, split) for split in splits]
+        parts = [reference.select(self.target.structure, split, self.last) for split in splits]
         weights = torch.cat([part.weights for part in parts])
         rows = draw(len(weights), self.config.count, self._seed("reference"))
         runs = sum(len(torch.unique(part.runs)) for part in parts)
@@ -175,7 +177,7 @@ class StructureCandidates:
     def _select(self, split: Split) -> Checkpoints | None:
         if self.zoo is None or not self.zoo.plan.runs_of(split):
             return None
-        return self.zoo.select(self.target.structure, split)
+        return self.zoo.select(self.target.structure, split, self.last)
 
     def _seed(self, *what: str | int) -> int:
         return derive_seed("evaluation", self.config.seed, self.target.structure, *what)

@@ -34,6 +34,7 @@ def evaluate(
     reference: CheckpointSource | None = None,
     inputs: Inputs | None = None,
     cost: Mapping[str, float] | None = None,
+    last_checkpoints: int | None = None,
     device: str = "cpu",
     progress: EvaluationProgress | None = None,
 ) -> Evaluation:
@@ -47,6 +48,8 @@ def evaluate(
         reference: a zoo of conventionally trained runs of unseen structures.
         inputs: digests of what is judged, to be named in the result.
         cost: seconds of earlier stages, to be named beside those measured here.
+        last_checkpoints: compare with the last so many checkpoints of each run, as the generator learnt from;
+            None for all.
         device: where networks are generated and judged.
         progress: told before each method and at the end.
 
@@ -66,6 +69,7 @@ def evaluate(
             generator=generator,
             codec=codec,
             device=device,
+            last=last_checkpoints,
         )
         for name in (*known, *unseen)
     ]

@@ -1,0 +1,205 @@
+"""What a stage tells the tracking, and a tracker that listens to nothing."""
+
+import signal
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from zoogen.evaluation.result import Evaluation
+
+State = Literal["FINISHED", "FAILED", "KILLED"]
+Split = Literal["train", "val", "test"]
+
+PIPELINE = "pipeline"
+_TERMINATED = 128 + signal.SIGTERM  # exit status of a process that SIGTERM ended
+
+
+class Run(ABC):
+    """One tracked run. Telling it the same thing twice is as good as once.
+
+    Attributes:
+        reused: set it when the stage had nothing to do, so that the run keeps its earlier end.
+    """
+
+    reused: bool = False
+
+    @abstractmethod
+    def params(self, settings: Mapping[str, Any]) -> None:
+        """Settings, nested or flat."""
+
+    @abstractmethod
+    def tags(self, tags: Mapping[str, str]) -> None:
+        """Remarks by which runs are found."""
+
+    @abstractmethod
+    def metrics(self, figures: Mapping[str, float], step: int = 0, split: Split | None = None) -> None:
+        """Figures at a step, under `train/`, `val/` or `test/` if a split is named."""
+
+    @abstractmethod
+    def dataset(self, name: str, digest: str, source: str, context: str = "training") -> None:
+        """An input: its name, digest and where it lies."""
+
+    @abstractmethod
+    def text(self, name: str, content: str) -> None:
+        """A text file as artifact; `name` may hold folders."""
+
+    @abstractmethod
+    def files(self, paths: Sequence[Path], folder: str = "") -> None:
+        """Files as artifacts."""
+
+    @abstractmethod
+    def zoo_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """One row per checkpoint: the table as artifact, each structure's and split's medians as metrics.
+
+        Rows have `label` (or `structure`), `split`, and metrics as numbers under keys with a dot.
+        """
+
+    @abstractmethod
+    def evaluation(self, evaluation: Evaluation, report: Sequence[Path] = ()) -> None:
+        """Medians as metrics `test/<label>/<method>/<metric>`, the report's files as artifacts."""
+
+    @abstractmethod
+    def finish(self, state: State, error: str = "") -> None:
+        """End the run in its true state."""
+
+
+class Tracker(ABC):
+    """Makes runs: one per pipeline, and one per stage below it."""
+
+    @contextmanager
+    def pipeline(
+        self, digest: str, *, name: str = PIPELINE, config: Mapping[str, Any], tags: Mapping[str, str] | None = None
+    ) -> Iterator[Run]:
+        """The run of a pipeline; stages opened within belong to it.
+
+        Args:
+            digest: identity; the same one continues the same run.
+            name: shown in the UI.
+            config: resolved configuration, logged as parameters and as an artifact.
+            tags: further tags.
+        """
+        with self.stage(PIPELINE, digest, name=name, params=config, tags=tags) as run:
+            try:
+                self._enter(run)
+                yield run
+            finally:
+                self._leave()
+
+    @contextmanager
+    def stage(
+        self,
+        stage: str,
+        digest: str,
+        *,
+        name: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Iterator[Run]:
+        """The run of a stage. It ends FINISHED, FAILED on an exception, or KILLED when interrupted."""
+        with _sigterm_raises():
+            run = self._open(stage, digest, name or stage, params or {}, tags or {})
+            try:
+                yield run
+            except BaseException as error:
+                run.finish(_state_of(error), f"{type(error).__name__}: {error}")
+                raise
+            run.finish("FINISHED")
+
+    @abstractmethod
+    def _open(
+        self, stage: str, digest: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> Run: ...
+
+    @abstractmethod
+    def _enter(self, run: Run) -> None:
+        """The pipeline's run has begun."""
+
+    @abstractmethod
+    def _leave(self) -> None:
+        """The pipeline's run is about to end."""
+
+    @abstractmethod
+    def ui_command(self) -> str | None:
+        """The command that opens the UI, or its address; None if there is none."""
+
+
+def _state_of(error: BaseException) -> State:
+    if isinstance(error, KeyboardInterrupt):
+        return "KILLED"
+    if isinstance(error, SystemExit):
+        if error.code in (None, 0):
+            return "FINISHED"
+        # Ray's own handler of SIGTERM exits with the bare number of the signal.
+        return "KILLED" if error.code in (_TERMINATED, int(signal.SIGTERM), 128 + signal.SIGINT) else "FAILED"
+    return "FAILED"
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit(143) within the block, so that runs are ended; handlers of others stay."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break the ending of runs
+        raise SystemExit(_TERMINATED)
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) in (terminate, signal.SIG_IGN):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+class NullRun(Run):
+    """Drops everything."""
+
+    def params(self, settings: Mapping[str, Any]) -> None:
+        pass
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        pass
+
+    def metrics(self, figures: Mapping[str, float], step: int = 0, split: Split | None = None) -> None:
+        pass
+
+    def dataset(self, name: str, digest: str, source: str, context: str = "training") -> None:
+        pass
+
+    def text(self, name: str, content: str) -> None:
+        pass
+
+    def files(self, paths: Sequence[Path], folder: str = "") -> None:
+        pass
+
+    def zoo_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        pass
+
+    def evaluation(self, evaluation: Evaluation, report: Sequence[Path] = ()) -> None:
+        pass
+
+    def finish(self, state: State, error: str = "") -> None:
+        pass
+
+
+class NullTracker(Tracker):
+    """Tracks nothing."""
+
+    def _open(self, stage: str, digest: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
+        return NullRun()
+
+    def _enter(self, run: Run) -> None:
+        pass
+
+    def _leave(self) -> None:
+        pass
+
+    def ui_command(self) -> str | None:
+        return None

@@ -1,0 +1,292 @@
+"""Runs read back through MLflow's own client: states, parents, metrics, artifacts, and what happens on failure."""
+
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.fakes import FakeTask, MemoryZoo, NoisyOptimum
+
+from zoogen.errors import ZoogenError
+from zoogen.evaluation.config import EvaluationConfig
+from zoogen.evaluation.evaluate import evaluate
+from zoogen.tracking.tracker import NullTracker, TrackingConfig, open_tracker, ui_command
+from zoogen.zoo.plan import ZooConfig
+
+QUIET = TrackingConfig(system_metrics=False)
+CONFIG = {"study": "s", "zoo": {"runs": 8, "structures": ("A", "B")}, "long": "x" * 2000}
+
+
+def _track(root, say=lambda _: None):
+    return open_tracker(QUIET, root, "study", say)
+
+
+def _runs(client):
+    experiment = client.get_experiment_by_name("study")
+    found = client.search_runs([experiment.experiment_id])
+    return {run.data.tags["zoogen.stage"]: run for run in found}, len(found)
+
+
+def test_a_pipeline_with_stages(root, client):
+    tracker = _track(root)
+    with tracker.pipeline("d0", name="quick", config=CONFIG, tags={"zoogen.kind": "hypergrid"}):
+        with tracker.stage("build-zoo", "d1", params={"runs": 8}) as run:
+            run.dataset("zoo", "abcd", "file:///root/zoo/abcd.json")
+            for step in range(1200):
+                run.metrics({"loss": 1 / (step + 1)}, step=step, split="train")
+            run.metrics({"nothing": math.nan, "A*/exact.js": 0.25}, split="val")
+        with tracker.stage("evaluate", "d2") as run:
+            run.text("tables/table.md", "| a |")
+    runs, count = _runs(client)
+    assert count == 3
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    parent, zoo, judged = runs["pipeline"], runs["build-zoo"], runs["evaluate"]
+    assert parent.info.run_name == "quick"
+    assert {zoo.data.tags["mlflow.parentRunId"], judged.data.tags["mlflow.parentRunId"]} == {parent.info.run_id}
+    assert "mlflow.parentRunId" not in parent.data.tags
+    assert parent.data.params["zoo.runs"] == "8"
+    assert parent.data.params["zoo.structures"] == '["A", "B"]'
+    assert len(parent.data.params["long"]) == 500
+    assert parent.data.tags["zoogen.kind"] == "hypergrid"
+    history = client.get_metric_history(zoo.info.run_id, "train/loss")
+    assert [m.step for m in sorted(history, key=lambda m: m.step)] == list(range(1200))
+    assert history[0].value == 1.0
+    assert zoo.data.metrics["val/A-star/exact.js"] == 0.25
+    assert "val/nothing" not in zoo.data.metrics
+    (entry,) = zoo.inputs.dataset_inputs
+    assert (entry.dataset.name, entry.dataset.digest) == ("zoo", "abcd")
+    assert json.loads(entry.dataset.source) == {"uri": "file:///root/zoo/abcd.json"}
+    assert {tag.value for tag in entry.tags} == {"training"}
+    folder = root / "mlartifacts" / "study"
+    assert (folder / judged.info.run_id / "artifacts/tables/table.md").read_text() == "| a |"
+    assert "x" * 2000 in (folder / parent.info.run_id / "artifacts/config.yaml").read_text()
+
+
+def test_same_digest_continues_the_same_runs(root, client):
+    for attempt in range(2):
+        tracker = _track(root)
+        with (
+            tracker.pipeline("d0", config={"seed": 1, "device": "cpu" if attempt else "cuda"}),
+            tracker.stage("train", "d1") as run,
+        ):
+            run.dataset("zoo", "abcd", "file:///zoo")
+            # The second go resumes two steps before the first one's end, as after a crash.
+            for step in range(10) if attempt == 0 else range(8, 14):
+                run.metrics({"loss": float(100 - step)}, step=step, split="train")
+            run.metrics({"seconds": 5.0 + attempt})
+    runs, count = _runs(client)
+    assert count == 2
+    steps = [m.step for m in client.get_metric_history(runs["train"].info.run_id, "train/loss")]
+    assert sorted(steps) == list(range(14))
+    assert runs["train"].data.metrics["seconds"] == 6.0
+    assert len(runs["train"].inputs.dataset_inputs) == 1
+    assert runs["pipeline"].data.params == {"seed": "1", "device": "cuda"}
+    with _track(root).pipeline("other", config={"seed": 2}):
+        pass
+    assert _runs(client)[1] == 3
+
+
+def test_stage_of_another_pipeline_or_of_none_is_another_run(root, client):
+    tracker = _track(root)
+    with tracker.pipeline("d0", config={}), tracker.stage("build-zoo", "z"):
+        pass
+    with tracker.pipeline("d9", config={}), tracker.stage("build-zoo", "z"):
+        pass
+    with tracker.stage("build-zoo", "z"):
+        pass
+    with tracker.stage("build-zoo", "z"):
+        pass
+    assert _runs(client)[1] == 5
+
+
+def test_reused_stage_keeps_its_end(root, client):
+    tracker = _track(root)
+    with tracker.stage("train", "d1"):
+        pass
+    first = _runs(client)[0]["train"].info.end_time
+    while time.time() * 1000 < first + 5:
+        time.sleep(0.001)
+    with tracker.stage("train", "d1") as run:
+        run.reused = True
+    assert _runs(client)[0]["train"].info.end_time == first
+    with tracker.stage("train", "d1"):
+        pass
+    assert _runs(client)[0]["train"].info.end_time > first
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ValueError("two\nlines"), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (SystemExit(0), "FINISHED"),
+        (SystemExit(2), "FAILED"),
+        (SystemExit(15), "KILLED"),
+    ],
+)
+def test_end_states_are_true(root, client, error, state):
+    tracker = _track(root)
+    with pytest.raises(type(error)), tracker.pipeline("d0", config={}), tracker.stage("train", "d1") as run:
+        run.metrics({"loss": 1.0}, step=3)
+        raise error
+    runs, _ = _runs(client)
+    assert {run.info.status for run in runs.values()} == {state}
+    assert runs["train"].data.metrics == {"loss": 1.0}  # what was buffered is not lost
+    assert ("zoogen.error" in runs["train"].data.tags) is (state != "FINISHED")
+    with _track(root).pipeline("d0", config={}), tracker.stage("train", "d1"):
+        pass
+    runs, _ = _runs(client)
+    assert runs["pipeline"].info.status == "FINISHED"
+    assert "zoogen.error" not in runs["pipeline"].data.tags
+
+
+def test_sigterm_ends_runs_as_killed(root, client):
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from zoogen.tracking.tracker import TrackingConfig, open_tracker\n"
+        "tracker = open_tracker(TrackingConfig(system_metrics=False), Path(sys.argv[1]), 'study')\n"
+        "with tracker.pipeline('d0', config={}), tracker.stage('train', 'd1') as run:\n"
+        "    run.metrics({'loss': 2.0}, step=1)\n"
+        "    print('ready', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "platform")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(root)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True,
+    )  # fmt: skip
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    runs, count = _runs(client)
+    assert count == 2
+    assert {run.info.status for run in runs.values()} == {"KILLED"}
+    assert runs["train"].data.metrics == {"loss": 2.0}
+
+
+def test_handlers_of_others_stay(root):
+    before = signal.getsignal(signal.SIGTERM)
+    with NullTracker().pipeline("d", config={}):
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_evaluation_and_a_zoo(root, client, tmp_path):
+    task = FakeTask(checkpoints=2)
+    zoo = MemoryZoo(task, ZooConfig(structures=("2",), runs=3, test_runs=1))
+    evaluation = evaluate(task, zoo, NoisyOptimum(task), EvaluationConfig(count=2, structures=("5",)))
+    picture = tmp_path / "metric.png"
+    picture.write_bytes(b"png")
+    with _track(root).stage("evaluate", "d1") as run:
+        run.evaluation(evaluation, [picture])
+        run.zoo_rows([{"label": "F2", "split": "train", "exact.js": v} for v in (1.0, 2.0, 9.0)])
+    run = _runs(client)[0]["evaluate"]
+    expected = evaluation.result("2", "generated").summary().median
+    assert run.data.metrics["test/F2/generated/exact.js"] == pytest.approx(expected)
+    assert run.data.metrics["test/F2/generated/ratio_to_held_out"] == pytest.approx(evaluation.ratios()["F2"])
+    assert "test/F5-star/generated/exact.js" in run.data.metrics
+    assert run.data.metrics["train/F2/exact.js"] == 2.0
+    assert run.data.tags["zoogen.unseen"] == "F5*"
+    assert run.data.tags["zoogen.zoo"] == zoo.plan.digest
+    names = {item.path for folder in ("report", "tables") for item in client.list_artifacts(run.info.run_id, folder)}
+    assert names == {"report/metric.png", "tables/zoo.csv"}
+
+
+def test_fresh_database_is_announced_and_deleted_experiments_come_back(root, client, tmp_path):
+    said = []
+    _track(root, said.append)
+    assert said == []
+    client.delete_experiment(client.get_experiment_by_name("study").experiment_id)
+    with _track(root).stage("train", "d"):
+        pass
+    assert client.get_experiment_by_name("study").lifecycle_stage == "active"
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(ZoogenError, match="cannot write the tracking database .*writable"):
+        open_tracker(QUIET, blocked / "root", "study", said.append)
+
+
+def test_unreachable_server_is_one_line_and_quick():
+    with socket.socket() as held:  # bound but not listening: connections are refused
+        held.bind(("127.0.0.1", 0))
+        uri = f"http://user:secret@127.0.0.1:{held.getsockname()[1]}"
+        begin = time.monotonic()
+        with pytest.raises(ZoogenError, match="cannot reach MLflow at .*tracking.kind=none") as caught:
+            open_tracker(TrackingConfig(uri=uri), None, "study")
+    assert time.monotonic() - begin < 15
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_broken_database_is_one_line(tmp_path):
+    (tmp_path / "mlflow.db").write_text("no database at all, but long enough to be one" * 100)
+    with pytest.raises(ZoogenError, match="cannot reach MLflow") as caught:
+        open_tracker(QUIET, tmp_path, "study")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_store_that_goes_away_costs_the_record_and_not_the_work(root, client):
+    said = []
+    tracker = _track(root, said.append)
+    database = root / "mlflow.db"
+    with tracker.pipeline("d0", config={}):
+        with tracker.stage("train", "d1") as run:
+            run.metrics({"loss": 1.0}, step=1)
+            contents = database.read_bytes()
+            database.write_bytes(b"broken" * 1000)
+            run.text("a.txt", "written beside the database")
+            run.tags({"lost": "yes"})
+            run.tags({"lost": "again"})
+            database.write_bytes(contents)  # and comes back
+        assert len(said) == 1
+        assert "the work goes on" in said[0]
+    runs, _ = _runs(client)
+    assert {r.info.status for r in runs.values()} == {"FINISHED"}
+    assert runs["train"].data.metrics == {"loss": 1.0}
+
+
+def test_no_tracking_and_remote_root():
+    tracker = open_tracker(TrackingConfig(kind="none"), None, "study")
+    assert isinstance(tracker, NullTracker)
+    assert tracker.ui_command() is None
+    with tracker.pipeline("d", config={}), tracker.stage("train", "e") as run:
+        run.metrics({"loss": 1.0})
+    with pytest.raises(ZoogenError, match="remote.*tracking.uri.*tracking.kind=none"):
+        open_tracker(QUIET, None, "study")
+
+
+def test_no_mlflow_without_tracking():
+    script = (
+        "import sys; from zoogen.tracking.tracker import TrackingConfig, open_tracker\n"
+        "open_tracker(TrackingConfig(kind='none'), None, 's'); assert 'mlflow' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "platform")}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, timeout=120)
+
+
+def test_ui_command_is_for_loopback(tmp_path):
+    line = ui_command(tmp_path / "my root")
+    assert "--host 127.0.0.1" in line
+    assert "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false" in line
+    assert f"'sqlite:///{tmp_path}/my root/mlflow.db'" in line
+    assert ui_command(None, "http://u:pw@host:5000") == "http://u:***@host:5000"
+
+
+def test_system_metrics_are_logged_to_the_pipeline(root, client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    tracker = open_tracker(TrackingConfig(), root, "study")
+    with tracker.pipeline("d0", config={}):
+        run_id = _runs(client)[0]["pipeline"].info.run_id
+        deadline = time.monotonic() + 60
+        while not client.get_run(run_id).data.metrics and time.monotonic() < deadline:
+            time.sleep(0.05)
+    run = client.get_run(run_id)
+    assert any(name.startswith("system/") for name in run.data.metrics)
+    assert run.info.status == "FINISHED"
