@@ -77,7 +77,8 @@ def test_torchgfn_samples_the_exact_distribution(rule: StopRule) -> None:
     states, count = all_states(env), 20_000
     with torch.no_grad():
         expected = terminating_distribution(env, policy.forward(policy.env.states_from_tensor(states)))
-    torch.testing.assert_close(ExactJudge(env, shape).distribution(weights.unsqueeze(0))[0], expected, atol=1e-6, rtol=0)
+    judged = ExactJudge(env, shape).distribution(weights.unsqueeze(0))[0]
+    torch.testing.assert_close(judged, expected, atol=1e-6, rtol=0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         final = Sampler(policy.forward).sample_trajectories(policy.env, n=count).terminating_states
