@@ -14,9 +14,11 @@ SOURCES = sorted((ROOT / "platform").rglob("*.py"))
 def test_source_root_is_not_a_package() -> None:
     # An __init__.py there would shadow Python's own `platform` module wherever the root is on the path.
     assert not (ROOT / "platform" / "__init__.py").exists()
-    assert [p.name for p in (ROOT / "platform").iterdir() if p.is_dir() and not p.name.endswith(".egg-info")] == [
-        "zoogen"
-    ]
+    assert [
+        p.name
+        for p in (ROOT / "platform").iterdir()
+        if p.is_dir() and p.name[0] != "." and not p.name.endswith(".egg-info")
+    ] == ["zoogen"]
     assert platform.python_implementation() == "CPython"
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,7 +30,11 @@ ConfigFile = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, for example zoo.runs=8")
 ]
+Split = Literal["train", "validation", "test"]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
+
+_INTERRUPTED = 130
+_ON_INTERRUPT = "interrupted; what was finished is kept, the same command goes on from there"
 
 
 def _version(wanted: bool) -> None:
@@ -155,7 +159,7 @@ def ui(
 
 @zoo_app.command("ls")
 def zoo_ls(config: ConfigFile, overrides: Overrides = None) -> None:
-    """One line per structure: cohorts, runs, checkpoints, quality."""
+    """The zoos under the artifact root, one line each."""
     from zoogen.pipelines.inspect import zoo_ls as command
 
     command(config, overrides or [])
@@ -178,14 +182,16 @@ def zoo_export(
     config: ConfigFile,
     overrides: Overrides = None,
     out: Annotated[
-        str, typer.Option(help="A .safetensors file (one structure), or .parquet or .csv for pandas.")
+        str, typer.Option(help="A name ending in .parquet or .csv (rows for pandas), or a folder for safetensors.")
     ] = "zoo.parquet",
     structure: Annotated[str | None, typer.Option(help="Only this structure.")] = None,
+    split: Annotated[Split | None, typer.Option(help="Only these runs.")] = None,
+    weights: Annotated[bool, typer.Option("--weights", help="Put the weights into the .parquet file, too.")] = False,
 ) -> None:
-    """Export checkpoints: safetensors, or a table for pandas."""
+    """Export checkpoints: a table for pandas, or weights as safetensors, one file per structure."""
     from zoogen.pipelines.inspect import zoo_export as command
 
-    command(config, overrides or [], out, structure)
+    command(config, overrides or [], out, structure, split, weights)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -195,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = app(args=arguments, prog_name="zoogen", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        _stop("interrupted; what was finished is kept, the same command goes on from there", 130)
+        _stop(_ON_INTERRUPT, _INTERRUPTED)
     except ZoogenError as error:
         _stop(str(error), 2)
     except typer.TyperException as error:
@@ -204,6 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.filename is None:
             raise
         _stop(f"{error.filename}: {error.strerror}; check that the folder exists and is writable", 2)
+    if status == _INTERRUPTED:  # typer turns an interrupt into this status
+        _stop(_ON_INTERRUPT, _INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

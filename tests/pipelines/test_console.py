@@ -1,6 +1,7 @@
 import io
 
 from rich.console import Console as RichConsole
+
 from zoogen.pipelines.console import Console, figures_text, plain_report
 
 

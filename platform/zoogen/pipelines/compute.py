@@ -1,17 +1,25 @@
 """Where a stage's work runs: on Ray, or in this process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.train import train_codec as fit_codec
 from zoogen.generators.train import train_generator as fit_generator
 from zoogen.generators.weight_generator import WeightGenerator
-from zoogen.pipelines.console import Report
 from zoogen.pipelines.context import Study
 from zoogen.training.hooks import LocalHooks
 from zoogen.zoo.build import ZooReport, build_serially
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgressCallback
+
+Log = Callable[[int, int, Mapping[str, float]], None]  # (iterations done, total, figures)
+
+
+def require_device(study: Study) -> None:
+    """Raises:
+    ZoogenError: the device is not there.
+    """
+    _ = study.device
 
 
 def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> ZooReport:
@@ -19,7 +27,7 @@ def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> Zoo
     return build_serially(plan, study.task, study.store, progress, device=study.device)
 
 
-def train_codec(study: Study, show: Report) -> WeightCodec:
+def train_codec(study: Study, log: Log) -> WeightCodec:
     """Train the study's autoencoder."""
     train, validation = study.checkpoints("train"), study.checkpoints("validation")
     return fit_codec(
@@ -28,13 +36,13 @@ def train_codec(study: Study, show: Report) -> WeightCodec:
         validation,
         seed=study.config.seed,
         device=study.device,
-        hooks=_hooks(show),
+        hooks=LocalHooks(log=log),
         targets=study.targets,
         digest=study.autoencoder_digest,
     )
 
 
-def train_generator(study: Study, codec: WeightCodec, show: Report) -> WeightGenerator:
+def train_generator(study: Study, codec: WeightCodec, log: Log) -> WeightGenerator:
     """Train the study's generator."""
     return fit_generator(
         study.config.generator,
@@ -42,13 +50,6 @@ def train_generator(study: Study, codec: WeightCodec, show: Report) -> WeightGen
         study.checkpoints("train"),
         seed=study.config.seed,
         device=study.device,
-        hooks=_hooks(show),
+        hooks=LocalHooks(log=log),
         digest=study.generator_digest,
     )
-
-
-def _hooks(show: Report) -> LocalHooks:
-    def log(step: int, total: int, figures: Mapping[str, float]) -> None:
-        show(step, total, {name: figures[name] for name in ("loss",) if name in figures})
-
-    return LocalHooks(log=log)

@@ -10,6 +10,7 @@ from zoogen.evaluation.config import EvaluationConfig
 from zoogen.generators.config import GeneratorConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.registry import TaskConfig
+from zoogen.tracking.config import TrackingConfig
 from zoogen.zoo.plan import ZooConfig
 
 
@@ -33,6 +34,7 @@ class PipelineConfig(Config):
     autoencoder: AutoencoderConfig = AutoencoderConfig()
     generator: GeneratorConfig = GeneratorConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    tracking: TrackingConfig = TrackingConfig()
 
     @field_validator("study")
     @classmethod

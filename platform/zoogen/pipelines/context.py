@@ -16,6 +16,7 @@ from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.console import Console
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import build_task
+from zoogen.tracking.tracker import Tracker, open_tracker
 from zoogen.weights.target import Target
 from zoogen.zoo.plan import Split, ZooPlan, plan_zoo
 from zoogen.zoo.read import CheckpointSet, Zoo
@@ -25,7 +26,7 @@ JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the process of a s
 HOME_VARIABLE = "ZOOGEN_HOME"  # folder of a job's artifacts, if they are given by a relative path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
     """A resolved configuration with everything that follows from it.
 
@@ -46,6 +47,11 @@ class Study:
     @cached_property
     def store(self) -> ArtifactStore:
         return ArtifactStore(artifact_root(self.config.artifacts))
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        """Opened when a stage has what it needs, so that a mistake leaves no database behind."""
+        return open_tracker(self.config.tracking, self.store.root, self.config.study, self.console.say)
 
     @cached_property
     def device(self) -> str:

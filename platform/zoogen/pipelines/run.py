@@ -13,6 +13,7 @@ from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.console import Console
 from zoogen.pipelines.context import Study, local_path, resolved_json
 from zoogen.pipelines.results import EvaluationResult
+from zoogen.pipelines.ui import serve_ui
 from zoogen.pipelines.weight_files import judge_file, judgement_lines
 from zoogen.weights.files import write_bytes
 
@@ -46,6 +47,8 @@ def run_stage(name: str, config: str, overrides: Sequence[str], *, dry_run: bool
     result = STAGES[name](study)
     if isinstance(result, EvaluationResult):
         show_evaluation(study, result)
+    if command := study.tracker.ui_command():
+        study.console.show(f"to look at the runs: {command}")
 
 
 def show_evaluation(study: Study, result: EvaluationResult) -> None:
@@ -112,3 +115,11 @@ def run_benchmark(config: str, overrides: Sequence[str], *, dry_run: bool = Fals
     from zoogen.benchmarks.run import run_benchmark as measure
 
     measure(config, list(overrides), Console())
+
+
+def run_ui(config: str, overrides: Sequence[str], port: int) -> None:
+    """Run the MLflow UI in the foreground until it is interrupted."""
+    study = open_study(config, overrides)
+    if study.config.tracking.kind == "none":
+        raise ZoogenError("tracking.kind is none, so there are no runs to look at; set it to mlflow")
+    serve_ui(study.store.root, study.config.tracking.uri, port, study.console.say)

@@ -5,6 +5,9 @@ A stage on its own requires what it reads and names the command that makes it; `
 
 import math
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.errors import ZoogenError
@@ -17,9 +20,11 @@ from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_
 from zoogen.pipelines.report import write_reports
 from zoogen.pipelines.results import AutoencoderResult, EvaluationResult, GeneratorResult, ZooResult
 from zoogen.pipelines.sampling import ConfiguredSampler
+from zoogen.tracking.base import Run
 from zoogen.zoo.build import ZooReport, manifest_key, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgress
+from zoogen.zoo.read import Zoo
 
 
 def build_zoo(study: Study) -> ZooResult:
@@ -27,16 +32,20 @@ def build_zoo(study: Study) -> ZooResult:
     reports = []
     for plan in study.plans:
         title = "zoo" if plan is study.plan else "reference zoo"
-        if study.store.exists(manifest_key(plan.digest)) and not missing_cohorts(plan, study.store):
-            study.console.say(
-                f"{title}: {len(plan.cohorts)} cohorts reused, {study.store.uri_of(manifest_key(plan.digest))}"
-            )
-            continue
-        reports.append(_build(study, plan, title))
+        key = manifest_key(plan.digest)
+        params = {"zoo": plan.config.model_dump(mode="json"), "task": plan.task}
+        with study.tracker.stage("build-zoo", plan.digest, name=title, params=params) as run:
+            run.reused = study.store.exists(key) and not missing_cohorts(plan, study.store)
+            if run.reused:
+                study.console.say(f"{title}: {len(plan.cohorts)} cohorts reused, {study.store.uri_of(key)}")
+                continue
+            reports.append(_build(study, plan, title, run))
+            run.dataset(title, plan.digest, study.store.uri_of(key), "training")
+            run.zoo_rows(zoo_rows(Zoo(study.store, plan, study.task)))
     return ZooResult(study.zoo, study.reference, tuple(reports), reused=not reports)
 
 
-def _build(study: Study, plan: ZooPlan, title: str) -> ZooReport:
+def _build(study: Study, plan: ZooPlan, title: str, run: Run) -> ZooReport:
     with study.console.progress(title, "cohorts") as show:
 
         def progress(now: ZooProgress) -> None:
@@ -51,7 +60,18 @@ def _build(study: Study, plan: ZooPlan, title: str) -> ZooReport:
         study.console.say(f"notice: {notice}")
     done = f"{report.checkpoints} checkpoints in {len(report.parts)} cohorts, {report.reused} cohorts reused"
     study.console.say(f"{title}: {done}, {report.seconds:.1f} s, {report.manifest}")
+    counts = {"checkpoints": report.checkpoints, "cohorts": len(report.parts), "reused_cohorts": report.reused}
+    run.metrics({**counts, "diverged": report.diverged, "worker_deaths": report.deaths, "seconds": report.seconds})
     return report
+
+
+def zoo_rows(zoo: Zoo) -> list[dict[str, Any]]:
+    """One mapping per checkpoint with all columns but the weights."""
+    rows: list[dict[str, Any]] = []
+    for structure in zoo.plan.structures:
+        table = zoo.table(structure)
+        rows.extend(table.drop_columns(["weights"]).to_pylist())
+    return rows
 
 
 def train_autoencoder(study: Study) -> AutoencoderResult:
@@ -60,14 +80,22 @@ def train_autoencoder(study: Study) -> AutoencoderResult:
     Raises:
         ZoogenError: the zoo is incomplete.
     """
-    key = autoencoder_key(study.autoencoder_digest)
+    key, name = autoencoder_key(study.autoencoder_digest), study.autoencoder_digest
+    params = {"autoencoder": study.config.autoencoder.model_dump(mode="json"), "seed": study.config.seed}
     reused = study.store.exists(key)
     if not reused:
-        with study.console.progress("autoencoder", "iterations") as show:
-            codec = compute.train_codec(study, show)
-        study.store.put_if_absent(key, codec.to_bytes())
-    result = AutoencoderResult(load_autoencoder(study), study.autoencoder_digest, study.store.uri_of(key), reused)
-    study.console.say(_trained("autoencoder", reused, result.codec.seconds, result.uri))
+        compute.require_device(study)
+        study.zoo.require()
+    with study.tracker.stage("train-autoencoder", name, name="autoencoder", params=params) as run:
+        run.reused = reused
+        if not run.reused:
+            _log_zoo(study, run)
+            with _training(study, "autoencoder", run) as log:
+                codec = compute.train_codec(study, log)
+            study.store.put_if_absent(key, codec.to_bytes())
+            run.metrics({**codec.figures, "seconds": codec.seconds}, study.config.autoencoder.loop.iterations)
+        result = AutoencoderResult(load_autoencoder(study), name, study.store.uri_of(key), run.reused)
+    study.console.say(_trained("autoencoder", result.reused, result.codec.seconds, result.uri))
     return result
 
 
@@ -77,16 +105,42 @@ def train_generator(study: Study) -> GeneratorResult:
     Raises:
         ZoogenError: the zoo is incomplete or the autoencoder is missing.
     """
-    key = generator_key(study.generator_digest)
+    key, name = generator_key(study.generator_digest), study.generator_digest
+    params = {"generator": study.config.generator.model_dump(mode="json"), "seed": study.config.seed}
     reused = study.store.exists(key)
+    codec = None if reused else load_autoencoder(study)
     if not reused:
-        codec = load_autoencoder(study)
-        with study.console.progress("generator", "iterations") as show:
-            generator = compute.train_generator(study, codec, show)
-        study.store.put_if_absent(key, generator.to_bytes())
-    result = GeneratorResult(load_generator(study), study.generator_digest, study.store.uri_of(key), reused)
-    study.console.say(_trained("generator", reused, result.generator.seconds, result.uri))
+        compute.require_device(study)
+        study.zoo.require()
+    with study.tracker.stage("train-generator", name, name="generator", params=params) as run:
+        run.reused = reused
+        if codec is not None:
+            _log_zoo(study, run)
+            run.tags({"zoogen.autoencoder": study.autoencoder_digest})
+            with _training(study, "generator", run) as log:
+                generator = compute.train_generator(study, codec, log)
+            study.store.put_if_absent(key, generator.to_bytes())
+            run.metrics({"seconds": generator.seconds}, study.config.generator.loop.iterations)
+        result = GeneratorResult(load_generator(study), name, study.store.uri_of(key), run.reused)
+    study.console.say(_trained("generator", result.reused, result.generator.seconds, result.uri))
     return result
+
+
+@contextmanager
+def _training(study: Study, title: str, run: Run) -> Iterator[compute.Log]:
+    """A function that shows and tracks the figures of a training."""
+    with study.console.progress(title, "iterations") as show:
+
+        def log(step: int, total: int, figures: Mapping[str, float]) -> None:
+            numbers = {name: value for name, value in figures.items() if name != "step"}
+            run.metrics(numbers, step, "train")
+            show(step, total, {"loss": numbers["loss"]} if "loss" in numbers else {})
+
+        yield log
+
+
+def _log_zoo(study: Study, run: Run) -> None:
+    run.dataset("zoo", study.plan.digest, study.store.uri_of(manifest_key(study.plan.digest)), "training")
 
 
 def evaluate(study: Study) -> EvaluationResult:
@@ -95,27 +149,33 @@ def evaluate(study: Study) -> EvaluationResult:
     Raises:
         ZoogenError: the zoo is incomplete or the generator is missing.
     """
-    key = evaluation_key(study.evaluation_digest)
+    key, name = evaluation_key(study.evaluation_digest), study.evaluation_digest
     uri = study.store.uri_of(key)
+    params = {"evaluation": study.config.evaluation.model_dump(mode="json")}
     reused = study.store.exists(key)
-    if reused:
-        evaluation = Evaluation.from_json(study.store.get(key), uri)
-        study.console.say(f"evaluation: reused, {uri}")
-    else:
-        begin = time.perf_counter()
-        evaluation = _evaluate(study)
-        study.store.put_if_absent(key, evaluation.to_json().encode())
-        study.console.say(f"evaluation: {time.perf_counter() - begin:.1f} s, {uri}")
-    report = write_reports(study, evaluation)
-    return EvaluationResult(evaluation, study.evaluation_digest, uri, report, reused)
+    generator = None if reused else load_generator(study)
+    if not reused:
+        for zoo in (study.zoo, study.reference):
+            if zoo is not None:
+                zoo.require()
+    with study.tracker.stage("evaluate", name, name="evaluation", params=params) as run:
+        run.reused = reused
+        if generator is None:
+            evaluation = Evaluation.from_json(study.store.get(key), uri)
+            study.console.say(f"evaluation: reused, {uri}")
+        else:
+            begin = time.perf_counter()
+            evaluation = _evaluate(study, generator)
+            study.store.put_if_absent(key, evaluation.to_json().encode())
+            study.console.say(f"evaluation: {time.perf_counter() - begin:.1f} s, {uri}")
+            run.dataset("zoo", study.plan.digest, study.store.uri_of(manifest_key(study.plan.digest)), "evaluation")
+        report = write_reports(study, evaluation)
+        run.evaluation(evaluation, report)
+        return EvaluationResult(evaluation, name, uri, report, run.reused)
 
 
-def _evaluate(study: Study) -> Evaluation:
-    generator = load_generator(study)
-    study.zoo.require()
+def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
     reference = study.reference
-    if reference is not None:
-        reference.require()
     cost = {
         "zoo": study.zoo.training_seconds(),
         "autoencoder": generator.codec.seconds,
@@ -145,10 +205,15 @@ def _evaluate(study: Study) -> Evaluation:
 
 def pipeline(study: Study) -> EvaluationResult:
     """All stages, one after the other; what is there is reused."""
-    build_zoo(study)
-    train_autoencoder(study)
-    train_generator(study)
-    return evaluate(study)
+    config = study.config.model_dump(mode="json")
+    with study.tracker.pipeline(study.digest, name=study.config.study, config=config) as run:
+        zoo = build_zoo(study)
+        autoencoder = train_autoencoder(study)
+        generator = train_generator(study)
+        result = evaluate(study)
+        run.evaluation(result.evaluation, result.report)
+        run.reused = zoo.reused and autoencoder.reused and generator.reused and result.reused
+        return result
 
 
 def load_autoencoder(study: Study) -> WeightCodec:

@@ -1,0 +1,58 @@
+"""The MLflow UI on this machine."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from zoogen.errors import ZoogenError
+from zoogen.tracking.mlflow_tracker import ARTIFACTS, default_uri, local_database
+
+LOOPBACK = "127.0.0.1"
+
+
+def serve_ui(root: Path | None, uri: str | None, port: int, say: Callable[[str], None]) -> None:
+    """Serve the UI of a tracking store on the loopback until it is interrupted.
+
+    Raises:
+        ZoogenError: the port is occupied, nothing was tracked yet, or the store is a server with its own UI.
+    """
+    store = uri or default_uri(root)
+    if urlsplit(store).scheme in ("http", "https"):
+        raise ZoogenError(f"the runs are tracked by the server at {store}; open that address in a browser")
+    database = local_database(store)
+    if database is not None and not database.exists():
+        raise ZoogenError(f"there is no tracking database {database} yet; run `zoogen pipeline` first")
+    require_free_port(port)
+    folder = root or (database.parent if database is not None else Path.cwd())
+    command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", store, "--artifacts-destination", str(folder.absolute() / ARTIFACTS)]
+    # Without the first variable the server starts ten processes; the second one keeps it from calling home.
+    variables = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    say(f"MLflow UI at http://{LOOPBACK}:{port} in about 10 seconds; stop it with Ctrl-C")
+    with subprocess.Popen(command, env={**os.environ, **variables}) as server:
+        try:
+            status = server.wait()
+        except KeyboardInterrupt:
+            server.terminate()
+            server.wait()
+            return
+    if status:
+        raise ZoogenError(f"the MLflow server stopped with status {status}; its last lines above say why")
+
+
+def require_free_port(port: int) -> None:
+    """Raises:
+    ZoogenError: somebody listens on the port already, or it may not be opened.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise ZoogenError(
+                f"port {port} on {LOOPBACK} cannot be used: {error.strerror}; give another with --port"
+            ) from None
