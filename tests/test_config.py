@@ -76,6 +76,7 @@ def test_configuration_is_frozen() -> None:
         ("", ["shape.sied=3"], "unknown key shape.sied (did you mean side?)"),
         ("shape: {side: none}", [], "shape.side: "),
         ("shape: {kind: circle, radios: 1}", [], "did you mean radius?"),
+        ("shape: {kind: circle, rus: 1}", [], "did you mean radius?"),
         ("", ["zzzqqq=3"], "unknown key zzzqqq"),
         ("runs: many", [], "runs: "),
         ("runs: 0", [], "greater than or equal to 1"),

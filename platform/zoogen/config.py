@@ -1,8 +1,9 @@
 """Base of all configuration models, and reading them from YAML with dotted overrides."""
 
 import difflib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -104,9 +105,10 @@ def _set(mapping: dict[str, Any], keys: list[str], value: Any, override: str) ->
 def _describe(model: type[BaseModel], mapping: dict[str, Any], item: Any) -> str:
     path = _written_path(mapping, item["loc"])
     if item["type"] == "extra_forbidden":
-        known = _known_keys(model)
-        nearest = difflib.get_close_matches(str(item["loc"][-1]), sorted(known), n=1, cutoff=0.5)
-        hint = f" (did you mean {nearest[0]}?)" if nearest else ""
+        *section, key = item["loc"]
+        # A key of the same section is likelier than one of another.
+        near = _nearest(str(key), _section_keys(model, section), 0.5) or _nearest(str(key), _known_keys(model), 0.6)
+        hint = f" (did you mean {near}?)" if near else ""
         return f"unknown key {path}{hint}"
     message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return " ".join(f"{path or 'configuration'}: {message} (got {item['input']!r:.80})".split())
@@ -124,6 +126,27 @@ def _written_path(mapping: Any, location: tuple[int | str, ...]) -> str:
             continue
         path.append(str(part))
     return ".".join(path)
+
+
+def _nearest(key: str, known: set[str], cutoff: float) -> str | None:
+    return next(iter(difflib.get_close_matches(key, sorted(known), n=1, cutoff=cutoff)), None)
+
+
+def _section_keys(model: type[BaseModel], location: Sequence[int | str]) -> set[str]:
+    """Keys of the models that may stand at a location."""
+    models = {model}
+    for part in location:
+        fields = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+        # Other parts are indices, keys of mappings and tags of unions: they stay within the models found.
+        models = {nested for annotation in fields for nested in _models_in(annotation)} or models
+    return {key for m in models for key in m.model_fields}
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:
