@@ -62,7 +62,7 @@ test: lint
 	$(BIN)/python -m pytest -q $(ARGS)
 
 bench: $(BENCH_STAMP)
-	$(BIN)/zoogen benchmark configs/genflownet/benchmark.yaml $(ARGS)
+	$(BIN)/zoogen benchmark configs/benchmarks/trainer.yaml $(ARGS)
 
 clean:
 	rm -rf .venv build dist platform/*.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

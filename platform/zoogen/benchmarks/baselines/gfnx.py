@@ -1,14 +1,12 @@
 """Trajectory balance with gfnx (JAX): one jitted program that trains many policies under `vmap`.
 
 Imports only JAX, optax and gfnx, so that it also runs in an environment that has nothing of zoogen.
-Workload keys: ndim, height, hidden, batch, models, lr, logz_lr, seed.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 PACKAGES = ("gfnx", "jax", "jaxlib", "optax", "numpy")
-WARM_UP = 3  # compiles
 
 
 def build(workload: dict[str, Any]) -> Callable[[int], float]:

@@ -1,13 +1,9 @@
-"""Trajectory balance with torchgfn: one policy at a time, as its tutorials train it.
-
-Workload keys: ndim, height, hidden, batch, lr, logz_lr, seed (`models` is taken as 1).
-"""
+"""Trajectory balance with torchgfn: one policy at a time, as its tutorials train it (`models` is taken as 1)."""
 
 from collections.abc import Callable
 from typing import Any
 
 PACKAGES = ("torchgfn", "torch", "numpy")
-WARM_UP = 20
 
 
 def build(workload: dict[str, Any]) -> Callable[[int], float]:

@@ -38,7 +38,7 @@ def serve(contender: str, workload: dict[str, Any], core: int | None) -> None:
     os.dup2(2, 1)  # what libraries print goes to standard error, not between the answers
     module = load(contender)
     run = module.build(workload)
-    run(module.WARM_UP)
+    run(workload["warm_up"])
     versions = {name: metadata.version(name) for name in module.PACKAGES}
     answers.write(json.dumps({"ready": True, "versions": versions}) + "\n")
     for line in sys.stdin:

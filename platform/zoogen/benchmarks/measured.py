@@ -1,0 +1,31 @@
+"""What the benchmarks share: what each hands back, and what it needs of a console."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from zoogen.benchmarks.result import Measure
+
+Report = Callable[[int, int, Mapping[str, float]], None]
+
+
+class BenchmarkConsole(Protocol):
+    """Where lines, results and progress go."""
+
+    def say(self, line: str) -> None: ...
+
+    def show(self, text: str) -> None: ...
+
+    def progress(self, title: str, unit: str) -> AbstractContextManager[Report]: ...
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one benchmark found, without the circumstances, which are the same for all kinds."""
+
+    title: str
+    method: str
+    measures: tuple[Measure, ...]
+    table: tuple[dict[str, Any], ...]
+    notices: tuple[str, ...] = ()

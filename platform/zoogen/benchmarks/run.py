@@ -1,0 +1,106 @@
+"""Running a benchmark: configuration in, JSON and Markdown out, or a comparison with what is there."""
+
+import os
+import shlex
+from pathlib import Path
+
+from zoogen.benchmarks.config import (
+    KINDS,
+    BenchmarkConfig,
+    GenerationBenchmark,
+    KnownBenchmark,
+    PoliciesBenchmark,
+    TrainerBenchmark,
+)
+from zoogen.benchmarks.generation import measure_generation
+from zoogen.benchmarks.known import measure_known
+from zoogen.benchmarks.measured import BenchmarkConsole, Measured
+from zoogen.benchmarks.policies import measure_policies
+from zoogen.benchmarks.result import BenchmarkResult, regressions
+from zoogen.benchmarks.trainer import measure_trainer
+from zoogen.config import parse_config, read_mapping
+from zoogen.errors import ZoogenError
+from zoogen.evaluation.environment import describe_environment
+
+
+def load_benchmark(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> BenchmarkConfig:
+    """The configuration in a YAML file with overrides.
+
+    Raises:
+        ZoogenError: the file cannot be read, its kind is unknown, or a key or value is wrong.
+    """
+    mapping = read_mapping(path, overrides)
+    kind = mapping.get("kind")
+    if kind not in KINDS:
+        raise ZoogenError(f"{path}: unknown benchmark {kind!r}; kind is one of {', '.join(KINDS)}")
+    return parse_config(KINDS[kind], mapping, str(path))
+
+
+def run_benchmark(path: str, overrides: list[str], console: BenchmarkConsole) -> BenchmarkResult:
+    """Measure, show, and keep the result; with `check`, compare with the kept result instead.
+
+    Raises:
+        ZoogenError: bad input, or with `check` a measure that got worse.
+    """
+    config = load_benchmark(path, overrides)
+    folder = Path(config.results)
+    kept = folder / f"{config.kind}.json"
+    baseline = BenchmarkResult.read(kept) if config.check else None
+    if baseline is None:
+        _require_writable(folder)
+    measured = _measure(config, console)
+    command = shlex.join(["zoogen", "benchmark", str(path), *overrides])
+    result = BenchmarkResult(
+        kind=config.kind,
+        title=measured.title,
+        method=measured.method,
+        command=command,
+        seed=config.seed,
+        config=config.model_dump(mode="json"),
+        measures=measured.measures,
+        table=measured.table,
+        notices=measured.notices,
+        environment=describe_environment(),
+    )
+    for line in (result.title, *result.lines(), *(f"notice: {notice}" for notice in result.notices)):
+        console.show(line)
+    if baseline is not None:
+        if worse := regressions(result, baseline, config.tolerance):
+            raise ZoogenError(f"worse than {kept} by more than {config.tolerance:.0%}: {'; '.join(worse)}")
+        console.show(f"no measure is worse than in {kept} by more than {config.tolerance:.0%}")
+        return result
+    _write(kept, result.to_json())
+    _write(kept.with_suffix(".md"), result.to_markdown())
+    console.show(f"  {kept}\n  {kept.with_suffix('.md')}")
+    return result
+
+
+def _measure(config: BenchmarkConfig, console: BenchmarkConsole) -> Measured:
+    if isinstance(config, TrainerBenchmark):
+        return measure_trainer(config, console)
+    if isinstance(config, PoliciesBenchmark):
+        return measure_policies(config, console)
+    if isinstance(config, GenerationBenchmark):
+        return measure_generation(config, console)
+    if isinstance(config, KnownBenchmark):
+        return measure_known(config, console)
+    from zoogen.benchmarks.scaling import measure_scaling  # needs Ray, the others do not
+
+    return measure_scaling(config, console)
+
+
+def _require_writable(folder: Path) -> None:
+    """Before hours of measuring rather than after."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise ZoogenError(f"cannot write to the results folder {folder}; give another with results=FOLDER")
+
+
+def _write(path: Path, text: str) -> None:
+    whole = path.with_name(path.name + ".tmp")
+    whole.write_text(text)
+    whole.replace(path)
