@@ -43,8 +43,8 @@ class MlflowRun(Run):
         self.run_id: str = entity.info.run_id
         self._known_params = set(entity.data.params)
         self._earlier_end = entity.info.end_time if entity.info.status == "FINISHED" else None
-        self._continued = bool(entity.data.metrics)
-        self._last: dict[str, tuple[int, float]] = {}  # latest step and value by metric
+        # Latest step and value by metric; RunData's own dictionary has no steps.
+        self._last = {m.key: (m.step, m.value) for m in entity.data.to_proto().metrics}
         self._buffer: list[Metric] = []
         self._flushed = time.monotonic()
         self._failed_before = ERROR_TAG in entity.data.tags
@@ -83,13 +83,7 @@ class MlflowRun(Run):
 
     def _already(self, key: str, step: int, value: float) -> bool:
         """Whether a continued run has this point or a later one: resumed training repeats its last steps."""
-        if key not in self._last:
-            history = self._try(self._client.get_metric_history, self.run_id, key) if self._continued else None
-            if history is _FAILED:
-                return False
-            latest = max(history, key=lambda metric: (metric.step, metric.timestamp)) if history else None
-            self._last[key] = (latest.step, latest.value) if latest else (-1, math.nan)
-        last_step, last_value = self._last[key]
+        last_step, last_value = self._last.get(key, (-1, math.nan))
         return step < last_step or (step == last_step and value == last_value)
 
     def _flush(self) -> None:

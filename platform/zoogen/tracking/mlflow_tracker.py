@@ -58,6 +58,7 @@ class MlflowTracker(Tracker):
         # Before the first import of mlflow: it looks at this variable once.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         for name in ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics"):
             logging.getLogger(name).setLevel(logging.WARNING)
         database = local_database(self.uri)

@@ -38,12 +38,16 @@ def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def evaluation_medians(evaluation: Evaluation) -> dict[str, float]:
-    """`<label>/<method>/<metric>` to medians; ratios to held-out runs and seconds beside them."""
+    """`<label>/<method>/<metric>` to medians; ratios to held-out runs and seconds beside them.
+
+    Baselines give their ranking metric alone: hundreds of charts would hide the few that one looks for, and the
+    report's tables hold every number.
+    """
     figures: dict[str, float] = {}
     ratios = evaluation.ratios_of_all()
     for result in evaluation.results:
         place = f"{result.label}/{result.method}"
-        for metric in result.metrics:
+        for metric in result.metrics if result.method == "generated" else (result.primary,):
             figures[f"{place}/{metric}"] = result.summary(metric).median
         figures[f"{place}/best"] = result.best
         if (result.structure, result.method) in ratios:
