@@ -6,9 +6,10 @@ from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.train import train_codec as fit_codec
 from zoogen.generators.train import train_generator as fit_generator
 from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.orchestration.pool import build_zoo as build_on_ray
 from zoogen.pipelines.context import Study
 from zoogen.training.hooks import LocalHooks
-from zoogen.zoo.build import ZooReport, build_serially
+from zoogen.zoo.build import ZooReport, build_serially, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgressCallback
 
@@ -24,6 +25,10 @@ def require_device(study: Study) -> None:
 
 def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> ZooReport:
     """Train what is missing of a zoo."""
+    if study.config.ray is not None and missing_cohorts(plan, study.store):
+        study.store.check()  # before seconds are spent on Ray
+        _ = study.cluster
+        return build_on_ray(plan, study.task, study.store.uri, study.config.pool, progress)
     return build_serially(plan, study.task, study.store, progress, device=study.device)
 
 

@@ -8,10 +8,21 @@ from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.config import Config
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.generators.config import GeneratorConfig
+from zoogen.orchestration.pool import PoolConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.registry import TaskConfig
 from zoogen.tracking.config import TrackingConfig
 from zoogen.zoo.plan import ZooConfig
+
+
+class RayConfig(Config):
+    """Which Ray cluster works; inside `ray job submit` it is the job's."""
+
+    address: str | None = Field(
+        None,
+        description="host:6379 of a cluster, auto for the one on this machine; null: RAY_ADDRESS, or a local Ray",
+    )
+    num_cpus: int | None = Field(None, ge=1, description="CPUs of a local Ray; null: all of the machine")
 
 
 class PipelineConfig(Config):
@@ -34,6 +45,8 @@ class PipelineConfig(Config):
     autoencoder: AutoencoderConfig = AutoencoderConfig()
     generator: GeneratorConfig = GeneratorConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    ray: RayConfig | None = Field(RayConfig(), description="null computes in this process, without Ray")
+    pool: PoolConfig = PoolConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @field_validator("study")

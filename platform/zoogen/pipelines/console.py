@@ -1,15 +1,23 @@
 """What the user sees: lines, tables and progress, in a terminal or in a log file."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from rich.console import Console as RichConsole
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-Report = Callable[[int, int, Mapping[str, float]], None]  # (done, total, figures such as the loss)
+
+class Report(Protocol):
+    """Told how far something is."""
+
+    def __call__(self, done: int, total: int, figures: Mapping[str, float], seconds_left: float | None = None) -> None:
+        """`done` of `total`, figures such as the loss, and the seconds left if the caller knows better."""
+
+
 LOG_WIDTH = 160
 PLAIN_INTERVAL = 10.0  # seconds between progress lines in a log file
 
@@ -41,22 +49,41 @@ class Console:
     @contextmanager
     def _bar(self, title: str, unit: str) -> Iterator[Report]:
         columns = (
-            TextColumn("{task.description:<12}"),
+            TextColumn("{task.description:<13}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn(unit),
             TextColumn("{task.fields[figures]}"),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
         )
         with Progress(*columns, console=self.err) as bar:
-            row = bar.add_task(title, total=None, figures="")
+            row = bar.add_task(title, total=None, figures="", left="")
+            estimate = Estimate(time.monotonic)
 
-            def report(done: int, total: int, figures: Mapping[str, float]) -> None:
-                bar.update(row, completed=done, total=total, figures=figures_text(figures))
+            def report(done: int, total: int, figures: Mapping[str, float], seconds_left: float | None = None) -> None:
+                left = left_text(estimate(done, total, seconds_left))
+                bar.update(row, completed=done, total=total, figures=figures_text(figures), left=left)
 
             yield report
+
+
+class Estimate:
+    """Seconds left from the speed so far."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._begin = clock, clock()
+        self._first: int | None = None
+
+    def __call__(self, done: int, total: int, known: float | None) -> float | None:
+        """Seconds left, None while unknown; what was there at the first report says nothing about the speed."""
+        if self._first is None:
+            self._first = done
+        if known is not None:
+            return known if math.isfinite(known) else None
+        if done <= self._first:
+            return None
+        return (self._clock() - self._begin) / (done - self._first) * (total - done)
 
 
 def _console(file: TextIO) -> RichConsole:
@@ -69,21 +96,26 @@ def plain_report(
     say: Callable[[str], None], title: str, unit: str, clock: Callable[[], float] = time.monotonic
 ) -> Report:
     """Progress as lines: the first, the last, and one every ten seconds between."""
-    begin = last = clock()
-    first: int | None = None
+    last: float | None = None
+    estimate = Estimate(clock)
 
-    def report(done: int, total: int, figures: Mapping[str, float]) -> None:
-        nonlocal first, last
-        now = clock()
-        if first is not None and done < total and now - last < PLAIN_INTERVAL:
+    def report(done: int, total: int, figures: Mapping[str, float], seconds_left: float | None = None) -> None:
+        nonlocal last
+        now, left = clock(), estimate(done, total, seconds_left)
+        if last is not None and done < total and now - last < PLAIN_INTERVAL:
             return
-        # What was there before the first report says nothing about the speed.
-        first, last = done if first is None else first, now
-        left = (now - begin) / (done - first) * (total - done) if done > first else None
-        parts = [f"{title}: {done}/{total} {unit}", figures_text(figures), "" if left is None else f"{left:.0f} s left"]
+        last = now
+        parts = [f"{title}: {done}/{total} {unit}", figures_text(figures), left_text(left) if done < total else ""]
         say(", ".join(part for part in parts if part))
 
     return report
+
+
+def left_text(seconds: float | None) -> str:
+    """For example `12 s left` or `3 min left`."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.0f} s left" if seconds < 120 else f"{seconds / 60:.0f} min left"
 
 
 def figures_text(figures: Mapping[str, float]) -> str:

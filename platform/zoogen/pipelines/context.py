@@ -2,15 +2,18 @@
 
 import json
 import os
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import torch
 
 from zoogen.autoencoders.build import padded_length
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
+from zoogen.orchestration.cluster import Cluster, connect
 from zoogen.pipelines import digests
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.console import Console
@@ -30,7 +33,7 @@ HOME_VARIABLE = "ZOOGEN_HOME"  # folder of a job's artifacts, if they are given 
 class Study:
     """A resolved configuration with everything that follows from it.
 
-    Creating one reads and writes nothing.
+    Creating one reads and writes nothing. As a context manager it lets go of what stages opened.
 
     Raises:
         ZoogenError: a structure is impossible, the artifact root is no usable URI, there is no such device.
@@ -39,6 +42,24 @@ class Study:
     config: PipelineConfig
     console: Console
     source: str = "CONFIG"  # how the user named the configuration, for hints
+    resources: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.resources.close()
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The Ray cluster, connected when a stage first needs it and left with the study.
+
+        Raises:
+            ZoogenError: there is no cluster at the address.
+        """
+        config = self.config.ray
+        assert config is not None, "the caller asks only where Ray is used"
+        return self.resources.enter_context(connect(config.address, num_cpus=config.num_cpus))
 
     @cached_property
     def task(self) -> Task:

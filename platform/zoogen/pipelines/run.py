@@ -44,7 +44,8 @@ def run_stage(name: str, config: str, overrides: Sequence[str], *, dry_run: bool
     if dry_run:
         print(resolved_json(study.config))
         return
-    result = STAGES[name](study)
+    with study:
+        result = STAGES[name](study)
     if isinstance(result, EvaluationResult):
         show_evaluation(study, result)
     if command := study.tracker.ui_command():

@@ -46,14 +46,17 @@ def build_zoo(study: Study) -> ZooResult:
 
 
 def _build(study: Study, plan: ZooPlan, title: str, run: Run) -> ZooReport:
+    said = ""
     with study.console.progress(title, "cohorts") as show:
 
         def progress(now: ZooProgress) -> None:
+            nonlocal said
             figures = {"checkpoints/s": now.checkpoints_per_second, "loss": now.loss, "workers": float(now.workers)}
             shown = {name: value for name, value in figures.items() if math.isfinite(value)}
-            show(now.cohorts_done, now.cohorts_expected, shown)
-            if now.message:
+            show(now.cohorts_done, now.cohorts_expected, shown, now.seconds_left)
+            if now.message not in ("", said):
                 study.console.say(f"{title}: {now.message}")
+            said = now.message
 
         report = compute.build_zoo(study, plan, progress)
     for notice in report.notices:
