@@ -21,6 +21,11 @@ from zoogen.benchmarks.run import load_benchmark, run_benchmark
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.result import Environment, Evaluation, Inputs, MethodResult
+from zoogen.orchestration.pool import PoolConfig
+from zoogen.tasks.base import Task
+from zoogen.zoo.build import ZooReport, build_serially
+from zoogen.zoo.plan import ZooPlan
+from zoogen.zoo.store import ArtifactStore
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "benchmarks").glob("*.yaml"))
 TINY: dict[str, Any] = {"ndim": 2, "height": 4, "hidden": 8, "batch": 4, "models": 2, "warm_up": 1, "seed": 0}
@@ -183,6 +188,42 @@ def evaluation(tmp_path: Path) -> Path:
     path = tmp_path / "evaluation.json"
     path.write_text(whole.to_json())
     return path
+
+
+SCALING = {
+    "kind": "scaling",
+    "structure": "2^2",
+    "cohorts": 3,
+    "cohort": 2,
+    "rounds": 2,
+    "task": {"kind": "hypergrid", "hidden": 8, "training": {"iterations": 3}, "judge": {"samples": 0}},
+}
+
+
+def test_scaling_builds_the_same_zoo_in_three_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoogen.benchmarks import scaling
+
+    built: list[tuple[str, int]] = []
+
+    def pool(plan: ZooPlan, task: Task, uri: str, config: PoolConfig) -> ZooReport:
+        report = build_serially(plan, task, ArtifactStore(uri))
+        assert report.reused == 0  # every build starts from an empty store
+        built.append((plan.digest, int(config.workers)))
+        return report
+
+    monkeypatch.setattr(scaling, "build_zoo", pool)
+    monkeypatch.setattr(scaling, "connect", lambda num_cpus: nullcontext())
+    result = run_benchmark(write(tmp_path, SCALING), [], QuietConsole())
+    assert sorted(workers for _, workers in built) == [1, 1, 2, 2, 2]  # one of them to warm up
+    assert len({digest for digest, _ in built}) == 2
+    assert [m.target for m in result.measures] == [1.7, 0.9]
+    assert [row["way"] for row in result.table] == ["plain loop", "1 Ray worker", "2 Ray workers"]
+
+
+@pytest.mark.slow
+def test_scaling_runs_on_ray(tmp_path: Path) -> None:
+    result = run_benchmark(write(tmp_path, SCALING), ["rounds=1"], QuietConsole())
+    assert all(measure.value > 0 for measure in result.measures)
 
 
 def test_known_structures_are_read_from_an_evaluation(tmp_path: Path) -> None:

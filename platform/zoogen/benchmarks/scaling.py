@@ -11,6 +11,7 @@ import torch
 from zoogen.benchmarks.config import ScalingBenchmark
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
 from zoogen.benchmarks.result import Measure
+from zoogen.orchestration.cluster import connect
 from zoogen.orchestration.pool import PoolConfig, build_zoo
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.zoo.build import ZooReport, build_serially
@@ -47,8 +48,9 @@ def measure_scaling(config: ScalingBenchmark, console: BenchmarkConsole) -> Meas
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the workers do
     try:
-        _warm_up(config)
-        seconds = _turns(ways, config.rounds, console)
+        with connect(num_cpus=config.workers):  # once for all rounds: every build finds Ray running
+            _warm_up(config)
+            seconds = _turns(ways, config.rounds, console)
     finally:
         torch.set_num_threads(threads)
     policies = config.cohorts * config.cohort
@@ -112,11 +114,11 @@ def _turns(
 
 
 def _pool(plan: ZooPlan, task: HypergridTask, uri: str, workers: int) -> ZooReport:
-    return build_zoo(plan, task, uri, PoolConfig(workers=workers), None)
+    return build_zoo(plan, task, uri, PoolConfig(workers=workers))
 
 
 def _warm_up(config: ScalingBenchmark) -> None:
-    """Start Ray, and what either way does only once in a process."""
+    """What either way does only once in a process or on a cluster."""
     task = HypergridTask(config.task.model_copy(update={"training": config.task.training.model_copy(update=_SHORT)}))
     zoo = ZooConfig(structures=(config.structure,), runs=2, validation_runs=0, test_runs=0, cohort=1, seed=config.seed)
     plan = plan_zoo(zoo, task)
