@@ -6,6 +6,7 @@ classes), so the protocol works for grids of any size.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -47,6 +48,7 @@ class SampledProtocol:
             rows += [self.of_samples(states) for states in final]
         return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in METRICS}
 
+    @lru_cache(maxsize=64)  # noqa: B019 - protocols are values; each of many scorings asks for the same floors
     def floors(self, seed: int) -> dict[str, dict[str, float]]:
         """The protocol's mean reading for a perfect sampler and for untrained policies, at the same N."""
         perfect = [

@@ -55,11 +55,10 @@ class HypergridStructure:
             numbers = [float(part) for part in text.split(",")]
         except ValueError:
             raise ZoogenError(f"unknown structure {text!r}: give {_SPELLINGS}") from None
-        if len(numbers) not in (2, 4) or any(not x.is_integer() for x in numbers[:-1]) or not math.isfinite(numbers[-1]):
+        integers = numbers if len(numbers) == 2 else numbers[:3]  # d = √s may be any real number
+        if len(numbers) not in (2, 4) or not all(x.is_integer() for x in integers) or not math.isfinite(numbers[-1]):
             raise ZoogenError(f"structure {text!r} is not of a known form: give {_SPELLINGS}")
         if len(numbers) == 2:
-            if not numbers[1].is_integer():
-                raise ZoogenError(f"structure {text!r} is not of a known form: give {_SPELLINGS}")
             return cls(int(numbers[0]), int(numbers[1]))
         state, horizon, dimensions, size = numbers
         structure = cls(int(horizon), int(dimensions))

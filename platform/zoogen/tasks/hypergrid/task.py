@@ -76,7 +76,7 @@ class HypergridTask(Task):
             )
         if not torch.isfinite(weights).all():
             bad = torch.nonzero(~torch.isfinite(weights).all(1)).flatten()
-            raise ZoogenError(f"{len(bad)} of {len(weights)} networks hold NaN or infinity, first network {int(bad[0])}")
+            raise ZoogenError(f"{len(bad)} of {len(weights)} networks hold NaN or infinity; the first is {int(bad[0])}")
         judge, groups, notices = self.config.judge, {}, []
         if judge.exact and ExactJudge.capacity(environment.structure, shape, judge.memory_gib) >= 1:
             metrics = ExactJudge(environment, shape, judge.memory_gib, device).metrics(weights)
@@ -120,7 +120,7 @@ class HypergridTask(Task):
         dimensions = actions - 1
         if dimensions < 1 or state % dimensions or state // dimensions < 2:
             raise ZoogenError(
-                f"{state} inputs and {actions} outputs fit no hypergrid: outputs must be n + 1 and inputs n·h with h ≥ 2"
+                f"{actions} outputs and {state} inputs fit no hypergrid: they must be n + 1 and n·h, h ≥ 2"
             )
         return HypergridStructure(state // dimensions, dimensions).name
 
