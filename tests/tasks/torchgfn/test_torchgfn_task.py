@@ -1,12 +1,13 @@
 """Policies on torchgfn environments: training, judging, and what is refused."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from zoogen.config import parse_config
+from zoogen.config import load_config, parse_config
 from zoogen.errors import ZoogenError
 from zoogen.tasks.base import CohortSpec, RunSpec
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment, RewardConfig
@@ -174,3 +175,14 @@ def test_bad_input_is_named() -> None:
         task(structures={"../a": {"ndim": 2}})
     with pytest.raises(ZoogenError, match="unknown key training.batch "):
         task({"batch": 3})
+
+
+def test_the_example_study_is_valid_and_its_structures_exist() -> None:
+    from zoogen.pipelines.config import PipelineConfig
+
+    path = Path(__file__).parents[3] / "configs" / "torchgfn" / "quick.yaml"
+    study = load_config(PipelineConfig, path)
+    assert isinstance(study.task, TorchgfnConfig)
+    learner = TorchgfnTask(study.task)
+    sizes = [learner.layout(name).size for name in study.zoo.structures]
+    assert sizes == sorted(sizes) and sizes[0] > 0
