@@ -1,0 +1,247 @@
+"""The actor pool: cohorts of a zoo, trained by workers that the driver supervises.
+
+The driver hands one cohort to each worker, waits for whatever ends first, and replaces workers that
+die; their cohort goes back to the head of the queue. Nothing is lost or done twice, since a part in the
+store is the only sign that a cohort is done. The driver may be killed too: the next one finds the
+parts and trains the rest.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from zoogen.config import Config
+from zoogen.errors import ZoogenError
+from zoogen.orchestration.cluster import Cluster, connect, import_ray
+from zoogen.orchestration.worker import CohortFailure, CohortWorker
+from zoogen.tasks.base import CohortSpec, Task
+from zoogen.zoo.build import PartReport, ZooReport, begin_zoo, finish_zoo, missing_cohorts
+from zoogen.zoo.plan import ZooPlan
+from zoogen.zoo.progress import ProgressMeter, ZooProgressCallback
+from zoogen.zoo.provenance import git_revision
+from zoogen.zoo.store import ArtifactStore
+
+TICK = 0.5  # seconds between two rounds of polling
+POLLED = 8  # workers asked for progress per round, in turn, however many there are
+
+
+class PoolConfig(Config):
+    """Workers that train cohorts."""
+
+    workers: PositiveInt | Literal["auto"] = Field("auto", description="workers; auto: as many as the cluster holds")
+    cpus_per_worker: float = Field(1.0, gt=0, description="CPUs that Ray reserves for a worker")
+    gpus_per_worker: float = Field(0.0, ge=0, description="GPUs for a worker, fractions share one; 0 trains on the CPU")
+    threads: PositiveInt = Field(1, description="torch threads of a worker")
+    max_attempts: PositiveInt = Field(3, description="workers that may die of one cohort before it is given up")
+
+
+def build_zoo(
+    plan: ZooPlan,
+    task: Task,
+    store_uri: str | Path,
+    config: PoolConfig | None = None,
+    progress: ZooProgressCallback | None = None,
+) -> ZooReport:
+    """Build what is missing of a zoo on the connected Ray cluster (or on a local one), and commit the manifest.
+
+    Raises:
+        ZoogenError: the store or the cluster cannot be used, or cohorts failed; what was built stays.
+    """
+    start, config, store = time.perf_counter(), config or PoolConfig(), ArtifactStore(store_uri)
+    if store.uri.startswith("memory:"):
+        raise ZoogenError(f"{store.uri} lives in one process; give workers a folder or a bucket, or build serially")
+    begin_zoo(plan, store)
+    missing, deaths = missing_cohorts(plan, store), 0
+    parts: tuple[PartReport, ...] = ()
+    reused = len(plan.cohorts) - len(missing)
+    if missing:
+        with connect() as cluster:
+            supervisor = _Supervisor(missing, task, store, config, _size(config, cluster, len(missing)))
+            meter = ProgressMeter(len(plan.cohorts), reused)
+            parts, deaths = supervisor.run(meter, progress), supervisor.deaths
+        if absent := missing_cohorts(plan, store):
+            raise ZoogenError(
+                f"{len(absent)} cohorts were built but are not below {store.uri}: workers on other machines "
+                "do not share this folder; give a shared folder or a URI such as s3://bucket/prefix"
+            )
+    manifest = finish_zoo(plan, store)
+    return ZooReport(plan.digest, manifest, parts, reused, time.perf_counter() - start, deaths)
+
+
+def _size(config: PoolConfig, cluster: Cluster, cohorts: int) -> int:
+    """Number of workers.
+
+    Raises:
+        ZoogenError: the cluster cannot hold one.
+    """
+    held = cluster.cpus / config.cpus_per_worker
+    if config.gpus_per_worker:
+        held = min(held, cluster.gpus / config.gpus_per_worker)
+    if held < 1:
+        has = f"{cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs"
+        raise ZoogenError(
+            f"a worker wants {config.cpus_per_worker:g} CPUs and {config.gpus_per_worker:g} GPUs, "
+            f"the cluster has {has}; lower pool.cpus_per_worker or pool.gpus_per_worker"
+        )
+    return min(cohorts, int(held) if config.workers == "auto" else config.workers)
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A worker's handle; it gets work once it has answered, so that one that finds no place holds none back."""
+
+    handle: Any
+    ready: bool = False
+    spec: CohortSpec | None = None
+    polled: bool = False
+
+
+class _Supervisor:
+    """Keeps workers alive and busy until the queue is empty."""
+
+    def __init__(
+        self, cohorts: Sequence[CohortSpec], task: Task, store: ArtifactStore, config: PoolConfig, size: int
+    ) -> None:
+        self._ray = import_ray()
+        self._queue, self._config, self._size = deque(cohorts), config, size
+        device = "cuda" if config.gpus_per_worker else "cpu"
+        # A task of many megabytes would travel once for every worker: once is enough.
+        self._arguments = (self._ray.put(task), store.uri, config.threads, device, git_revision())
+        self._actor = self._ray.remote(CohortWorker).options(
+            num_cpus=config.cpus_per_worker,
+            num_gpus=config.gpus_per_worker,
+            max_restarts=0,  # Ray would restart a worker without its cohort
+            max_task_retries=0,
+            max_concurrency=2,  # one call builds, another asks for progress
+            scheduling_strategy="SPREAD",
+        )
+        self._workers: list[_Worker] = []
+        self._calls: dict[Any, tuple[_Worker, str]] = {}
+        self._parts: list[PartReport] = []
+        self._failures: list[tuple[CohortSpec, str]] = []
+        self._attempts: Counter[str] = Counter()
+        self._idle_deaths = 0  # in a row, of workers without a cohort: workers that cannot even start
+        self._message = ""
+        self.deaths = 0
+
+    def run(self, meter: ProgressMeter, progress: ZooProgressCallback | None) -> tuple[PartReport, ...]:
+        """Build all cohorts; reports in the order of completion.
+
+        Raises:
+            ZoogenError: cohorts failed, or workers cannot start.
+        """
+        self._meter = meter
+        next_round = time.monotonic()
+        try:
+            while self._queue or self._busy():
+                self._spawn()
+                self._assign()
+                done, _ = self._ray.wait(list(self._calls), num_returns=1, timeout=TICK)
+                for call in done:
+                    self._receive(call)
+                if (now := time.monotonic()) >= next_round:
+                    next_round = now + TICK
+                    self._poll()
+                    if progress is not None:
+                        progress(meter.snapshot(self._message if self._busy() else "waiting for workers"))
+        finally:
+            for worker in self._workers:
+                self._ray.kill(worker.handle)
+        if self._failures:
+            spec, reason = self._failures[0]
+            more = f" (and {len(self._failures) - 1} more)" if len(self._failures) > 1 else ""
+            raise ZoogenError(
+                f"cohort {spec.digest} of structure {spec.structure}{more} failed: {reason}; "
+                f"{len(self._parts)} finished parts are kept, the same command continues"
+            )
+        if progress is not None:
+            progress(meter.snapshot(self._message))
+        return tuple(self._parts)
+
+    def _busy(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.spec is not None]
+
+    def _spawn(self) -> None:
+        while len(self._workers) < min(self._size, len(self._queue) + len(self._busy())):
+            worker = _Worker(self._actor.remote(*self._arguments))
+            self._workers.append(worker)
+            self._calls[worker.handle.ready.remote()] = (worker, "ready")
+
+    def _assign(self) -> None:
+        for worker in self._workers:
+            if worker.ready and worker.spec is None and self._queue:
+                worker.spec = self._queue.popleft()
+                self._calls[worker.handle.build.remote(worker.spec)] = (worker, "build")
+                self._meter.start(worker.spec.digest)
+
+    def _poll(self) -> None:
+        unasked = [worker for worker in self._busy() if not worker.polled]
+        for worker in unasked[:POLLED]:
+            worker.polled = True
+            self._calls[worker.handle.progress.remote()] = (worker, "progress")
+        if len(unasked) > POLLED:  # those that were not asked come first in the next round
+            self._workers.sort(key=lambda worker: worker in unasked[:POLLED])
+
+    def _receive(self, call: Any) -> None:
+        worker, kind = self._calls.pop(call)
+        try:
+            result = self._ray.get(call)
+        except self._ray.exceptions.RayTaskError as error:  # such as a result that cannot be sent
+            result = CohortFailure("", _last_line(error))
+        except self._ray.exceptions.RayError as error:
+            if worker in self._workers:  # its other calls tell the same
+                self._bury(worker, _last_line(error))
+            return
+        if kind == "ready":
+            worker.ready = True
+        elif kind == "progress":
+            worker.polled = False
+            if result is not None and not isinstance(result, CohortFailure) and worker.spec is not None:
+                self._meter.update(result.cohort, result.done, result.total, result.figures)
+        elif (spec := worker.spec) is not None:
+            worker.spec = None
+            if isinstance(result, CohortFailure):
+                self._meter.lost(spec.digest)
+                self._fail(spec, result.reason)
+            else:
+                self._idle_deaths = 0
+                self._meter.finish(spec.digest, result.rows)
+                self._parts.append(result)
+
+    def _bury(self, worker: _Worker, reason: str) -> None:
+        """Give the cohort of a dead worker to another one."""
+        self.deaths += 1
+        self._workers.remove(worker)
+        # "Unavailable" may mean that it still works: two may write one part, two may not fill one machine.
+        self._ray.kill(worker.handle)
+        if (spec := worker.spec) is None:
+            self._idle_deaths += 1
+            if self._idle_deaths >= self._config.max_attempts * self._size:
+                raise ZoogenError(f"workers cannot start: {reason}; see Ray's logs in /tmp/ray/session_latest/logs")
+            return
+        self._meter.lost(spec.digest)
+        self._attempts[spec.digest] += 1
+        attempts, allowed = self._attempts[spec.digest], self._config.max_attempts
+        if attempts < allowed:
+            self._queue.appendleft(spec)
+            self._message = f"a worker died; cohort {spec.digest} starts again ({attempts} of {allowed} attempts)"
+        else:
+            self._fail(
+                spec, f"{attempts} workers died of it ({reason}); out of memory? lower zoo.cohort or pool.workers"
+            )
+
+    def _fail(self, spec: CohortSpec, reason: str) -> None:
+        self._failures.append((spec, reason))
+        self._message = f"cohort {spec.digest} of structure {spec.structure} failed: {reason}"
+        if len(self._failures) >= self._config.max_attempts:
+            self._queue.clear()  # it is not this cohort alone: finish what runs, then say so
+
+
+def _last_line(error: Exception) -> str:
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__).rstrip(".;")[:240]

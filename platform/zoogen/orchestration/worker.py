@@ -1,0 +1,96 @@
+"""What runs in a worker of the pool: one cohort at a time, with its progress on call."""
+
+import os
+import threading
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zoogen.errors import ZoogenError
+from zoogen.tasks.base import CohortSpec, Task
+from zoogen.zoo.build import PartReport, build_part
+from zoogen.zoo.provenance import REVISION_VARIABLE, Provenance
+from zoogen.zoo.store import ArtifactStore
+
+
+@dataclass(frozen=True)
+class CohortFailure:
+    """A cohort that cannot be built: trying again would fail again.
+
+    Attributes:
+        cohort: digest of the specification.
+        reason: one line.
+    """
+
+    cohort: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class WorkerProgress:
+    """How far a worker's cohort is: `done` of `total` iterations, and figures such as the loss."""
+
+    cohort: str
+    done: int
+    total: int
+    figures: Mapping[str, float]
+
+
+class CohortWorker:
+    """Builds cohorts of one task into one store. An actor with two threads: one builds, one answers.
+
+    Args:
+        task: what to train.
+        store_uri: where parts go.
+        threads: torch threads.
+        device: `cpu` or `cuda`.
+        revision: git revision of the driver's source, which a worker may not have.
+    """
+
+    def __init__(self, task: Task, store_uri: str, threads: int, device: str, revision: str) -> None:
+        import torch
+
+        os.environ[REVISION_VARIABLE] = revision
+        torch.set_num_threads(threads)
+        self._task, self._store, self._threads, self._device = task, ArtifactStore(store_uri), threads, device
+        self._provenance = Provenance.current()
+        self._lock = threading.Lock()
+        self._progress: WorkerProgress | None = None
+
+    def ready(self) -> int:
+        """Process id, as a sign of life."""
+        return os.getpid()
+
+    def build(self, spec: CohortSpec) -> PartReport | CohortFailure:
+        """Train, judge and commit a cohort. Errors come back as values: they are not deaths."""
+        import torch
+
+        torch.set_num_threads(self._threads)  # of this thread, too
+        self._note(spec.digest, 0, 0, {})
+        try:
+            return build_part(
+                self._task,
+                spec,
+                self._store,
+                device=self._device,
+                progress=lambda done, total, figures: self._note(spec.digest, done, total, figures),
+                provenance=self._provenance,
+            )
+        except ZoogenError as error:
+            return CohortFailure(spec.digest, str(error))
+        except Exception as error:
+            traceback.print_exc()  # into the worker's log
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            text = " ".join(str(error).split())[:200]
+            return CohortFailure(
+                spec.digest, f"{type(error).__name__}: {text} ({os.path.basename(where.filename)}:{where.lineno})"
+            )
+
+    def progress(self) -> WorkerProgress | None:
+        """The latest progress."""
+        with self._lock:
+            return self._progress
+
+    def _note(self, cohort: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+        with self._lock:
+            self._progress = WorkerProgress(cohort, done, total, dict(figures))

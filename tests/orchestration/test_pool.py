@@ -1,0 +1,180 @@
+"""The actor pool on a real local Ray: equal to the plain loop, and killed at every point."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from tests.fakes import FaultyTask
+
+from zoogen.errors import ZoogenError
+from zoogen.orchestration.cluster import connect
+from zoogen.orchestration.pool import PoolConfig, build_zoo
+from zoogen.zoo.build import build_serially, manifest_key, missing_cohorts
+from zoogen.zoo.plan import ZooConfig, part_key, plan_zoo
+from zoogen.zoo.store import ArtifactStore
+
+ROOT = Path(__file__).parent.parent.parent
+CONFIG = ZooConfig(structures=("2", "3"), runs=4, validation_runs=1, test_runs=1, cohort=2)  # 6 cohorts
+VARYING = ["seconds"]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))  # workers import the fake task
+        with connect(num_cpus=2) as connected:
+            yield connected
+
+
+def rows(store: ArtifactStore, plan) -> list[dict]:
+    tables = [pq.read_table(store.local_path_of(part_key(cohort))) for cohort in plan.cohorts]
+    return [row for table in tables for row in table.drop_columns(VARYING).to_pylist()]
+
+
+def test_the_pool_gives_what_the_plain_loop_gives(cluster, tmp_path):
+    task, seen = FaultyTask(tmp_path / "count", delay=0.4), []
+    plan = plan_zoo(CONFIG, task)
+    store, plain = ArtifactStore(tmp_path / "pool"), ArtifactStore(tmp_path / "plain")
+    report = build_zoo(plan, task, store.uri, progress=seen.append)
+    assert (report.digest, report.reused, report.deaths, report.checkpoints) == (plan.digest, 0, 0, 2 * 6 * 3)
+    assert {part.cohort for part in report.parts} == {cohort.digest for cohort in plan.cohorts}
+    assert task.trainings() == {cohort.digest: 1 for cohort in plan.cohorts}
+    assert build_serially(plan, FaultyTask(tmp_path / "other"), plain).manifest
+    assert rows(store, plan) == rows(plain, plan)
+    assert store.get(manifest_key(plan.digest)) == plain.get(manifest_key(plan.digest))
+
+    done = [snapshot.cohorts_done for snapshot in seen]
+    assert done == sorted(done) and done[-1] == 6 and seen[-1].fraction == 1
+    assert max(snapshot.workers for snapshot in seen) == 2
+    assert any(0 < snapshot.loss < 0.4 for snapshot in seen), "workers report while they train"
+
+    again = build_zoo(plan, task, store.uri)
+    assert (again.reused, again.parts) == (6, ()) and sum(task.trainings().values()) == 6
+
+
+def test_a_killed_worker_costs_its_cohort_one_more_attempt(cluster, tmp_path):
+    """Every cohort of structure 3 kills its first worker with SIGKILL."""
+    task = FaultyTask(tmp_path / "count", dies={"3": 1})
+    plan, store = plan_zoo(CONFIG, task), ArtifactStore(tmp_path / "root")
+    messages = []
+    report = build_zoo(plan, task, store.uri, PoolConfig(workers=2), lambda p: messages.append(p.message))
+    assert report.deaths == 3 and not missing_cohorts(plan, store)
+    assert sorted(part.cohort for part in report.parts) == sorted(cohort.digest for cohort in plan.cohorts)
+    assert task.trainings() == {c.digest: 2 if c.structure == "3" else 1 for c in plan.cohorts}
+    assert task.finished() == {c.digest: 1 for c in plan.cohorts}
+    assert any("a worker died" in message for message in messages)
+    assert len({row["id"] for row in rows(store, plan)}) == 2 * 6 * 3
+
+
+def test_a_cohort_that_kills_every_worker_is_given_up(cluster, tmp_path):
+    task = FaultyTask(tmp_path / "count", dies={"2": 99})
+    config = ZooConfig(structures=("2", "3"), runs=1, validation_runs=0, test_runs=0)
+    plan, store = plan_zoo(config, task), ArtifactStore(tmp_path / "root")
+    with pytest.raises(ZoogenError, match="of structure 2 failed: 2 workers died of it") as error:
+        build_zoo(plan, task, store.uri, PoolConfig(max_attempts=2))
+    assert "\n" not in str(error.value) and "1 finished parts are kept" in str(error.value)
+    assert [cohort.structure for cohort in missing_cohorts(plan, store)] == ["2"]
+    assert not store.exists(manifest_key(plan.digest))
+    assert build_zoo(plan, FaultyTask(tmp_path / "other"), store.uri).reused == 1, "and the next run completes it"
+
+
+def test_an_error_of_the_task_is_told_once(cluster, tmp_path):
+    task = FaultyTask(tmp_path / "count", fails=("3",))
+    config = ZooConfig(structures=("3", "2"), runs=2, validation_runs=0, test_runs=0, cohort=2)
+    plan, store = plan_zoo(config, task), ArtifactStore(tmp_path / "root")
+    with pytest.raises(ZoogenError) as error:
+        build_zoo(plan, task, store.uri)
+    assert "\n" not in str(error.value)
+    assert "ValueError: structure 3 is not to be trained (fakes.py:" in str(error.value)
+    assert set(task.trainings().values()) == {1}, "nothing is tried twice"
+    assert [cohort.structure for cohort in missing_cohorts(plan, store)] == ["3"], "the others are built all the same"
+
+
+def test_workers_that_cannot_start(cluster, tmp_path):
+    class Unknown(FaultyTask):
+        def __reduce__(self):
+            return (__import__, ("no_such_module_anywhere",))
+
+    task = Unknown(tmp_path / "count")
+    plan = plan_zoo(CONFIG, task)
+    with pytest.raises(ZoogenError, match="workers cannot start: .*no_such_module_anywhere") as error:
+        build_zoo(plan, task, tmp_path / "root", PoolConfig(workers=1, max_attempts=2))
+    assert "\n" not in str(error.value)
+
+
+def test_more_than_the_cluster_has(cluster, tmp_path):
+    task = FaultyTask(tmp_path / "count")
+    plan = plan_zoo(CONFIG, task)
+    with pytest.raises(ZoogenError, match="a worker wants 1 CPUs and 1 GPUs, the cluster has 2 CPUs"):
+        build_zoo(plan, task, tmp_path / "root", PoolConfig(gpus_per_worker=1))
+    with pytest.raises(ZoogenError, match="lives in one process"):
+        build_zoo(plan, task, "memory://pool")
+    # More workers than there is room for: those that find no place hold no cohort back.
+    assert len(build_zoo(plan, task, tmp_path / "root", PoolConfig(workers=5)).parts) == 6
+
+
+DRIVER = """
+import sys
+from tests.fakes import FaultyTask
+from zoogen.orchestration.cluster import connect
+from zoogen.orchestration.pool import build_zoo
+from zoogen.zoo.plan import ZooConfig, plan_zoo
+task = FaultyTask(sys.argv[1], delay=0.5)
+config = ZooConfig(structures=("2", "3"), runs=4, validation_runs=1, test_runs=1, cohort=2)
+with connect(num_cpus=2):
+    report = build_zoo(plan_zoo(config, task), task, sys.argv[2])
+print("built", len(report.parts), "reused", report.reused)
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_driver_leaves_a_zoo_that_the_same_command_completes(tmp_path, sign):
+    task = FaultyTask(tmp_path / "count")
+    plan, store = plan_zoo(CONFIG, task), ArtifactStore(tmp_path / "root")
+    command = [sys.executable, "-c", DRIVER, str(tmp_path / "count"), str(tmp_path / "root")]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+        deadline = time.monotonic() + 120
+        while len(store.list("zoo/parts")) < 2:
+            assert driver.poll() is None and time.monotonic() < deadline, "the first driver did not get so far"
+            time.sleep(0.02)
+        driver.send_signal(sign)
+        assert driver.wait(timeout=60) != 0
+    settled = wait_until_still(task, store)
+    assert 2 <= settled < 6 and not store.exists(manifest_key(plan.digest))
+    kept = {key: store.local_path_of(key).stat().st_mtime_ns for key in store.list("zoo/parts")}
+    committed_before = {cohort.digest for cohort in plan.cohorts if part_key(cohort) in kept}
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert f"built {6 - settled} reused {settled}" in done.stdout, done
+    assert store.list("zoo/parts") == sorted(part_key(cohort) for cohort in plan.cohorts)
+    assert all(store.local_path_of(key).stat().st_mtime_ns == time_before for key, time_before in kept.items())
+    assert all(task.trainings()[digest] == 1 for digest in committed_before), "what was there is not trained again"
+    assert set(task.finished()) == {cohort.digest for cohort in plan.cohorts}
+    assert store.exists(manifest_key(plan.digest))
+
+
+def wait_until_still(task: FaultyTask, store: ArtifactStore) -> int:
+    """Orphaned workers may commit for a moment after their driver's death: wait until their processes are gone."""
+    deadline = time.monotonic() + 60
+    while orphans := [p for p in Path("/proc").glob("[0-9]*") if str(task.folder) in command_line(p)]:
+        assert time.monotonic() < deadline, orphans
+        time.sleep(0.05)
+    before, still = -1, time.monotonic()
+    while time.monotonic() - still < 1.5:  # three times as long as a training
+        if (now := len(store.list("zoo/parts"))) != before:
+            before, still = now, time.monotonic()
+        time.sleep(0.05)
+    return before
+
+
+def command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text()
+    except OSError:
+        return ""
