@@ -52,7 +52,16 @@ def write_weights(path: str | Path, layout: ParameterLayout, flat: Tensor, metad
         _require_finite(name, tensor, f"not writing {path}")
     # unflatten gives views of one vector, which safetensors refuses: clone each into its own memory.
     tensors = {name: tensor.contiguous().clone() for name, tensor in stacked.items()}
-    write_bytes(path, save(tensors, metadata={key: str(value) for key, value in metadata.items()}))
+    write_bytes(path, _sorted_header(save(tensors, metadata={key: str(value) for key, value in metadata.items()})))
+
+
+def _sorted_header(data: bytes) -> bytes:
+    """The same file with its header's keys sorted: safetensors writes metadata in random order, and equal weights
+    are to be equal files."""
+    end = _HEADER_LENGTH_BYTES + int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
+    text = json.dumps(json.loads(data[_HEADER_LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format aligns the tensors to 8 bytes
+    return len(text).to_bytes(_HEADER_LENGTH_BYTES, "little") + text + data[end:]
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -92,7 +101,9 @@ def read_weights(path: str | Path) -> WeightsFile:
         raise ZoogenError(f"cannot read weights file {path}: {error.strerror}; give a safetensors file") from None
     try:
         stored = load(data)
-        header = json.loads(data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + int.from_bytes(data[:8], "little")])
+        header = json.loads(
+            data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")]
+        )
     except (SafetensorError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise ZoogenError(f"{path} is not a safetensors file ({reason}); write it with safetensors.save_file") from None
