@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from zoogen.config import load_config, read_mapping
+from zoogen.config import load_config
 from zoogen.errors import ZoogenError
 from zoogen.pipelines import stages, weight_files
 from zoogen.pipelines.config import PipelineConfig
@@ -110,11 +110,12 @@ def print_schema() -> None:
 
 def run_benchmark(config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:
     """Measure against named alternatives; the benchmark's configuration is a file of its own."""
-    if dry_run:
-        print(json.dumps(read_mapping(config, list(overrides)), indent=2))
-        return
+    from zoogen.benchmarks.run import load_benchmark
     from zoogen.benchmarks.run import run_benchmark as measure
 
+    if dry_run:
+        print(json.dumps(load_benchmark(config, list(overrides)).model_dump(mode="json"), indent=2))
+        return
     measure(config, list(overrides), Console())
 
 

@@ -1,0 +1,46 @@
+"""Every file in configs/ is valid, and its structures exist."""
+
+from pathlib import Path
+
+import pytest
+
+from zoogen.benchmarks.run import load_benchmark
+from zoogen.pipelines.console import Console
+from zoogen.pipelines.context import Study, resolved_json
+from zoogen.pipelines.run import open_study
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "configs").rglob("*.yaml"))
+STUDIES = [path for path in FILES if path.parent.name != "benchmarks"]
+BENCHMARKS = [path for path in FILES if path.parent.name == "benchmarks"]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT / "configs"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=name)
+def test_study(path: Path) -> None:
+    study = open_study(str(path), [], Console())
+    assert study.plan.cohorts and study.targets
+    assert len({study.autoencoder_digest, study.generator_digest, study.evaluation_digest}) == 3
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=name)
+def test_resolved_configuration_is_the_same_study(path: Path, tmp_path: Path) -> None:
+    study = open_study(str(path), [])
+    resolved = tmp_path / "resolved.yaml"
+    resolved.write_text(resolved_json(study.config))
+    again: Study = open_study(str(resolved), [])
+    assert again.config == study.config
+    assert again.evaluation_digest == study.evaluation_digest
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=name)
+def test_benchmark(path: Path) -> None:
+    assert load_benchmark(path).kind
+
+
+def test_studies_have_names_of_their_own() -> None:
+    names = [open_study(str(path), []).config.study for path in STUDIES]
+    assert len(set(names)) == len(names)
