@@ -7,6 +7,7 @@ from zoogen.autoencoders.train import train_codec as fit_codec
 from zoogen.generators.train import train_generator as fit_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.orchestration.pool import build_zoo as build_on_ray
+from zoogen.orchestration.training import RayRun, train_codec_on_ray, train_generator_on_ray
 from zoogen.pipelines.context import Study
 from zoogen.training.hooks import LocalHooks
 from zoogen.zoo.build import ZooReport, build_serially, missing_cohorts
@@ -18,9 +19,10 @@ Log = Callable[[int, int, Mapping[str, float]], None]  # (iterations done, total
 
 def require_device(study: Study) -> None:
     """Raises:
-    ZoogenError: the device is not there.
+    ZoogenError: the device is not there. On Ray the workers' machines count, and Ray finds that out.
     """
-    _ = study.device
+    if study.config.ray is None:
+        _ = study.device
 
 
 def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> ZooReport:
@@ -35,6 +37,17 @@ def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> Zoo
 def train_codec(study: Study, log: Log) -> WeightCodec:
     """Train the study's autoencoder."""
     train, validation = study.checkpoints("train"), study.checkpoints("validation")
+    if study.config.ray is not None:
+        return train_codec_on_ray(
+            study.config.autoencoder,
+            train,
+            validation,
+            seed=study.config.seed,
+            run=_ray_run(study, f"autoencoder-{study.autoencoder_digest}"),
+            log=log,
+            targets=study.targets,
+            digest=study.autoencoder_digest,
+        )
     return fit_codec(
         study.config.autoencoder,
         train,
@@ -49,6 +62,16 @@ def train_codec(study: Study, log: Log) -> WeightCodec:
 
 def train_generator(study: Study, codec: WeightCodec, log: Log) -> WeightGenerator:
     """Train the study's generator."""
+    if study.config.ray is not None:
+        return train_generator_on_ray(
+            study.config.generator,
+            codec,
+            study.checkpoints("train"),
+            seed=study.config.seed,
+            run=_ray_run(study, f"generator-{study.generator_digest}"),
+            log=log,
+            digest=study.generator_digest,
+        )
     return fit_generator(
         study.config.generator,
         codec,
@@ -58,3 +81,13 @@ def train_generator(study: Study, codec: WeightCodec, log: Log) -> WeightGenerat
         hooks=LocalHooks(log=log),
         digest=study.generator_digest,
     )
+
+
+def _ray_run(study: Study, name: str) -> RayRun:
+    """Connects to Ray; checkpoints of the training lie under the artifact root until it is done and after."""
+    _ = study.cluster
+    config = study.config.train
+    if study.config.device == "cuda":
+        config = config.model_copy(update={"use_gpu": True})
+    root = study.store.root
+    return RayRun(config, str(root / "ray") if root is not None else f"{study.store.uri}/ray", name)

@@ -9,6 +9,7 @@ from zoogen.config import Config
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.generators.config import GeneratorConfig
 from zoogen.orchestration.pool import PoolConfig
+from zoogen.orchestration.training import TrainConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.registry import TaskConfig
 from zoogen.tracking.config import TrackingConfig
@@ -47,6 +48,7 @@ class PipelineConfig(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
     ray: RayConfig | None = Field(RayConfig(), description="null computes in this process, without Ray")
     pool: PoolConfig = PoolConfig()
+    train: TrainConfig = TrainConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @field_validator("study")
