@@ -1,5 +1,7 @@
 """Whatever a user gets wrong is one line that says what, where and what to do; nothing half-written stays."""
 
+import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ study: bad-input
 artifacts: {root}
 task: {{training: {{iterations: 20, checkpoints: 2}}, judge: {{samples: 50}}}}
 zoo: {{structures: [E*], runs: 2, validation_runs: 0, test_runs: 1, cohort: 4}}
+ray: null
 
 tracking: {{kind: none}}
 """
@@ -112,6 +115,48 @@ def test_malformed_and_unreachable_uris(failing: Run, config: str, monkeypatch: 
     }.items():
         monkeypatch.setenv(name, value)
     assert "s3://nobody/x" in failing("build-zoo", config, "artifacts=s3://nobody/x")
+
+
+def test_no_ray_cluster_at_the_address(failing: Run, config: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]  # bound but not listening: nobody answers
+        message = failing("build-zoo", config, f"ray={{address: '127.0.0.1:{port}'}}")
+    assert f"no Ray cluster answers at 127.0.0.1:{port}" in message
+    assert "no address" in failing("build-zoo", config, "ray={address: nonsense}")
+
+
+def test_no_mlflow_server_at_the_address(failing: Run, config: str) -> None:
+    message = failing("build-zoo", config, "tracking={kind: mlflow, uri: 'http://127.0.0.1:9'}")
+    assert "http://127.0.0.1:9" in message and "tracking.uri" in message
+
+
+def test_occupied_port_and_no_runs_yet(failing: Run, config: str, tmp_path: Path) -> None:
+    assert "run `zoogen pipeline` first" in failing("ui", config, "tracking.kind=mlflow")
+    assert "tracking.kind" in failing("ui", config)
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "mlflow.db").touch()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        message = failing("ui", config, "tracking.kind=mlflow", "--port", str(port))
+    assert f"port {port} on 127.0.0.1" in message and "--port" in message
+
+
+def test_too_many_states_for_the_exact_judge_is_a_notice(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "nets.safetensors", tmp_path / "out.json"
+    save_file(weights_of_e_star(), path)
+    arguments = ["evaluate", config, "task.judge.memory_gib=1e-9", "--weights", str(path), "--json", str(out)]
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 0
+    judgement = json.loads(out.read_text())
+    assert "exact" not in judgement and len(judgement["sampled"]["js"]) == 3
+    assert "task.judge.memory_gib" in judgement["notices"][0]
+    assert "task.judge.memory_gib" in capsys.readouterr().out
 
 
 def weights_of_e_star(count: int = 3) -> dict[str, torch.Tensor]:

@@ -28,7 +28,8 @@ def require_device(study: Study) -> None:
 def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> ZooReport:
     """Train what is missing of a zoo."""
     if study.config.ray is not None and missing_cohorts(plan, study.store):
-        study.store.check()  # before seconds are spent on Ray
+        if study.config.ray.address is None:
+            study.store.check()  # before seconds are spent on a local Ray
         _ = study.cluster
         return build_on_ray(plan, study.task, study.store.uri, study.config.pool, progress)
     return build_serially(plan, study.task, study.store, progress, device=study.device)
