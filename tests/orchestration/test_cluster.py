@@ -48,6 +48,16 @@ def test_nobody_at_the_address(through, monkeypatch):
         assert time.monotonic() - begin < 10
 
 
+def test_something_else_at_the_address():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address, begin = f"127.0.0.1:{silent.getsockname()[1]}", time.monotonic()
+        with pytest.raises(ZoogenError, match=f"what answers at {address} is no Ray cluster"), connect(address):
+            pass
+        assert time.monotonic() - begin < 10
+
+
 LOCAL = """
 import os, subprocess, sys
 from zoogen.orchestration.cluster import connect, import_ray

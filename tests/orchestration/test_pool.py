@@ -60,15 +60,16 @@ def test_the_pool_gives_what_the_plain_loop_gives(cluster, tmp_path):
 def test_a_killed_worker_costs_its_cohort_one_more_attempt(cluster, tmp_path):
     """Every cohort of structure 3 kills its first worker with SIGKILL."""
     task = FaultyTask(tmp_path / "count", dies={"3": 1})
-    plan, store = plan_zoo(CONFIG, task), ArtifactStore(tmp_path / "root")
+    config = CONFIG.model_copy(update={"runs": 2})
+    plan, store = plan_zoo(config, task), ArtifactStore(tmp_path / "root")
     messages = []
     report = build_zoo(plan, task, store.uri, PoolConfig(workers=2), lambda p: messages.append(p.message))
-    assert report.deaths == 3 and not missing_cohorts(plan, store)
+    assert report.deaths == 2 and not missing_cohorts(plan, store)
     assert sorted(part.cohort for part in report.parts) == sorted(cohort.digest for cohort in plan.cohorts)
     assert task.trainings() == {c.digest: 2 if c.structure == "3" else 1 for c in plan.cohorts}
     assert task.finished() == {c.digest: 1 for c in plan.cohorts}
     assert any("a worker died" in message for message in messages)
-    assert len({row["id"] for row in rows(store, plan)}) == 2 * 6 * 3
+    assert len({row["id"] for row in rows(store, plan)}) == 2 * 4 * 3
 
 
 def test_a_cohort_that_kills_every_worker_is_given_up(cluster, tmp_path):
@@ -76,11 +77,12 @@ def test_a_cohort_that_kills_every_worker_is_given_up(cluster, tmp_path):
     config = ZooConfig(structures=("2", "3"), runs=1, validation_runs=0, test_runs=0)
     plan, store = plan_zoo(config, task), ArtifactStore(tmp_path / "root")
     with pytest.raises(ZoogenError, match="of structure 2 failed: 2 workers died of it") as error:
-        build_zoo(plan, task, store.uri, PoolConfig(max_attempts=2))
+        build_zoo(plan, task, store.uri, PoolConfig(workers=1, max_attempts=2))
     assert "\n" not in str(error.value) and "1 finished parts are kept" in str(error.value)
     assert [cohort.structure for cohort in missing_cohorts(plan, store)] == ["2"]
     assert not store.exists(manifest_key(plan.digest))
-    assert build_zoo(plan, FaultyTask(tmp_path / "other"), store.uri).reused == 1, "and the next run completes it"
+    healthy = FaultyTask(tmp_path / "other")
+    assert build_zoo(plan, healthy, store.uri, PoolConfig(workers=1)).reused == 1, "and the next run completes it"
 
 
 def test_an_error_of_the_task_is_told_once(cluster, tmp_path):
@@ -88,7 +90,7 @@ def test_an_error_of_the_task_is_told_once(cluster, tmp_path):
     config = ZooConfig(structures=("3", "2"), runs=2, validation_runs=0, test_runs=0, cohort=2)
     plan, store = plan_zoo(config, task), ArtifactStore(tmp_path / "root")
     with pytest.raises(ZoogenError) as error:
-        build_zoo(plan, task, store.uri)
+        build_zoo(plan, task, store.uri, PoolConfig(workers=1))
     assert "\n" not in str(error.value)
     assert "ValueError: structure 3 is not to be trained (fakes.py:" in str(error.value)
     assert set(task.trainings().values()) == {1}, "nothing is tried twice"
@@ -115,7 +117,47 @@ def test_more_than_the_cluster_has(cluster, tmp_path):
     with pytest.raises(ZoogenError, match="lives in one process"):
         build_zoo(plan, task, "memory://pool")
     # More workers than there is room for: those that find no place hold no cohort back.
-    assert len(build_zoo(plan, task, tmp_path / "root", PoolConfig(workers=5)).parts) == 6
+    assert len(build_zoo(plan, task, tmp_path / "root", PoolConfig(workers=3)).parts) == 6
+
+
+NODES = """
+import sys, threading, time
+from ray.cluster_utils import Cluster
+from tests.fakes import FaultyTask
+from zoogen.orchestration.cluster import connect
+from zoogen.orchestration.pool import build_zoo
+from zoogen.zoo.plan import ZooConfig, plan_zoo
+from zoogen.zoo.store import ArtifactStore
+task = FaultyTask(sys.argv[1], delay=2.0)
+plan = plan_zoo(ZooConfig(structures=("2", "3"), runs=4, validation_runs=1, test_runs=1, cohort=2), task)
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+def take_one_away():
+    while not ArtifactStore(sys.argv[2]).list("zoo/parts"):
+        time.sleep(0.05)
+    cluster.remove_node(nodes[0], allow_graceful=False)
+    cluster.add_node(num_cpus=1)
+chaos = threading.Thread(target=take_one_away)
+chaos.start()
+with connect(cluster.address):
+    report = build_zoo(plan, task, sys.argv[2])
+chaos.join()
+cluster.shutdown()
+print("built", len(report.parts), "deaths", report.deaths)
+"""
+
+
+@pytest.mark.chaos
+def test_a_node_that_vanishes(tmp_path):
+    task = FaultyTask(tmp_path / "count")
+    plan, store = plan_zoo(CONFIG, task), ArtifactStore(tmp_path / "root")
+    command = [sys.executable, "-c", NODES, str(tmp_path / "count"), str(tmp_path / "root")]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
+    assert "built 6 deaths 1" in done.stdout, done
+    assert store.list("zoo/parts") == sorted(part_key(cohort) for cohort in plan.cohorts)
+    assert store.exists(manifest_key(plan.digest))
+    assert sum(task.trainings().values()) == 7, "only what ran on the lost node is trained again"
 
 
 DRIVER = """
@@ -132,7 +174,9 @@ print("built", len(report.parts), "reused", report.reused)
 """
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "sign", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.chaos)], ids=["SIGKILL", "SIGINT"]
+)
 def test_a_killed_driver_leaves_a_zoo_that_the_same_command_completes(tmp_path, sign):
     task = FaultyTask(tmp_path / "count")
     plan, store = plan_zoo(CONFIG, task), ArtifactStore(tmp_path / "root")

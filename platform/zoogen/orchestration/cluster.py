@@ -124,7 +124,7 @@ def _start(ray: ModuleType, which: str, options: dict[str, Any]) -> None:
 def _probe(address: str) -> None:
     """Make sure that something listens at `host:port`, before Ray waits for it for a minute."""
     if address == "auto":
-        return
+        address = _running_here()
     scheme, separator, _ = address.partition("://")
     if separator:
         advice = "give host:6379, or submit the job with `ray job submit --address http://host:8265`"
@@ -134,12 +134,37 @@ def _probe(address: str) -> None:
         raise ZoogenError(
             f"{address!r} is no address of a Ray cluster; give host:port (6379 by default), auto or local"
         )
+    advice = "start one with `ray start --head`, or leave the address out for a local Ray"
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS).close()
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
-        advice = "start one with `ray start --head`, or leave the address out for a local Ray"
         raise ZoogenError(f"no Ray cluster answers at {address} ({reason}); {advice}") from None
+    if os.environ.get("RAY_USE_TLS", "0") == "0" and not _speaks_grpc(address):
+        raise ZoogenError(f"what answers at {address} is no Ray cluster (is it the dashboard's port?); {advice}")
+
+
+def _speaks_grpc(address: str) -> bool:
+    """Whether a gRPC server is there, as Ray's head is: other listeners would keep Ray waiting for minutes."""
+    import grpc
+
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=PROBE_SECONDS)
+        except grpc.FutureTimeoutError:
+            return False
+    return True
+
+
+def _running_here() -> str:
+    """Address of the Ray that was last started on this machine; it may be gone."""
+    from ray._private.services import canonicalize_bootstrap_address
+
+    try:
+        return str(canonicalize_bootstrap_address("auto"))
+    except ConnectionError:
+        advice = "start one with `ray start --head`, or leave the address out for a local Ray"
+        raise ZoogenError(f"no Ray cluster runs on this machine; {advice}") from None
 
 
 def _runtime_env() -> dict[str, Any]:
