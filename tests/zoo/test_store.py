@@ -12,9 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes import FakeTask
 
 import zoogen
 from zoogen.errors import ZoogenError
+from zoogen.zoo.build import build_serially
+from zoogen.zoo.export import list_zoos
+from zoogen.zoo.plan import ZooConfig, plan_zoo
+from zoogen.zoo.read import Zoo
 from zoogen.zoo.store import ArtifactStore, validate_key
 
 
@@ -313,3 +318,13 @@ def test_no_credentials(monkeypatch):
         ArtifactStore("s3://zoos").check()
     one_line(error)
     assert time.monotonic() - begin < 12
+
+
+def test_a_zoo_on_s3(s3):
+    task, store = FakeTask(), ArtifactStore(f"{s3}/whole")
+    plan = plan_zoo(ZooConfig(structures=("2", "3"), runs=3, validation_runs=1, test_runs=1, cohort=2), task)
+    assert len(build_serially(plan, task, store).parts) == 6
+    assert build_serially(plan, task, store).reused == 6
+    rows = Zoo(store, plan, task).select("3", "train", last=1)
+    assert rows.runs.tolist() == [0, 1, 2] and rows.weights.shape == (3, 9)
+    assert [listing.complete for listing in list_zoos(store)] == [True]

@@ -209,7 +209,7 @@ class _Supervisor:
                 self._meter.lost(spec.digest)
                 self._fail(spec, result.reason)
             else:
-                self._idle_deaths = 0
+                self._idle_deaths, self._message = 0, ""
                 self._meter.finish(spec.digest, result.rows)
                 self._parts.append(result)
 
