@@ -43,6 +43,9 @@ class PipelineConfig(Config):
     last_checkpoints: int | None = Field(
         None, ge=1, description="learn from the last so many checkpoints of each run; null: all"
     )
+    best_runs: float = Field(
+        1.0, gt=0, le=1, description="learn from this share of the training runs, the best by the task's first metric"
+    )
     autoencoder: AutoencoderConfig = AutoencoderConfig()
     generator: GeneratorConfig = GeneratorConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

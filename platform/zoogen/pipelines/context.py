@@ -112,7 +112,7 @@ class Study:
         config = self.config.autoencoder
         length = padded_length(config, self.targets)
         return digests.autoencoder_digest(
-            config, self.plan.digest, self.config.last_checkpoints, length, self.config.seed
+            config, self.plan.digest, self.config.last_checkpoints, self.config.best_runs, length, self.config.seed
         )
 
     @cached_property
@@ -139,7 +139,19 @@ class Study:
         """
         if not self.plan.runs_of(split):
             return []
-        return [self.zoo.select(name, split, self.config.last_checkpoints) for name in self.plan.structures]
+        sets = [self.zoo.select(name, split, self.config.last_checkpoints) for name in self.plan.structures]
+        if split != "train" or self.config.best_runs == 1:
+            return sets
+        return [rows.best_runs(self.config.best_runs, self._ranking_metric(rows)) for rows in sets]
+
+    def _ranking_metric(self, rows: CheckpointSet) -> str:
+        for name in self.task.primary_metrics:
+            if name in rows.metrics and not rows.metrics[name].isnan().any():
+                return name
+        raise ZoogenError(
+            f"best_runs needs a metric to rank the runs of {rows.target.label} by, and its rows have none of "
+            f"{', '.join(self.task.primary_metrics)}; set best_runs=1"
+        )
 
 
 def artifact_root(given: str) -> str:

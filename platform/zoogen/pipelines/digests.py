@@ -14,13 +14,16 @@ GENERATOR_FORMAT = 1
 EVALUATION_FORMAT = 1
 
 
-def autoencoder_digest(config: AutoencoderConfig, zoo: str, last: int | None, length: int, seed: int) -> str:
+def autoencoder_digest(
+    config: AutoencoderConfig, zoo: str, last: int | None, best: float, length: int, seed: int
+) -> str:
     """Identity of an autoencoder.
 
     Args:
         config: its configuration.
         zoo: digest of the zoo that it learns from.
         last: checkpoints of each run that it learns from, None for all.
+        best: share of the training runs that it learns from, the best ones.
         length: its padded length, which `auto` takes from the structures asked for.
         seed: the study's seed.
     """
@@ -30,6 +33,7 @@ def autoencoder_digest(config: AutoencoderConfig, zoo: str, last: int | None, le
             "config": config.model_dump(mode="json"),
             "zoo": zoo,
             "last": last,
+            "best": best,
             "length": length,
             "seed": seed,
         }

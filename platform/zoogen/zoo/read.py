@@ -56,6 +56,14 @@ class CheckpointSet:
             keep[(self.runs == run).nonzero().flatten()[-count:]] = True
         return self.take(keep)
 
+    def best_runs(self, share: float, metric: str) -> "CheckpointSet":
+        """The checkpoints of the best `share` of the runs (at least one), ranked by `metric` (lower is better) of
+        each run's last checkpoint."""
+        final = self.last()
+        count = max(1, round(share * len(final)))
+        best = final.runs[final.metrics[metric].argsort(stable=True)[:count]]
+        return self.take(torch.isin(self.runs, best))
+
 
 class Zoo:
     """The rows of a plan's cohorts in a store.
