@@ -1,6 +1,6 @@
 # make run    the quick study from nothing: environment, zoo, autoencoder, generator, table, figures
 # make test   environment, style, types, import contracts, tests
-# make bench  the optional alternatives of the benchmark (JAX, gfnx), then `zoogen benchmark`
+# make bench  the optional alternatives of the benchmark (JAX, gfnx), then BENCHMARK=configs/benchmarks/trainer.yaml
 #
 # Variables: CONFIG=configs/genflownet/paper.yaml, ARGS="zoo.runs=8", PYTHON=/path/to/python3.12,
 #            PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" (torch without CUDA)
@@ -12,6 +12,7 @@ SHELL := /bin/bash
 .PHONY: help env run test lint bench clean
 
 CONFIG ?= configs/genflownet/quick.yaml
+BENCHMARK ?= configs/benchmarks/trainer.yaml
 ARGS ?=
 PIP_ARGS ?=
 PYTHON ?=
@@ -26,7 +27,7 @@ export DO_NOT_TRACK = true
 export OMP_NUM_THREADS ?= 1
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -5
 
 env: $(STAMP)
 
@@ -56,7 +57,7 @@ run: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 test: lint
 	$(BIN)/python -m pytest -q $(ARGS)
