@@ -20,7 +20,7 @@ def commands(prefix: str) -> list[list[str]]:
     found = []
     for text in TEXTS:
         lines = text.read_text().replace("\\\n", " ").splitlines()
-        found += [shlex.split(line, comments=True) for line in lines if re.match(rf" {{4}}{prefix}\b", line)]
+        found += [shlex.split(line, comments=True) for line in lines if re.match(rf" {{4}}{prefix} ", line)]
     return found
 
 

@@ -1,0 +1,55 @@
+"""What a user finds in the MLflow UI after a pipeline."""
+
+from pathlib import Path
+
+import pytest
+
+from zoogen.pipelines import stages
+
+from .conftest import MakeStudy
+
+
+@pytest.fixture
+def tracked(make_study: MakeStudy) -> MakeStudy:
+    return lambda **changes: make_study(tracking={"kind": "mlflow", "system_metrics": False}, **changes)
+
+
+def test_one_experiment_a_parent_run_and_a_child_per_stage(tracked: MakeStudy, tmp_path: Path) -> None:
+    study = tracked()
+    stages.pipeline(study)
+    command = study.tracker.ui_command()
+    assert command is not None and f"sqlite:///{tmp_path}/artifacts/mlflow.db" in command and "127.0.0.1" in command
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{tmp_path}/artifacts/mlflow.db")
+    experiment = client.get_experiment_by_name("tiny")
+    assert experiment is not None
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"tiny", "zoo", "autoencoder", "generator", "evaluation"}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    parent = runs["tiny"]
+    assert parent.data.params["zoo.runs"] == "3" and parent.data.params["generator.sampler.steps"] == "3"
+    for name in set(runs) - {"tiny"}:
+        assert runs[name].data.tags["mlflow.parentRunId"] == parent.info.run_id
+
+    # Metrics with steps: the loop logs every 2 of 6 iterations.
+    for name in ("autoencoder", "generator"):
+        history = client.get_metric_history(runs[name].info.run_id, "train/loss")
+        assert [point.step for point in history] == [2, 4, 6]
+        (entry,) = runs[name].inputs.dataset_inputs
+        assert entry.dataset.digest == study.plan.digest
+    assert runs["generator"].data.tags["zoogen.autoencoder"] == study.autoencoder_digest
+    assert runs["zoo"].data.metrics["checkpoints"] == 36
+    assert any(key.startswith("test/F-star 8_2/generated/") for key in runs["evaluation"].data.metrics)
+
+    for name in ("tiny", "evaluation"):
+        files = {file.path for file in client.list_artifacts(runs[name].info.run_id, "report")}
+        assert {"report/table.md", "report/evaluation.json", "report/metric.png"} <= files
+    assert "config.yaml" in {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert "tables/zoo.csv" in {file.path for file in client.list_artifacts(runs["zoo"].info.run_id, "tables")}
+
+    ends = {name: run.info.end_time for name, run in runs.items()}
+    assert stages.pipeline(tracked()).reused
+    again = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert {name: run.info.end_time for name, run in again.items()} == ends, "the same command makes no new runs"
