@@ -3,7 +3,7 @@
 # make bench  the optional alternatives of the benchmark (JAX, gfnx), then BENCHMARK=configs/benchmarks/trainer.yaml
 #
 # Variables: CONFIG=configs/genflownet/paper.yaml, ARGS="zoo.runs=8", PYTHON=/path/to/python3.12,
-#            PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" (torch without CUDA)
+#            PIP_ARGS="…" (options of pip, such as an index that holds torch without CUDA)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
