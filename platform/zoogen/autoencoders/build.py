@@ -37,7 +37,7 @@ def build_autoencoder(config: AutoencoderConfig, length: int) -> WeightAutoencod
         channels=config.channels,
         kernel=config.kernel,
         stride=config.stride,
-        latent_activation=config.latent_activation,
+        shortcut=config.shortcut,
         input_noise=config.input_noise,
         latent_noise=config.latent_noise,
     )

@@ -1,7 +1,7 @@
 """The Conv1d autoencoder of GenFlowNet (§2.2, §3.1)."""
 
 from collections.abc import Sequence
-from typing import Literal
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -13,10 +13,9 @@ class Conv1dAutoencoder(WeightAutoencoder):
     """Strided convolutions down to a short signal, a linear map to the latent vector, and the mirror image.
 
     The paper gives four layers and 256 latent numbers, and leaves kernels, strides, channels and the step between
-    signal and vector open. Weights of a policy have no translation symmetry (a freshly initialised weight is noise
-    that differs per position), so the linear map carries what belongs to a position, and the signal at the bottleneck
-    should hold at least as many numbers as the padded vector for the decoder to be able to reproduce it:
-    channels[-1] >= stride ** layers.
+    signal and vector open. Weights of a policy have no translation symmetry (an initial weight is noise that differs
+    per position), so the linear map carries what belongs to a position, and no layer should hold fewer numbers than
+    the padded vector: channels[i] >= stride ** (i + 1).
 
     Args:
         length: padded length P, a multiple of stride ** layers.
@@ -24,7 +23,7 @@ class Conv1dAutoencoder(WeightAutoencoder):
         channels: output channels of the encoder's layers.
         kernel: odd kernel width.
         stride: stride of every layer.
-        latent_activation: `tanh` bounds the latents.
+        shortcut: add to every convolution its input, rearranged (see `Down` and `Up`).
         input_noise: see `WeightAutoencoder`.
         latent_noise: see `WeightAutoencoder`.
     """
@@ -36,7 +35,7 @@ class Conv1dAutoencoder(WeightAutoencoder):
         channels: Sequence[int],
         kernel: int,
         stride: int,
-        latent_activation: Literal["none", "tanh"],
+        shortcut: bool,
         input_noise: float,
         latent_noise: float,
     ):
@@ -46,21 +45,60 @@ class Conv1dAutoencoder(WeightAutoencoder):
             raise ZoogenError(f"padded length {length} is no multiple of stride ** layers = {factor}; round it up")
         self.inner = (channels[-1], length // factor)
         widths = [1, *channels]
-        encoder: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
-            encoder += [nn.Conv1d(before, after, kernel, stride, kernel // 2), nn.LeakyReLU()]
-        self.encoder = nn.Sequential(*encoder)
+        self.encoder = nn.Sequential(*(Down(a, b, kernel, stride, shortcut) for a, b in pairwise(widths)))
         self.to_latent = nn.Linear(self.inner[0] * self.inner[1], latent)
-        self.squash: nn.Module = nn.Tanh() if latent_activation == "tanh" else nn.Identity()
         self.from_latent = nn.Linear(latent, self.inner[0] * self.inner[1])
-        decoder: list[nn.Module] = []
-        for before, after in zip(widths[:0:-1], widths[-2::-1], strict=True):
-            decoder += [nn.LeakyReLU(), nn.ConvTranspose1d(before, after, kernel, stride, kernel // 2, stride - 1)]
-        self.decoder = nn.Sequential(*decoder)
+        self.decoder = nn.Sequential(*(Up(a, b, kernel, stride, shortcut) for a, b in pairwise(widths[::-1])))
 
     def encode(self, weights: Tensor) -> Tensor:
-        return self.squash(self.to_latent(self.encoder(weights.unsqueeze(1)).flatten(1)))
+        return self.to_latent(self.encoder(weights.unsqueeze(1)).flatten(1))
 
     def decode(self, latents: Tensor) -> Tensor:
         return self.decoder(self.from_latent(latents).unflatten(1, self.inner)).squeeze(1)
 
+
+class Down(nn.Module):
+    """[B, A, W] to [B, C, W / stride]: LeakyReLU of a strided convolution.
+
+    With the shortcut, positions are folded into channels and added, as in the deep compression autoencoder (Chen et
+    al. 2024): the layer then begins as a rearrangement that loses nothing, which a plain strided stack must learn.
+    """
+
+    def __init__(self, before: int, after: int, kernel: int, stride: int, shortcut: bool):
+        super().__init__()
+        self.conv = nn.Conv1d(before, after, kernel, stride, kernel // 2)
+        self.act = nn.LeakyReLU()
+        self.after, self.stride, self.shortcut = after, stride, shortcut
+
+    def forward(self, features: Tensor) -> Tensor:
+        out = self.act(self.conv(features))
+        if not self.shortcut:
+            return out
+        batch, channels, width = features.shape
+        folded = features.view(batch, channels, width // self.stride, self.stride).transpose(2, 3)
+        return out + _with_channels(folded.reshape(batch, channels * self.stride, -1), self.after)
+
+
+class Up(nn.Module):
+    """[B, A, W] to [B, C, W * stride]: a transposed convolution of the LeakyReLU, with the reverse shortcut."""
+
+    def __init__(self, before: int, after: int, kernel: int, stride: int, shortcut: bool):
+        super().__init__()
+        self.conv = nn.ConvTranspose1d(before, after, kernel, stride, kernel // 2, stride - 1)
+        self.act = nn.LeakyReLU()
+        self.after, self.stride, self.shortcut = after, stride, shortcut
+
+    def forward(self, features: Tensor) -> Tensor:
+        out = self.conv(self.act(features))
+        if not self.shortcut:
+            return out
+        folded = _with_channels(features, self.after * self.stride)
+        return out + folded.unflatten(1, (self.after, self.stride)).transpose(2, 3).flatten(2)
+
+
+def _with_channels(features: Tensor, channels: int) -> Tensor:
+    """[B, A, W] to [B, channels, W]: repeat channels, or average groups of them; one count divides the other."""
+    before = features.shape[1]
+    if channels >= before:
+        return features.repeat_interleave(channels // before, dim=1)
+    return features.unflatten(1, (channels, before // channels)).mean(2)

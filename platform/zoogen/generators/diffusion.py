@@ -62,13 +62,28 @@ class LatentDiffusion(LatentGenerator):
         noise = torch.randn(latents.shape, generator=generator, device=device, dtype=latents.dtype)
         signal_scale, noise_scale = self.schedule.coefficients(timesteps)
         prediction = self.predict(signal_scale * latents + noise_scale * noise, timesteps, conditions)
-        if self.config.prediction == "epsilon":
-            wanted = noise
-        elif self.config.prediction == "sample":
-            wanted = latents
-        else:
-            wanted = signal_scale * noise - noise_scale * latents
-        return (prediction.float() - wanted).square().mean(), {}
+        wanted = {
+            "epsilon": noise,
+            "sample": latents,
+            "v_prediction": signal_scale * noise - noise_scale * latents,
+        }[self.config.prediction]
+        error = (prediction.float() - wanted).square().mean(1)
+        return (error * self.weight(signal_scale, noise_scale).squeeze(1)).mean(), {}
+
+    def weight(self, signal_scale: Tensor, noise_scale: Tensor) -> Tensor:
+        """Weight of the squared error of the prediction.
+
+        With a cap g the error of the sample that the prediction implies counts min(SNR + 1, g) (Salimans & Ho 2022,
+        truncated at the other end): SNR + 1 is what equal weights on v mean, and the cap keeps the smallest noise
+        levels, where any prediction is good, from taking over. The squared errors of epsilon and v are SNR and
+        SNR + 1 times that of the sample. Without a cap all predictions count 1.
+        """
+        if self.config.snr_cap is None:
+            return torch.ones_like(signal_scale)
+        snr = (signal_scale / noise_scale).square()
+        on_sample = (snr + 1).clamp_max(self.config.snr_cap)
+        relative = {"epsilon": snr, "sample": torch.ones_like(snr), "v_prediction": snr + 1}
+        return on_sample / relative[self.config.prediction]
 
     @torch.no_grad()
     def sample(

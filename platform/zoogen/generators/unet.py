@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from zoogen.autoencoders.conv1d import Down, Up
 from zoogen.errors import ZoogenError
 from zoogen.generators.config import UNetConfig
 
@@ -42,8 +43,32 @@ class Injection(nn.Module):
         return features + self.project(embedding).unflatten(1, self.shape)
 
 
+class DenseBlock(nn.Module):
+    """Residual perceptron over all channels and positions of [B, C, W] at once, its hidden layer scaled and shifted by
+    the embedding.
+
+    Which checkpoint a noisy latent is closest to depends on all its dimensions together; convolutions alone, whose
+    weights are shared along the latent, mix checkpoints. The scale lets the noise level set how sharply to decide.
+    """
+
+    def __init__(self, size: int, hidden: int, embedding: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(size)
+        self.expand = nn.Linear(size, hidden)
+        self.modulate = nn.Linear(embedding, 2 * hidden)
+        self.contract = nn.Linear(hidden, size)
+        self.act = nn.SiLU()
+
+    def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
+        flat = features.flatten(1)
+        scale, shift = self.modulate(embedding).chunk(2, dim=1)
+        hidden = self.act(self.expand(self.norm(flat)) * (1 + scale) + shift)
+        return (flat + self.contract(hidden)).view_as(features)
+
+
 class ConditionalUNet1d(nn.Module):
-    """Strided convolutions down, transposed ones up, skips across; time and structure added before each layer.
+    """Strided convolutions down, dense blocks, transposed convolutions up, skips across; time and structure are added
+    to the features of every layer.
 
     Args:
         latent: latent length L, a multiple of stride ** layers.
@@ -62,16 +87,21 @@ class ConditionalUNet1d(nn.Module):
         width, before = latent, 1
         for after in channels:
             width //= stride
-            self.down.append(nn.Conv1d(before, after, kernel, stride, kernel // 2))
+            self.down.append(Down(before, after, kernel, stride, config.shortcut))
             self.down_injections.append(Injection(config.embedding, after, width))
             before = after
+        size = before * width
+        self.middle = nn.ModuleList(
+            DenseBlock(size, config.middle, config.embedding) for _ in range(config.middle_blocks)
+        )
         for level in reversed(range(len(channels))):
             after = channels[level - 1] if level else channels[0]
             width *= stride
-            self.up.append(nn.ConvTranspose1d(before, after, kernel, stride, kernel // 2, stride - 1))
+            self.up.append(Up(before, after, kernel, stride, config.shortcut))
             self.up_injections.append(Injection(config.embedding, after, width))
-            before = after + (channels[level - 1] if level else 1)
-        self.last = nn.Conv1d(before, 1, kernel, padding=kernel // 2)
+            before = after
+        self.last = nn.Conv1d(before + 1, 1, kernel, padding=kernel // 2)
+        nn.init.zeros_(self.last.weight)  # training begins at the loss of predicting nothing, whatever the depth
         self.act = nn.SiLU()
 
     def forward(self, noisy: Tensor, timesteps: Tensor, structure: Tensor) -> Tensor:
@@ -81,7 +111,11 @@ class ConditionalUNet1d(nn.Module):
         skips = []
         for layer, inject in zip(self.down, self.down_injections, strict=True):
             skips.append(features)
-            features = self.act(inject(layer(features), embedding))
+            features = inject(layer(features), embedding)
+        for block in self.middle:
+            features = block(features, embedding)
         for layer, inject in zip(self.up, self.up_injections, strict=True):
-            features = torch.cat([self.act(inject(layer(features), embedding)), skips.pop()], dim=1)
+            features = inject(layer(features), embedding)
+            skip = skips.pop()
+            features = (features + skip) * 0.5**0.5 if skip.shape[1] > 1 else torch.cat([features, skip], dim=1)
         return self.last(features).squeeze(1)
