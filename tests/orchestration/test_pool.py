@@ -37,7 +37,7 @@ def rows(store: ArtifactStore, plan) -> list[dict]:
 
 
 def test_the_pool_gives_what_the_plain_loop_gives(cluster, tmp_path):
-    task, seen = FaultyTask(tmp_path / "count", delay=0.4), []
+    task, seen = FaultyTask(tmp_path / "count", delay=1.2), []
     plan = plan_zoo(CONFIG, task)
     store, plain = ArtifactStore(tmp_path / "pool"), ArtifactStore(tmp_path / "plain")
     report = build_zoo(plan, task, store.uri, progress=seen.append)
@@ -51,7 +51,7 @@ def test_the_pool_gives_what_the_plain_loop_gives(cluster, tmp_path):
     done = [snapshot.cohorts_done for snapshot in seen]
     assert done == sorted(done) and done[-1] == 6 and seen[-1].fraction == 1
     assert max(snapshot.workers for snapshot in seen) == 2
-    assert any(0 < snapshot.loss < 0.4 for snapshot in seen), "workers report while they train"
+    assert any(0 < snapshot.loss < 1.2 for snapshot in seen), "workers report while they train"
 
     again = build_zoo(plan, task, store.uri)
     assert (again.reused, again.parts) == (6, ()) and sum(task.trainings().values()) == 6
