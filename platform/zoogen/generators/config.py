@@ -69,7 +69,7 @@ class DiffusionConfig(Config):
     beta_end: float = Field(2e-2, gt=0, lt=1)
     prediction: Prediction = Field("sample", description="what the denoiser predicts; the paper: epsilon")
     snr_cap: float | None = Field(
-        10.0, gt=0, description="weigh the sample's error by min(SNR + 1, cap); null: equal weights, as in the paper"
+        10.0, gt=0, description="weigh the implied sample's error by at most this; null: equal weights, as in the paper"
     )
     denoiser: UNetConfig = UNetConfig()
     condition: ConditionConfig = ConditionConfig()

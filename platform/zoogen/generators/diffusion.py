@@ -73,17 +73,20 @@ class LatentDiffusion(LatentGenerator):
     def weight(self, signal_scale: Tensor, noise_scale: Tensor) -> Tensor:
         """Weight of the squared error of the prediction.
 
-        With a cap g the error of the sample that the prediction implies counts min(SNR + 1, g) (Salimans & Ho 2022,
-        truncated at the other end): SNR + 1 is what equal weights on v mean, and the cap keeps the smallest noise
-        levels, where any prediction is good, from taking over. The squared errors of epsilon and v are SNR and
-        SNR + 1 times that of the sample. Without a cap all predictions count 1.
+        With a cap g the error of the sample that the prediction implies counts min(SNR + 1, g), where SNR + 1 is what
+        equal weights on v mean (Salimans & Ho 2022), and the cap keeps the smallest noise levels, where any
+        prediction is good, from taking over. For epsilon it counts min(SNR, g) (Hang et al. 2023), as weights on
+        epsilon would grow without bound otherwise. Without a cap all predictions count 1.
         """
-        if self.config.snr_cap is None:
+        cap = self.config.snr_cap
+        if cap is None:
             return torch.ones_like(signal_scale)
         snr = (signal_scale / noise_scale).square()
-        on_sample = (snr + 1).clamp_max(self.config.snr_cap)
-        relative = {"epsilon": snr, "sample": torch.ones_like(snr), "v_prediction": snr + 1}
-        return on_sample / relative[self.config.prediction]
+        if self.config.prediction == "epsilon":
+            return (cap / snr).clamp_max(1)
+        if self.config.prediction == "v_prediction":
+            return (cap / (snr + 1)).clamp_max(1)
+        return (snr + 1).clamp_max(cap)
 
     @torch.no_grad()
     def sample(

@@ -9,6 +9,8 @@ from zoogen.autoencoders.conv1d import Down, Up
 from zoogen.errors import ZoogenError
 from zoogen.generators.config import UNetConfig
 
+_GATE_START = -3.0  # the gate's sigmoid begins near closed
+
 
 class TimeEmbedding(nn.Module):
     """Sinusoids of the time step at geometric frequencies (Vaswani et al. 2017), then a two-layer perceptron."""
@@ -68,7 +70,9 @@ class DenseBlock(nn.Module):
 
 class ConditionalUNet1d(nn.Module):
     """Strided convolutions down, dense blocks, transposed convolutions up, skips across; time and structure are added
-    to the features of every layer.
+    to the features of every layer. In the end a gate, set by time and structure per dimension, mixes in the input:
+    how much of a deviation is spread and how much is noise (for a Gaussian of spread s the optimal sample lies
+    s^2 / (s^2 + noise^2) of the way from the mean to the input), which the layers learn slowly where s is small.
 
     Args:
         latent: latent length L, a multiple of stride ** layers.
@@ -102,6 +106,8 @@ class ConditionalUNet1d(nn.Module):
             before = after
         self.last = nn.Conv1d(before + 1, 1, kernel, padding=kernel // 2)
         nn.init.zeros_(self.last.weight)  # training begins at the loss of predicting nothing, whatever the depth
+        self.gate = nn.Linear(config.embedding, latent)
+        nn.init.constant_(self.gate.bias, _GATE_START)
         self.act = nn.SiLU()
 
     def forward(self, noisy: Tensor, timesteps: Tensor, structure: Tensor) -> Tensor:
@@ -118,4 +124,5 @@ class ConditionalUNet1d(nn.Module):
             features = inject(layer(features), embedding)
             skip = skips.pop()
             features = (features + skip) * 0.5**0.5 if skip.shape[1] > 1 else torch.cat([features, skip], dim=1)
-        return self.last(features).squeeze(1)
+        prediction = self.last(features).squeeze(1)
+        return prediction + self.gate(embedding).sigmoid() * (noisy - prediction)

@@ -124,9 +124,10 @@ def _fit(job: _Job, run: RayRun, log: Log | None) -> bytes:
     """The artifact that the workers make of a job."""
     ray = import_ray()
     os.environ.setdefault(*_HEALTH_CHECK)
-    from ray import train
+    import ray.train as api
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    train: Any = api  # Ray's annotations describe the older Train
     config = run.config
     _require_resources(ray, config)
     board = ray.remote(num_cpus=0)(_Board).remote()
