@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -34,9 +35,9 @@ TINY = [
     "reference=null",
     "autoencoder.latent=8",
     "autoencoder.channels=[4, 8]",
-    "autoencoder.loop.iterations=4",
+    "autoencoder.loop={iterations: 4, batch_size: 8}",
     "generator.denoiser.channels=[4, 8]",
-    "generator.loop.iterations=4",
+    "generator.loop={iterations: 4, batch_size: 8}",
     "generator.sampler.steps=2",
     "evaluation.count=2",
     "evaluation.structures=[E*]",
@@ -103,11 +104,13 @@ def dashboard(home: Path) -> Iterator[str]:
             time.sleep(0.2)
         yield address
     finally:
+        started = psutil.Process(head.pid).children(recursive=True) if head.poll() is None else []
         head.send_signal(signal.SIGTERM)  # `ray start --block` then ends the processes it started
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            head.wait(20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(head.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(started, timeout=5)
+        for process in [*alive, head]:
+            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+                process.kill()
+        head.wait(20)
 
 
 def _answers(url: str) -> bool:

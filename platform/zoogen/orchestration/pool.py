@@ -136,7 +136,7 @@ class _Supervisor:
             ZoogenError: cohorts failed, or workers cannot start.
         """
         self._meter = meter
-        next_round = time.monotonic()
+        next_round, said = time.monotonic(), self._message
         try:
             while self._queue or self._busy():
                 self._spawn()
@@ -144,11 +144,11 @@ class _Supervisor:
                 done, _ = self._ray.wait(list(self._calls), num_returns=1, timeout=TICK)
                 for call in done:
                     self._receive(call)
-                if (now := time.monotonic()) >= next_round:
-                    next_round = now + TICK
+                if (now := time.monotonic()) >= next_round or self._message != said:  # news do not wait
+                    next_round, said = now + TICK, self._message
                     self._poll()
                     if progress is not None:
-                        progress(meter.snapshot(self._message if self._busy() else "waiting for workers"))
+                        progress(meter.snapshot(self._message or ("" if self._busy() else "waiting for workers")))
         finally:
             for worker in self._workers:
                 self._ray.kill(worker.handle)
