@@ -46,10 +46,11 @@ def test_results_and_progress_go_to_different_streams() -> None:
 
 def test_terminal_gets_a_bar_with_counts_and_figures() -> None:
     err = io.StringIO()
-    console = Console(None, RichConsole(file=err, force_terminal=True, width=120))
+    console = Console(None, RichConsole(file=err, force_terminal=True, width=80))
     with console.progress("zoo", "cohorts") as report:
-        report(3, 12, {"loss": 0.5})
-    assert "3/12" in err.getvalue() and "loss 0.5" in err.getvalue() and "cohorts" in err.getvalue()
+        report(3, 12, {"checkpoints/s": 41.5, "loss": 0.5}, seconds_left=70)
+    shown = err.getvalue()
+    assert all(text in shown for text in ("3/12", "cohorts", "70 s left", "checkpoints/s 41.5", "loss 0.5"))
 
 
 def test_figures() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol, TextIO
 
 from rich.console import Console as RichConsole
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 
 class Report(Protocol):
@@ -50,12 +50,11 @@ class Console:
     def _bar(self, title: str, unit: str) -> Iterator[Report]:
         columns = (
             TextColumn("{task.description:<13}"),
-            BarColumn(),
+            BarColumn(bar_width=16),  # everything has to fit into 80 columns
             MofNCompleteColumn(),
             TextColumn(unit),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[figures]}"),
         )
         with Progress(*columns, console=self.err) as bar:
             row = bar.add_task(title, total=None, figures="", left="")
