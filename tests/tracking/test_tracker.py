@@ -37,7 +37,7 @@ def test_a_pipeline_with_stages(root, client):
     tracker = _track(root)
     with tracker.pipeline("d0", name="quick", config=CONFIG, tags={"zoogen.kind": "hypergrid"}):
         with tracker.stage("build-zoo", "d1", params={"runs": 8}) as run:
-            run.dataset("zoo", "abcd", "file:///root/zoo/abcd.json")
+            run.dataset("zoo", "abcd", "file:///srv/zoo/abcd.json")
             for step in range(1200):
                 run.metrics({"loss": 1 / (step + 1)}, step=step, split="train")
             run.metrics({"nothing": math.nan, "A*/exact.js": 0.25}, split="val")
@@ -61,7 +61,7 @@ def test_a_pipeline_with_stages(root, client):
     assert "val/nothing" not in zoo.data.metrics
     (entry,) = zoo.inputs.dataset_inputs
     assert (entry.dataset.name, entry.dataset.digest) == ("zoo", "abcd")
-    assert json.loads(entry.dataset.source) == {"uri": "file:///root/zoo/abcd.json"}
+    assert json.loads(entry.dataset.source) == {"uri": "file:///srv/zoo/abcd.json"}
     assert {tag.value for tag in entry.tags} == {"training"}
     folder = root / "mlartifacts" / "study"
     assert (folder / judged.info.run_id / "artifacts/tables/table.md").read_text() == "| a |"
