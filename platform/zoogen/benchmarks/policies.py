@@ -55,9 +55,7 @@ def measure_policies(config: PoliciesBenchmark, console: BenchmarkConsole) -> Me
         cohort=config.runs,
         seed=config.seed,
     )
-    records = [
-        _record(task, spec, Path(config.results) / "policies", console) for spec in plan_zoo(zoo, task).cohorts
-    ]
+    records = [_record(task, spec, Path(config.results) / "policies", console) for spec in plan_zoo(zoo, task).cohorts]
     measures = []
     for record in records:
         target = config.small_target if record.states < config.small_states else config.target

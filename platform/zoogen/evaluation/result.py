@@ -80,6 +80,33 @@ class Seconds(Record):
     judging: float = 0.0
 
 
+class TensorStatistics(Record):
+    """One tensor of the networks of a method (GenFlowNet, Table 6).
+
+    Attributes:
+        variance: of all values of all networks, around their common mean.
+        between: mean over coordinates of the variance between networks; 0 where all networks are equal.
+    """
+
+    variance: float
+    between: float
+
+
+class Selection(Record):
+    """The network that was chosen of the `count` ones by a metric other than the reported ones.
+
+    Attributes:
+        index: which network.
+        by: the metric of the choice; `chosen` is its value.
+        value: the primary metric of the chosen network.
+    """
+
+    index: int
+    by: str
+    chosen: float
+    value: float
+
+
 class MethodResult(Record):
     """What one method reached on one structure.
 
@@ -94,6 +121,9 @@ class MethodResult(Record):
         floors: what each protocol reads for references under the same settings; `novelty.train_train` is the
             median distance between a training checkpoint and the nearest one of another run.
         settings: settings of each protocol.
+        figures: numbers of the method as a whole, for example `coverage.weights`.
+        tensors: statistics of each tensor by name.
+        selection: the network chosen by the task's selection metric, None where it has none.
         notices: one-line remarks.
     """
 
@@ -106,6 +136,9 @@ class MethodResult(Record):
     metrics: dict[str, tuple[float, ...]]
     floors: Floors = {}
     settings: dict[str, dict[str, float | int | str]] = {}
+    figures: dict[str, float] = {}
+    tensors: dict[str, TensorStatistics] = {}
+    selection: Selection | None = None
     seconds: Seconds = Seconds()
     notices: tuple[str, ...] = ()
 
@@ -128,6 +161,22 @@ class PortraitRecord(Record):
     method: str
     title: str
     value: float | None = None
+    values: tuple[tuple[float, ...], ...]
+
+
+class WeightMapRecord(Record):
+    """A weight matrix of one network, to be drawn (GenFlowNet, Figures 5, 7, 8): rows of tensor `tensor`.
+
+    Attributes:
+        method: whose network; `network` is its index among the method's.
+        values: 2-D; further dimensions of the tensor are folded into the columns.
+    """
+
+    structure: str
+    label: str
+    method: str
+    network: int
+    tensor: str
     values: tuple[tuple[float, ...], ...]
 
 
@@ -164,6 +213,7 @@ class Evaluation(Record):
     config: EvaluationConfig
     results: tuple[MethodResult, ...]
     portraits: tuple[PortraitRecord, ...] = ()
+    weight_maps: tuple[WeightMapRecord, ...] = ()
     cost: dict[str, float] = {}
     notices: tuple[str, ...] = ()
     environment: Environment

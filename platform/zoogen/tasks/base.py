@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
 from zoogen.weights.layout import ParameterLayout
+from zoogen.weights.symmetry import UnitGroup
 from zoogen.weights.target import Target
 
 COHORT_FORMAT = 1  # raise when the meaning of a cohort's rows changes, so that old parts are not reused
@@ -69,6 +71,40 @@ class Cohort:
     """
 
     spec: CohortSpec
+    steps: Tensor
+    weights: Tensor
+    training: Mapping[str, Tensor]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FineTuneSpec:
+    """Further training of given weights, all networks together.
+
+    Attributes:
+        structure: canonical name of the structure.
+        seeds: seed of everything random in the training of each of the M networks.
+        steps: iterations after which checkpoints are taken, ascending, from 1; the last one is the end, and the
+            learning rate's schedule runs over as many iterations.
+    """
+
+    structure: str
+    seeds: tuple[int, ...]
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What fine-tuning M networks with C checkpoints each gives.
+
+    Attributes:
+        steps: [C] int64.
+        weights: flat weights, [M, C, D] float32.
+        training: named figures per checkpoint, each [M, C] float32; means since the checkpoint before, or totals
+            so far (`states_visited`).
+        seconds: wall-clock time of the whole cohort.
+    """
+
     steps: Tensor
     weights: Tensor
     training: Mapping[str, Tensor]
@@ -186,6 +222,48 @@ class Task(ABC):
             ZoogenError: wrong length or values that are not finite.
         """
 
+    def fine_tune(
+        self, spec: FineTuneSpec, weights: Tensor, device: str = "cpu", progress: ProgressCallback | None = None
+    ) -> FineTuned:
+        """Train on from flat weights [M, D] with the task's own training settings.
+
+        Raises:
+            ZoogenError: the task cannot, or the weights do not fit the structure.
+        """
+        raise ZoogenError(f"the task {self.name} cannot continue the training of given weights")
+
+    def symmetries(self, structure: str) -> tuple[UnitGroup, ...]:
+        """Hidden units that may be renumbered without changing the function; none are known by default."""
+        return ()
+
+    def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor | None:
+        """What each of the networks [K, D] does, as rows [K, X] on the CPU; None where it cannot be told or is too
+        large to be kept for many networks."""
+        return None
+
+    def behaviour_distances(self, first: Tensor, second: Tensor) -> Tensor:
+        """Distances between behaviours [K, X] and [R, X], [K, R] float64; by default half the L1 distance (the total
+        variation of distributions)."""
+        return torch.cdist(first.double(), second.double(), p=1) / 2
+
+    def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> Mapping[str, Tensor] | None:
+        """Outputs of every layer on `count` seeded inputs that correspond between structures: layer name to
+        [K, count, width] for networks [K, D]; None where the task has none."""
+        return None
+
+    def transfer(self, weights: Tensor, source: str, target: str, seed: int = 0) -> Tensor:
+        """Weights [K, D] of the structure `source` as a start for the structure `target`, [K, D'].
+
+        By default tensors of the same name are copied as far as they overlap, the rest is untrained.
+        """
+        before, layout = self.layout(source), self.layout(target)
+        made = layout.unflatten(self.untrained(target, len(weights), seed).clone())
+        for name, tensor in before.unflatten(weights).items():
+            if name in made and made[name].ndim == tensor.ndim:
+                overlap = tuple(slice(0, min(a, b)) for a, b in zip(tensor.shape, made[name].shape, strict=True))
+                made[name][overlap] = tensor[overlap]
+        return layout.flatten(made)
+
     @abstractmethod
     def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
         """Pictures of the truth and of one network [D], the truth first."""
@@ -214,3 +292,9 @@ class Task(ABC):
     @abstractmethod
     def primary_metrics(self) -> tuple[str, ...]:
         """Metrics (`group.metric`, lower is better) that rank networks; the first available one counts."""
+
+    @property
+    def selection_metrics(self) -> tuple[str, ...]:
+        """Metrics (lower is better) by which one network of many is chosen, made of other data than what is reported
+        of it (validation data, further samples); the first available one counts."""
+        return self.primary_metrics

@@ -110,9 +110,7 @@ class Tracker(ABC):
             run.finish("FINISHED")
 
     @abstractmethod
-    def _open(
-        self, stage: str, digest: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
-    ) -> Run: ...
+    def _open(self, stage: str, digest: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Run: ...
 
     @abstractmethod
     def _enter(self, run: Run) -> None:

@@ -25,5 +25,7 @@ class TrackingConfig(Config):
     def _known_scheme(cls, value: str | None) -> str | None:
         # The dialect may name a driver, as in postgresql+psycopg2.
         if value is not None and value.partition("://")[0].partition("+")[0] not in SCHEMES:
-            raise ValueError(f"an MLflow store is a URI with one of {', '.join(SCHEMES)}, such as http://127.0.0.1:5000")
+            raise ValueError(
+                f"an MLflow store is a URI with one of {', '.join(SCHEMES)}, such as http://127.0.0.1:5000"
+            )
         return value

@@ -16,6 +16,7 @@ class StructureTraining(Config):
 
     iterations: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
+    checkpoints: int | None = Field(default=None, ge=1)
 
 
 class PolicyTrainingConfig(Config):
@@ -27,7 +28,7 @@ class PolicyTrainingConfig(Config):
         epsilon, final_epsilon: chance of a uniform action, from the first to the last iteration (linear).
         checkpoints: saved per run, evenly spaced over the last `window` of the training.
         window: share of the iterations that the checkpoints spread over; the last one is the end.
-        by_structure: other iterations or batch size for single structures (any spelling).
+        by_structure: other iterations, batch size or checkpoints for single structures (any spelling).
     """
 
     objective: ObjectiveConfig = TrajectoryBalanceConfig()
@@ -52,6 +53,7 @@ class PolicyTrainingConfig(Config):
             update={
                 "iterations": own.iterations or self.iterations,
                 "batch_size": own.batch_size or self.batch_size,
+                "checkpoints": own.checkpoints or self.checkpoints,
                 "by_structure": {},
             }
         )
