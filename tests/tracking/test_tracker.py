@@ -16,6 +16,7 @@ from tests.fakes import FakeTask, MemoryZoo, NoisyOptimum
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.evaluate import evaluate
+from zoogen.evaluation.result import Inputs
 from zoogen.tracking.tracker import NullTracker, TrackingConfig, open_tracker, ui_command
 from zoogen.zoo.plan import ZooConfig
 
@@ -200,6 +201,28 @@ def test_an_evaluation_and_a_zoo(root, client, tmp_path):
     assert run.data.tags["zoogen.zoo"] == zoo.plan.digest
     names = {item.path for folder in ("report", "tables") for item in client.list_artifacts(run.info.run_id, folder)}
     assert names == {"report/metric.png", "tables/zoo.csv"}
+
+
+def test_results_are_runs_that_can_be_filtered_and_compared(root, client):
+    task = FakeTask(checkpoints=2)
+    zoo = MemoryZoo(task, ZooConfig(structures=("2",), runs=3, test_runs=1))
+    inputs = Inputs(structures=1, models=6)
+    evaluation = evaluate(task, zoo, NoisyOptimum(task), EvaluationConfig(count=2, structures=("5",)), inputs=inputs)
+    for _ in range(2):  # the second time finds them all
+        with _track(root).stage("evaluate", "d1") as run:
+            run.evaluation(evaluation)
+            run.results(evaluation)
+    (experiment,) = client.search_experiments(filter_string="name = 'study'")
+    found = client.search_runs([experiment.experiment_id], "tags.`zoogen.stage` = 'result'")
+    assert len(found) == len(evaluation.results) and {run.info.status for run in found} == {"FINISHED"}
+    filters = "params.method = 'generated' and params.structure = 'F5*' and params.N = '1' and params.M = '6'"
+    (unseen,) = client.search_runs([experiment.experiment_id], filters)
+    expected = evaluation.result("5", "generated").summary().median
+    assert unseen.data.metrics["exact.js"] == pytest.approx(expected)
+    assert unseen.data.params["known"] == "false"
+    parent = _runs(client)[0]["evaluate"]
+    assert unseen.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert parent.data.params["M"] == "6"
 
 
 def test_fresh_database_is_announced_and_deleted_experiments_come_back(root, client, tmp_path):

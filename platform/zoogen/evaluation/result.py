@@ -181,13 +181,20 @@ class WeightMapRecord(Record):
 
 
 class Inputs(Record):
-    """Names of what was judged: digests of artifacts, empty where there is none."""
+    """Names of what was judged: digests of artifacts, empty where there is none.
+
+    Attributes:
+        structures: N, how many structures the generator learnt from; 0 if unknown.
+        models: M, how many models of each (the fewest); 0 if unknown.
+    """
 
     study: str = ""
     zoo: str = ""
     autoencoder: str = ""
     generator: str = ""
     reference: str = ""
+    structures: int = 0
+    models: int = 0
 
 
 class Environment(Record):

@@ -174,11 +174,13 @@ def evaluate(study: Study) -> EvaluationResult:
             run.dataset("zoo", study.plan.digest, study.store.uri_of(manifest_key(study.plan.digest)), "evaluation")
         report = write_reports(study, evaluation)
         run.evaluation(evaluation, report)
+        run.results(evaluation)
         return EvaluationResult(evaluation, name, uri, report, run.reused)
 
 
 def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
     reference = study.reference
+    learnt = study.checkpoints("train")
     cost = {
         "zoo": study.zoo.training_seconds(),
         "autoencoder": generator.codec.seconds,
@@ -190,6 +192,8 @@ def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
         autoencoder=study.autoencoder_digest,
         generator=study.generator_digest,
         reference=reference.plan.digest if reference is not None else "",
+        structures=len(learnt),
+        models=min(map(len, learnt), default=0),
     )
     with study.console.progress("evaluation", "methods") as show:
         return judge(

@@ -63,6 +63,10 @@ class Run(ABC):
         """Medians as metrics `test/<label>/<method>/<metric>`, the report's files as artifacts."""
 
     @abstractmethod
+    def results(self, evaluation: Evaluation) -> None:
+        """Every structure's and method's medians as a small run of its own below this one, to be compared in the UI."""
+
+    @abstractmethod
     def finish(self, state: State, error: str = "") -> None:
         """End the run in its true state."""
 
@@ -181,6 +185,9 @@ class NullRun(Run):
         pass
 
     def evaluation(self, evaluation: Evaluation, report: Sequence[Path] = ()) -> None:
+        pass
+
+    def results(self, evaluation: Evaluation) -> None:
         pass
 
     def finish(self, state: State, error: str = "") -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoogen.evaluation.result import Evaluation
 from zoogen.tracking.base import Run, Split, State
 from zoogen.tracking.names import MAX_TAG_VALUE, flatten, safe_key, shorten
+from zoogen.tracking.result_runs import learnt_from, log_results
 from zoogen.tracking.summary import evaluation_medians, rows_csv, zoo_medians
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class MlflowRun(Run):
     def __init__(self, client: "MlflowClient", entity: "MlflowEntity", say: Callable[[str], None]) -> None:
         self._client, self._say = client, say
         self.run_id: str = entity.info.run_id
+        self._experiment: str = entity.info.experiment_id
         self._known_params = set(entity.data.params)
         self._earlier_end = entity.info.end_time if entity.info.status == "FINISHED" else None
         # Latest step and value by metric; RunData's own dictionary has no steps.
@@ -114,12 +116,16 @@ class MlflowRun(Run):
 
     def evaluation(self, evaluation: Evaluation, report: Sequence[Path] = ()) -> None:
         self.metrics(evaluation_medians(evaluation), split="test")
-        inputs = {key: value for key, value in evaluation.inputs.model_dump().items() if value}
+        inputs = {key: value for key, value in evaluation.inputs.model_dump().items() if isinstance(value, str)}
         self.tags({f"zoogen.{key}": value for key, value in inputs.items()})
+        self.params(learnt_from(evaluation))
         for known, name in ((True, "known"), (False, "unseen")):
             labels = dict.fromkeys(result.label for result in evaluation.results if result.known is known)
             self.tags({f"zoogen.{name}": ",".join(labels)})
         self.files(report, "report")
+
+    def results(self, evaluation: Evaluation) -> None:
+        self._try(log_results, self._client, self._experiment, self.run_id, evaluation)
 
     def finish(self, state: State, error: str = "") -> None:
         self._paused_until = 0.0  # the end state is worth another attempt
