@@ -1,0 +1,174 @@
+"""Hidden units renumbered so that a network comes close to another (Git Re-Basin, Ainsworth et al. 2023, §3.2).
+
+Two networks that differ only in the numbering of their hidden units compute the same function, yet their flat
+vectors lie far apart. `align` undoes that: coordinate descent over the groups of units, each step a linear
+assignment that is solved exactly (Hungarian method). The whole problem is NP-hard, so what is found is a local
+optimum: an upper bound of the distance between two networks up to renumbering. `blind` gives a lower bound.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from zoogen.errors import ZoogenError
+from zoogen.weights.layout import ParameterLayout
+from zoogen.weights.symmetry import Place, UnitGroup
+
+_ROWS = 512  # networks aligned at once: bounds memory, not the answer
+_SWEEPS = 50  # a sweep that improves nothing ends the descent, usually after three to six
+_TOLERANCE = 1e-9  # share of a squared distance below which a change is rounding
+
+
+def align(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+    """Networks with their hidden units renumbered so that each comes close to its reference.
+
+    The descent starts twice: from the units as they are numbered, and from a match by those tensors that no other
+    group renumbers (inputs, biases, outputs). The nearer result is kept, so no row ends up farther than it was.
+
+    Args:
+        weights: [K, D].
+        reference: one network [D] for all, or one for each, [K, D].
+        layout: of both.
+        groups: units that may be renumbered; without any, `weights` are returned as they are.
+
+    Returns:
+        [K, D], of the type and on the device of `weights`: the same functions, rows closer to the reference.
+
+    Raises:
+        ZoogenError: shapes do not fit, or a group does not fit the layout.
+
+    Example:
+        >>> layout = ParameterLayout.of({"in": (2, 1), "out": (1, 2)})
+        >>> units = UnitGroup("hidden", 2, (Place("in", 0), Place("out", 1)))
+        >>> align(torch.tensor([[3.0, 1.0, 4.0, 2.0]]), torch.tensor([1.0, 3.0, 2.0, 4.0]), layout, (units,))
+        tensor([[1., 3., 2., 4.]])
+    """
+    _check(layout, groups)
+    if reference.shape not in (weights.shape, weights.shape[1:]) or weights.ndim != 2:
+        raise ZoogenError(
+            f"weights of shape {list(weights.shape)} cannot be aligned to {list(reference.shape)}: "
+            "give weights [K, D] and a reference [D] or [K, D]"
+        )
+    if not groups or not len(weights):
+        return weights
+    parts = []
+    for rows, others in zip(weights.split(_ROWS), reference.expand_as(weights).split(_ROWS), strict=True):
+        rows, others = rows.double(), others.double()
+        starts = [rows, _anchored(rows, others, layout, groups)]
+        ends = _descend(torch.cat(starts), others.repeat(len(starts), 1), layout, groups).view(len(starts), *rows.shape)
+        nearest = _squared(ends, others).argmin(0)
+        parts.append(ends[nearest, torch.arange(len(rows), device=rows.device)])
+    return torch.cat(parts).to(weights.dtype)
+
+
+def permute(weights: Tensor, layout: ParameterLayout, group: UnitGroup, permutation: Tensor) -> Tensor:
+    """Networks [K, D] with the units of a group renumbered: new unit i is the old unit `permutation[i]`.
+
+    Args:
+        weights: [K, D].
+        layout: of the networks.
+        group: the units.
+        permutation: [size] for all networks, or [K, size]; int64.
+
+    Returns:
+        [K, D], the same functions.
+
+    Raises:
+        ZoogenError: the group does not fit the layout.
+    """
+    _check(layout, (group,))
+    tensors = dict(layout.unflatten(weights))
+    chosen = permutation.to(weights.device).expand(len(weights), group.size).unsqueeze(2)
+    for place in group.places:
+        tensor = tensors[place.tensor]
+        units = torch.take_along_dim(_units(tensor, place, group.size), chosen, 1)
+        front = tensor.movedim(place.axis + 1, 1)
+        tensors[place.tensor] = units.reshape(front.shape).movedim(1, place.axis + 1)
+    return layout.flatten(tensors)
+
+
+def blind(weights: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+    """What of the networks [K, D] no renumbering can change: each tensor sorted along its units, [K, D].
+
+    The distance between two such rows is at most that of the networks after any renumbering, because sorting
+    minimises the distance over all orders of the values (rearrangement inequality). It is 0 for renumbered copies.
+
+    Raises:
+        ZoogenError: a group does not fit the layout.
+    """
+    _check(layout, groups)
+    tensors = dict(layout.unflatten(weights))
+    for name, tensor in tensors.items():
+        axes = sorted({place.axis + 1 for group in groups for place in group.places if place.tensor == name})
+        if axes:
+            moved = tensor.movedim(axes, tuple(range(1, len(axes) + 1)))
+            tensors[name] = moved.flatten(1, len(axes)).sort(1).values.reshape(moved.shape).reshape(tensor.shape)
+    return layout.flatten(tensors)
+
+
+def _check(layout: ParameterLayout, groups: Sequence[UnitGroup]) -> None:
+    for group in groups:
+        for place in group.places:
+            shape = layout.shapes.get(place.tensor, ())
+            if not 0 <= place.axis < len(shape) or shape[place.axis] != group.size * place.repeat:
+                raise ZoogenError(
+                    f"the group {group.name} of {group.size} units (x {place.repeat}) does not fit axis {place.axis} "
+                    f"of {place.tensor}, which has shape {list(shape)}"
+                )
+
+
+def _units(tensor: Tensor, place: Place, size: int) -> Tensor:
+    """What a tensor [K, *shape] holds of each unit, [K, size, values]."""
+    return tensor.movedim(place.axis + 1, 1).reshape(len(tensor), size, -1)
+
+
+def _squared(weights: Tensor, reference: Tensor) -> Tensor:
+    return ((weights - reference) ** 2).sum(-1)
+
+
+def _matching(weights: Tensor, reference: Tensor, layout: ParameterLayout, group: UnitGroup) -> Tensor:
+    """The permutation [K, size] of a group that maximises the inner products of matched units.
+
+    At the group's places the squared distance is a constant minus twice that sum, all else fixed.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    own, other = layout.unflatten(weights), layout.unflatten(reference)
+    similarity = weights.new_zeros(len(weights), group.size, group.size)
+    for place in group.places:
+        mine, theirs = _units(own[place.tensor], place, group.size), _units(other[place.tensor], place, group.size)
+        similarity.baddbmm_(theirs, mine.transpose(1, 2))
+    solved = [linear_sum_assignment(matrix, maximize=True)[1] for matrix in similarity.cpu().numpy()]
+    return torch.stack([torch.from_numpy(columns) for columns in solved]).to(weights.device)
+
+
+def _anchored(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+    """Each group matched by the tensors that it alone renumbers; the descent may leave a poor numbering so."""
+    for group in groups:
+        shared = {place.tensor for other in groups if other != group for place in other.places}
+        own = tuple(place for place in group.places if place.tensor not in shared)
+        if own:
+            anchors = UnitGroup(group.name, group.size, own)
+            weights = permute(weights, layout, group, _matching(weights, reference, layout, anchors))
+    return weights
+
+
+def _descend(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+    """Coordinate descent of every row until no group's matching brings it closer."""
+    weights = weights.clone()
+    active = torch.arange(len(weights), device=weights.device)
+    for _ in range(_SWEEPS):
+        improved = torch.zeros(len(active), dtype=torch.bool, device=weights.device)
+        for group in groups:
+            rows, goal = weights[active], reference[active]
+            moved = permute(rows, layout, group, _matching(rows, goal, layout, group))
+            before = _squared(rows, goal)
+            closer = _squared(moved, goal) < before - _TOLERANCE * before
+            weights[active[closer]] = moved[closer]
+            improved |= closer
+        # with one group that names each tensor once, the first solution is the best
+        active = active[improved]
+        if not len(active):
+            break
+    return weights
