@@ -101,10 +101,19 @@ class CohortLearner:
             self.flow.backward(inputs, flow_activations, trajectories.rowwise(log_flow.grad).unsqueeze(2))
         return loss.detach()
 
-    def _balance(self, trajectories: Trajectories, log_pf: Tensor, log_z: Tensor, log_flow: Tensor | None) -> Tensor:
+    def estimate_log_z(self, trajectories: Trajectories) -> Tensor:
+        """Mean over trajectories of Σ log P_B + log R − Σ log P_F, [M]: the log Z that fits the policies best, as in
+        VarGrad (Richter et al. 2020; Zhang et al. 2023). A perfect policy has the true one on every trajectory."""
         rows = trajectories.rows
         assert rows is not None
-        log_reward = self.environment.log_reward(trajectories.final)
+        log_pf = trajectories.dense(rows.logits.log_softmax(2).gather(2, rows.actions.unsqueeze(2)).squeeze(2))
+        balance = (self._log_pb(trajectories) - log_pf).sum(1) + self.environment.log_reward(trajectories.final)
+        return balance.mean(1)
+
+    def _log_pb(self, trajectories: Trajectories) -> Tensor:
+        """Log-probability of each step under the uniform backward policy, 0 for stop; [M, T, B]."""
+        rows = trajectories.rows
+        assert rows is not None
         # a step's parents are those of the state it leads to: its own positive coordinates, and the one it raises
         chosen = rows.states.gather(2, rows.actions.clamp(max=rows.states.shape[2] - 1).unsqueeze(2)).squeeze(2)
         parents = (rows.states > 0).sum(2) + (chosen == 0)
@@ -112,7 +121,13 @@ class CohortLearner:
             # a step that reaches the edge is the only way there: every other parent lies on the edge itself
             parents = torch.where(chosen == self.environment.structure.horizon - 2, 1, parents)
         stop = rows.actions == self.environment.structure.dimensions
-        log_pb = trajectories.dense(torch.where(stop, 0.0, -parents.float().log()))
+        return trajectories.dense(torch.where(stop, 0.0, -parents.float().log()))
+
+    def _balance(self, trajectories: Trajectories, log_pf: Tensor, log_z: Tensor, log_flow: Tensor | None) -> Tensor:
+        rows = trajectories.rows
+        assert rows is not None
+        log_reward = self.environment.log_reward(trajectories.final)
+        log_pb = self._log_pb(trajectories)
         if isinstance(self.config, TrajectoryBalanceConfig):
             return objectives.trajectory_balance(log_pf, log_pb, log_reward, log_z)
         assert log_flow is not None

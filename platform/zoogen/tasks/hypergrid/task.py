@@ -11,9 +11,20 @@ from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.networks.stacked_mlp import MLPShape
-from zoogen.tasks.base import Cohort, CohortSpec, MetricGroup, Portrait, ProgressCallback, Scores, Task
+from zoogen.tasks.base import (
+    Cohort,
+    CohortSpec,
+    FineTuned,
+    FineTuneSpec,
+    MetricGroup,
+    Portrait,
+    ProgressCallback,
+    Scores,
+    Task,
+)
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
+from zoogen.tasks.hypergrid.fine_tune import fine_tune_policies
 from zoogen.tasks.hypergrid.judge import ExactJudge
 from zoogen.tasks.hypergrid.protocol import SampledProtocol
 from zoogen.tasks.hypergrid.structure import HypergridStructure
@@ -63,6 +74,14 @@ class HypergridTask(Task):
         environment, shape = task.environment(spec.structure), task.shape(spec.structure)
         trained = CohortTrainer(environment, shape, training, spec.runs, device).train(progress)
         return Cohort(spec, trained.steps, trained.weights, trained.figures, trained.seconds)
+
+    def fine_tune(
+        self, spec: FineTuneSpec, weights: Tensor, device: str = "cpu", progress: ProgressCallback | None = None
+    ) -> FineTuned:
+        """Train policies [M, D] on with the structure's own training settings; see `fine_tune_policies`."""
+        name = self.canonical(spec.structure)
+        training, environment = self.config.training.for_structure(name), self.environment(name)
+        return fine_tune_policies(environment, self.shape(name), training, spec, weights, device, progress)
 
     def untrained(self, structure: str, count: int, seed: int) -> Tensor:
         return self.shape(structure).initial([derive_seed("untrained", seed, k) for k in range(count)])

@@ -1,7 +1,7 @@
 """The cohort trainer: M policies of one structure at once."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from zoogen.tasks.base import ProgressCallback, RunSpec
 from zoogen.tasks.hypergrid.config import PolicyTrainingConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 from zoogen.tasks.hypergrid.learner import CohortLearner, TrajectoryBalanceConfig
+from zoogen.tasks.hypergrid.meter import RewardMeter
 from zoogen.tasks.hypergrid.optimiser import StackedOptimiser
 from zoogen.tasks.hypergrid.sampling import TrajectorySampler
 
@@ -26,7 +27,9 @@ class TrainedPolicies:
     Attributes:
         steps: [C] int64.
         weights: [M, C, D] float32.
-        figures: `loss` (mean since the checkpoint before) and, for trajectory balance, `log_z`; [M, C].
+        figures: `loss` (mean since the checkpoint before) and, for trajectory balance, `log_z`; where the trainer
+            observes, `reward` (mean of the trajectories since the checkpoint before) and `states_visited` (so far,
+            repetitions included); each [M, C].
         seconds: of training.
     """
 
@@ -45,7 +48,10 @@ class CohortTrainer:
         config: resolved for the structure.
         runs: seeds of each policy; its learning rate is `rates[run mod len(rates)]`.
         device: torch device.
-        weights: start from these flat weights [M, D] instead of a fresh initialisation.
+        weights: start from these flat weights [M, D] instead of a fresh initialisation. A state flow (detailed and
+            sub-trajectory balance) is no part of them and starts afresh.
+        estimate_log_z: start log Z (trajectory balance) at the first batch's estimate instead of the configured value.
+        observe: collect rewards and counts of visited states on the way.
     """
 
     def __init__(
@@ -56,6 +62,9 @@ class CohortTrainer:
         runs: tuple[RunSpec, ...],
         device: str = "cpu",
         weights: Tensor | None = None,
+        *,
+        estimate_log_z: bool = False,
+        observe: bool = False,
     ) -> None:
         self.config = config
         flat = shape.initial([run.init_seed for run in runs]) if weights is None else weights
@@ -79,23 +88,32 @@ class CohortTrainer:
             self._updates.append(
                 (StackedOptimiser(plain, self.learner.log_z, log_z_rates), self.learner.log_z_gradient)
             )
+        self._estimate_log_z = estimate_log_z and isinstance(config.objective, TrajectoryBalanceConfig)
+        self._meter = RewardMeter(environment, policy.count, device) if observe else None
         self.iteration = 0
 
     def step(self) -> Tensor:
         """One iteration of every policy; returns the losses [M]."""
         config, progress = self.config, self.iteration / self.config.iterations
         epsilon = config.epsilon + (config.final_epsilon - config.epsilon) * progress
-        loss = self.learner.gradients(self.sampler.sample(self.sampler.uniforms(self._generators), epsilon))
+        trajectories = self.sampler.sample(self.sampler.uniforms(self._generators), epsilon)
+        if self._estimate_log_z and self.iteration == 0:
+            self.learner.log_z.copy_(self.learner.estimate_log_z(trajectories))
+        if self._meter is not None:
+            self._meter.add(trajectories)
+        loss = self.learner.gradients(trajectories)
         factor = config.optimiser.factor(self.iteration, config.iterations)
         for optimiser, gradient in self._updates:
             optimiser.step(gradient, factor)
         self.iteration += 1
         return loss
 
-    def train(self, progress: ProgressCallback | None = None) -> TrainedPolicies:
-        """Run all iterations and collect the checkpoints."""
+    def train(
+        self, progress: ProgressCallback | None = None, checkpoints: Sequence[int] | None = None
+    ) -> TrainedPolicies:
+        """Run all iterations and collect the checkpoints: after the iterations given, or as configured."""
         start = reported = time.monotonic()
-        total, steps = self.config.iterations, self.config.checkpoint_steps()
+        total, steps = self.config.iterations, list(checkpoints or self.config.checkpoint_steps())
         wanted = set(steps)
         weights, figures = [], []
         loss_sum, losses = torch.zeros_like(self.learner.log_z), 0
@@ -105,16 +123,24 @@ class CohortTrainer:
                 losses += 1
                 if self.iteration in wanted:
                     weights.append(self.learner.policy.flat().cpu())
-                    figures.append({"loss": (loss_sum / losses).cpu(), "log_z": self.learner.log_z.cpu().clone()})
+                    figures.append({"loss": (loss_sum / losses).cpu(), **self._figures()})
                     loss_sum, losses = torch.zeros_like(loss_sum), 0
                 if progress is not None and time.monotonic() - reported > _REPORT_SECONDS:
                     reported = time.monotonic()
                     shown = float((loss_sum / losses).mean()) if losses else float(figures[-1]["loss"].mean())
                     progress(self.iteration, total, {"loss": shown})
-        names = ["loss", "log_z"] if isinstance(self.config.objective, TrajectoryBalanceConfig) else ["loss"]
         return TrainedPolicies(
             torch.tensor(steps),
             torch.stack(weights, 1),
-            {name: torch.stack([f[name] for f in figures], 1) for name in names},
+            {name: torch.stack([f[name] for f in figures], 1) for name in figures[0]},
             time.monotonic() - start,
         )
+
+    def _figures(self) -> dict[str, Tensor]:
+        """What is known at a checkpoint beside the loss, each [M]."""
+        figures = {}
+        if isinstance(self.config.objective, TrajectoryBalanceConfig):
+            figures["log_z"] = self.learner.log_z.cpu().clone()
+        if self._meter is not None:
+            figures |= self._meter.read()
+        return figures
