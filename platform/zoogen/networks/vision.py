@@ -1,0 +1,123 @@
+"""Small ResNets and vision transformers, with the outputs of their blocks; built offline from a configuration.
+
+They stand beside the policies whose weights are generated: GenFlowNet compares layers (Figure 6) and sizes (Table 7).
+"""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from zoogen.config import Config
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class ResnetConfig(Config):
+    """A residual network of basic blocks (He et al. 2016); the defaults are ResNet-18."""
+
+    kind: Literal["resnet"] = "resnet"
+    depths: tuple[Count, ...] = Field((2, 2, 2, 2), min_length=1, description="blocks of each stage")
+    widths: tuple[Count, ...] = Field((64, 128, 256, 512), min_length=1, description="channels of each stage")
+
+    @model_validator(mode="after")
+    def _stages_agree(self) -> "ResnetConfig":
+        if len(self.depths) != len(self.widths):
+            raise ValueError(f"{len(self.depths)} depths and {len(self.widths)} widths; give one of each per stage")
+        return self
+
+    @property
+    def title(self) -> str:
+        """By convention a ResNet's number counts its convolutions and the last linear layer."""
+        return f"ResNet-{2 * sum(self.depths) + 2}"
+
+
+class TransformerConfig(Config):
+    """A vision transformer (Dosovitskiy et al. 2021)."""
+
+    kind: Literal["transformer"] = "transformer"
+    heads: int = Field(4, ge=1)
+    layers: int = Field(6, ge=1)
+    width: int = Field(64, ge=1)
+    patch: int = Field(8, ge=1, description="edge of a patch in pixels")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "TransformerConfig":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} does not divide among {self.heads} heads")
+        return self
+
+    @property
+    def title(self) -> str:
+        return f"Transformer, {self.heads} heads"
+
+
+VisionNetConfig = ResnetConfig | TransformerConfig
+
+RESNET_18 = ResnetConfig()
+RESNET_34 = ResnetConfig(depths=(3, 4, 6, 3))
+
+
+def build_vision_net(config: VisionNetConfig, *, size: int, channels: int, classes: int) -> nn.Module:
+    """An untrained classifier of images [B, channels, size, size]; initial weights come from torch's generator."""
+    import transformers as library
+
+    made: Any = library  # its lazily made classes have no types
+    shared = {"num_channels": channels, "num_labels": classes}
+    if isinstance(config, ResnetConfig):
+        widths = list(config.widths)
+        return made.ResNetForImageClassification(
+            made.ResNetConfig(
+                embedding_size=widths[0],
+                hidden_sizes=widths,
+                depths=list(config.depths),
+                layer_type="basic",
+                **shared,
+            )
+        )
+    return made.ViTForImageClassification(
+        made.ViTConfig(
+            image_size=size,
+            patch_size=config.patch,
+            hidden_size=config.width,
+            intermediate_size=4 * config.width,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            **shared,
+        )
+    )
+
+
+def blocks_of(net: nn.Module) -> dict[str, nn.Module]:
+    """The residual blocks in their order: `stage.block` of a ResNet, `layer` of a transformer, from 1."""
+    inner: Any = net
+    if hasattr(net, "vit"):
+        return {f"{index}": layer for index, layer in enumerate(inner.vit.layers, 1)}
+    stages = enumerate(inner.resnet.encoder.stages, 1)
+    return {f"{s}.{b}": block for s, stage in stages for b, block in enumerate(stage.layers, 1)}
+
+
+@torch.no_grad()
+def block_outputs(net: nn.Module, images: Tensor) -> Mapping[str, Tensor]:
+    """Output of every block on images [n, C, S, S], averaged over positions or tokens: block to [n, width].
+
+    The network is put into evaluation mode.
+    """
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            values = output[0] if isinstance(output, tuple) else output
+            found[name] = values.mean((2, 3)) if values.ndim == 4 else values.mean(1)
+
+        return hook
+
+    net.eval()
+    with ExitStack() as stack:
+        for name, block in blocks_of(net).items():
+            stack.callback(block.register_forward_hook(keep(name)).remove)
+        net(images)
+    return found
