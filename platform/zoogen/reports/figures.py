@@ -1,35 +1,21 @@
-"""Figures of an evaluation, drawn without a display and without matplotlib's global state."""
+"""Figures of an evaluation: learnt distributions, and the metric that ranks."""
 
-import io
 import math
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation, ScalarFormatter
 
-from zoogen.evaluation.evaluate import TRUTH
+from zoogen.evaluation.pictures import TRUTH
 from zoogen.evaluation.result import Evaluation, MethodResult, PortraitRecord
 from zoogen.reports.rows import metric_title, number
+from zoogen.reports.styles import colour, new_figure
 
-# Okabe and Ito's colours, told apart by colour-blind readers; generated networks stand out in vermilion.
-_COLOURS = {
-    "generated": "#D55E00",
-    "held-out": "#0072B2",
-    "held-out-last": "#56B4E9",
-    "reference": "#0072B2",
-    "training": "#009E73",
-    "reconstructed": "#CC79A7",
-    "random": "#999999",
-    "untrained": "#444444",
-}
-_AVERAGE_COLOURS = ("#F0E442", "#E69F00", "#B07A00", "#7A5500")
-_DPI = 150
 _PANEL_INCHES = 2.1  # edge of one picture
 _JITTER = 0.28  # of the room that a method has beside its neighbours
 
@@ -45,7 +31,7 @@ def portrait_figure(evaluation: Evaluation, structures: Sequence[str]) -> Figure
         return None
     methods = list(dict.fromkeys(p.method for row in rows for p in row))
     methods.sort(key=lambda method: _column_of(method, evaluation))
-    figure = _figure(_PANEL_INCHES * len(methods) + 1.6, (_PANEL_INCHES + 0.35) * len(rows) + 0.5)
+    figure = new_figure(_PANEL_INCHES * len(methods) + 1.6, (_PANEL_INCHES + 0.35) * len(rows) + 0.5)
     grid = figure.subplots(len(rows), len(methods), squeeze=False)
     for row, axes in zip(rows, grid, strict=True):
         of_method = {p.method: p for p in row}
@@ -92,7 +78,7 @@ def _draw_portrait(ax: Axes, portrait: PortraitRecord, evaluation: Evaluation, l
         title = f"{portrait.method}\n{metric_title(result.primary)} {number(portrait.value)}"
     else:
         title = "truth" + (f"\n{portrait.title}" if portrait.title != TRUTH else "\n")
-    ax.set_title(title, fontsize=8, color=_colour(portrait.method))
+    ax.set_title(title, fontsize=8, color=colour(portrait.method))
     return image
 
 
@@ -107,7 +93,7 @@ def metric_figure(evaluation: Evaluation) -> Figure | None:
     sides = [side for side in (True, False) if any(r.known is side for r in drawable)]
     of_side = [[r for r in drawable if r.known is side] for side in sides]
     widths = [max(2.4, 0.11 * len(results) + 0.5 * _structures(results)) for results in of_side]
-    figure = _figure(sum(widths) + 2.2, 4.4)
+    figure = new_figure(sum(widths) + 2.2, 4.4)
     panels = figure.subplots(1, len(sides), squeeze=False, sharey=True, width_ratios=widths)[0]
     smallest = min(v for r in drawable for v in r.metrics[r.primary] if 0 < v < math.inf)
     for side, results, ax in zip(sides, of_side, panels, strict=True):
@@ -116,7 +102,7 @@ def metric_figure(evaluation: Evaluation) -> Figure | None:
     primaries = dict.fromkeys(metric_title(r.primary) for r in drawable)
     panels[0].set_ylabel(f"{' / '.join(primaries)} (lower is better)")
     methods = dict.fromkeys(r.method for r in drawable)
-    marks = [Line2D([], [], marker="o", ls="", ms=5, color=_colour(m), label=m) for m in methods]
+    marks = [Line2D([], [], marker="o", ls="", ms=5, color=colour(m), label=m) for m in methods]
     figure.legend(handles=marks, loc="outside right center", fontsize=8, frameon=False)
     return figure
 
@@ -136,11 +122,11 @@ def _draw_metric(ax: Axes, results: Sequence[MethodResult], floor: float) -> Non
             values = np.array([max(v, floor) for v in result.metrics[result.primary] if v < math.inf])
             centre = index + (place - (len(own) - 1) / 2) * room
             spread = random.uniform(-_JITTER, _JITTER, len(values)) * room
-            colour = _colour(result.method)
-            ax.scatter(centre + spread, values, s=7, color=colour, alpha=0.45, linewidths=0)
+            shade = colour(result.method)
+            ax.scatter(centre + spread, values, s=7, color=shade, alpha=0.45, linewidths=0)
             median = max(result.summary().median, floor)
             if math.isfinite(median):
-                ax.hlines(median, centre - 0.45 * room, centre + 0.45 * room, color=colour, lw=2.2)
+                ax.hlines(median, centre - 0.45 * room, centre + 0.45 * room, color=shade, lw=2.2)
         if index:
             ax.axvline(index - 0.5, color="#DDDDDD", lw=0.8)
     ax.set_yscale("log")
@@ -149,24 +135,3 @@ def _draw_metric(ax: Axes, results: Sequence[MethodResult], floor: float) -> Non
     ax.set_axisbelow(True)
     ax.set_xlim(-0.5, len(structures) - 0.5)
     ax.set_xticks(range(len(structures)), [f"{labels[s]}\n({s})" for s in structures], fontsize=8)
-
-
-def _colour(method: str) -> str:
-    if method == TRUTH:
-        return "#000000"
-    if method.startswith("average-"):
-        return _AVERAGE_COLOURS[min(int(method.partition("-")[2]).bit_length() - 2, len(_AVERAGE_COLOURS) - 1)]
-    return _COLOURS.get(method, "#000000")
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    return buffer.getvalue()

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from zoogen.evaluation.result import Evaluation
-from zoogen.reports.figures import metric_figure, png, portrait_figure
+from zoogen.reports.figures import metric_figure, portrait_figure
+from zoogen.reports.styles import png
 from zoogen.reports.table import comma_separated, markdown
 from zoogen.weights.files import write_bytes
 

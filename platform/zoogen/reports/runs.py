@@ -1,0 +1,78 @@
+"""What tables and figures over several evaluations need to know of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zoogen.evaluation.result import Evaluation, MethodResult
+from zoogen.reports.published.numbers import Published, published_for, short_label
+from zoogen.reports.rows import metric_names, report_rows
+
+GENERATED = "generated"
+TRAINED = ("held-out", "reference")  # conventionally trained runs that nothing was learnt from
+
+
+@dataclass(frozen=True)
+class Run:
+    """An evaluation under the name that it has in tables beside others."""
+
+    name: str
+    evaluation: Evaluation
+
+    @property
+    def published(self) -> Published | None:
+        """Numbers of a paper on the same kind of task."""
+        return published_for(str(self.evaluation.task.get("kind", "")))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics worth a table: those that a paper has, or else the first of each protocol."""
+        names = metric_names(report_rows(self.evaluation), short=True)
+        published = self.published
+        return tuple(name for name in published.metrics if name in names) if published else tuple(names)
+
+    def of(self, structure: str) -> list[MethodResult]:
+        """All results on a structure."""
+        return [result for result in self.evaluation.results if result.structure == structure]
+
+    def generated(self, structure: str) -> MethodResult | None:
+        return self.evaluation.result(structure, GENERATED)
+
+    def trained(self, structure: str) -> MethodResult | None:
+        """Held-out runs of a known, reference runs of an unseen structure."""
+        found = (self.evaluation.result(structure, method) for method in TRAINED)
+        return next((result for result in found if result is not None), None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A structure of one or several runs."""
+
+    structure: str
+    label: str
+    known: bool
+
+
+def places(runs: Sequence[Run]) -> list[Place]:
+    """Structures of all runs, those known to the first run that has them before the unseen ones."""
+    found: dict[str, Place] = {}
+    for run in runs:
+        for result in run.evaluation.results:
+            found.setdefault(result.structure, Place(result.structure, result.label, result.known))
+    return sorted(found.values(), key=lambda place: not place.known)
+
+
+def median(result: MethodResult | None, metric: str | None = None) -> float | None:
+    """Median of a metric over the networks, of the ranking one by default; None if it was not measured."""
+    if result is None:
+        return None
+    name = metric or result.primary
+    if name not in result.metrics:
+        return None
+    summary = result.summary(name)
+    return summary.median if summary.count else None
+
+
+def file_label(label: str) -> str:
+    """A structure's short name for a file: `Cstar` of `C* 12^3`."""
+    name = short_label(label).replace("*", "star")
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
