@@ -15,16 +15,16 @@ from zoogen.errors import ZoogenError
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import Place, UnitGroup
 
-_ROWS = 512  # networks aligned at once: bounds memory, not the answer
-_SWEEPS = 50  # a sweep that improves nothing ends the descent, usually after three to six
+_ROWS = 64  # networks aligned at once: bounds memory, not the answer
+_SWEEPS = 50  # the descent usually ends by itself after three to six
 _TOLERANCE = 1e-9  # share of a squared distance below which a change is rounding
 
 
 def align(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
     """Networks with their hidden units renumbered so that each comes close to its reference.
 
-    The descent starts twice: from the units as they are numbered, and from a match by those tensors that no other
-    group renumbers (inputs, biases, outputs). The nearer result is kept, so no row ends up farther than it was.
+    The descent starts from a match by those tensors that no other group renumbers (inputs, biases, outputs); where
+    that ends farther than the units as they are numbered, it starts from these. So no row moves away.
 
     Args:
         weights: [K, D].
@@ -54,11 +54,7 @@ def align(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: S
         return weights
     parts = []
     for rows, others in zip(weights.split(_ROWS), reference.expand_as(weights).split(_ROWS), strict=True):
-        rows, others = rows.double(), others.double()
-        starts = [rows, _anchored(rows, others, layout, groups)]
-        ends = _descend(torch.cat(starts), others.repeat(len(starts), 1), layout, groups).view(len(starts), *rows.shape)
-        nearest = _squared(ends, others).argmin(0)
-        parts.append(ends[nearest, torch.arange(len(rows), device=rows.device)])
+        parts.append(_align(rows.double(), others.double(), layout, groups))
     return torch.cat(parts).to(weights.dtype)
 
 
@@ -143,8 +139,16 @@ def _matching(weights: Tensor, reference: Tensor, layout: ParameterLayout, group
     return torch.stack([torch.from_numpy(columns) for columns in solved]).to(weights.device)
 
 
+def _align(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+    found = _descend(_anchored(weights, reference, layout, groups), reference, layout, groups)
+    worse = _squared(found, reference) > _squared(weights, reference)
+    if bool(worse.any()):
+        found[worse] = _descend(weights[worse], reference[worse], layout, groups)
+    return found
+
+
 def _anchored(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
-    """Each group matched by the tensors that it alone renumbers; the descent may leave a poor numbering so."""
+    """Each group matched by the tensors that it alone renumbers: a better start than the numbering at hand."""
     for group in groups:
         shared = {place.tensor for other in groups if other != group for place in other.places}
         own = tuple(place for place in group.places if place.tensor not in shared)
@@ -156,19 +160,18 @@ def _anchored(weights: Tensor, reference: Tensor, layout: ParameterLayout, group
 
 def _descend(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
     """Coordinate descent of every row until no group's matching brings it closer."""
-    weights = weights.clone()
-    active = torch.arange(len(weights), device=weights.device)
-    for _ in range(_SWEEPS):
-        improved = torch.zeros(len(active), dtype=torch.bool, device=weights.device)
-        for group in groups:
-            rows, goal = weights[active], reference[active]
-            moved = permute(rows, layout, group, _matching(rows, goal, layout, group))
-            before = _squared(rows, goal)
-            closer = _squared(moved, goal) < before - _TOLERANCE * before
-            weights[active[closer]] = moved[closer]
-            improved |= closer
-        # with one group that names each tensor once, the first solution is the best
-        active = active[improved]
+    weights, distance = weights.clone(), _squared(weights, reference)
+    unimproved = torch.zeros(len(weights), dtype=torch.int64, device=weights.device)  # groups in a row
+    for step in range(_SWEEPS * len(groups)):
+        active = torch.nonzero(unimproved < len(groups)).squeeze(1)
         if not len(active):
             break
+        group, rows, goal = groups[step % len(groups)], weights[active], reference[active]
+        moved = permute(rows, layout, group, _matching(rows, goal, layout, group))
+        after = _squared(moved, goal)
+        closer = after < distance[active] * (1 - _TOLERANCE)
+        weights[active[closer]], distance[active[closer]] = moved[closer], after[closer]
+        # what was just solved need not be solved again until another group moves, unless it met itself in a tensor
+        solved = int(len({place.tensor for place in group.places}) == len(group.places))
+        unimproved[active] = torch.where(closer, solved, unimproved[active] + 1)
     return weights

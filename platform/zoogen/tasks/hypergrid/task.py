@@ -22,14 +22,18 @@ from zoogen.tasks.base import (
     Scores,
     Task,
 )
+from zoogen.tasks.hypergrid.behaviour import distributions, layer_outputs
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 from zoogen.tasks.hypergrid.fine_tune import fine_tune_policies
 from zoogen.tasks.hypergrid.judge import ExactJudge
 from zoogen.tasks.hypergrid.protocol import SampledProtocol
 from zoogen.tasks.hypergrid.structure import HypergridStructure
+from zoogen.tasks.hypergrid.symmetry import hidden_units
 from zoogen.tasks.hypergrid.trainer import CohortTrainer
+from zoogen.tasks.hypergrid.transfer import transfer_policies
 from zoogen.weights.layout import ParameterLayout
+from zoogen.weights.symmetry import UnitGroup
 
 
 class HypergridTask(Task):
@@ -112,6 +116,22 @@ class HypergridTask(Task):
             groups["sampled"] = MetricGroup(values, protocol.floors(seed), {"samples": samples, "seed": seed})
         return Scores(name, groups, tuple(notices))
 
+    def symmetries(self, structure: str) -> tuple[UnitGroup, ...]:
+        return hidden_units(self.shape(structure))
+
+    def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor | None:
+        """Exact terminating distributions over the grid in row-major order, [K, h^n] float32."""
+        budget = self.config.judge.memory_gib
+        return distributions(self.environment(structure), self.shape(structure), weights, budget, device)
+
+    def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> dict[str, Tensor]:
+        return layer_outputs(HypergridStructure.parse(structure), self.shape(structure), weights, count, seed)
+
+    def transfer(self, weights: Tensor, source: str, target: str, seed: int = 0) -> Tensor:
+        """Inputs of corresponding levels, outputs of corresponding actions; nothing is random, so no seed is used."""
+        grids = HypergridStructure.parse(source), HypergridStructure.parse(target)
+        return transfer_policies(weights, *grids, self.shape(source), self.shape(target))
+
     def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
         """Truth and learnt distribution, summed over all but the first two dimensions."""
         environment, shape = self.environment(structure), self.shape(structure)
@@ -173,3 +193,8 @@ class HypergridTask(Task):
     @property
     def primary_metrics(self) -> tuple[str, ...]:
         return ("exact.js", "sampled.js")
+
+    @property
+    def selection_metrics(self) -> tuple[str, ...]:
+        """Fresh samples choose; what the exact judge reports of the chosen network is then not what chose it."""
+        return ("sampled.js", *(metric for metric in self.primary_metrics if metric != "sampled.js"))
