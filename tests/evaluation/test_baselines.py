@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from zoogen.evaluation.baselines import average_of, draw, last_of_each_run, random_like
+from zoogen.evaluation.baselines import (
+    average_of,
+    draw,
+    draw_repeated,
+    gaussian,
+    kernel_density,
+    last_of_each_run,
+    nearest_rows,
+    noisy,
+    pca_gaussian,
+    random_like,
+)
 from zoogen.evaluation.novelty import nearest_distance, train_train_distance
 from zoogen.weights.layout import ParameterLayout
 
@@ -68,6 +79,88 @@ def test_random_has_the_moments_of_each_tensor():
         assert drawn[:, columns].std() == pytest.approx(truth.std(), rel=0.02)
     # Coordinates are independent of one another: no shared offset.
     assert abs(np.corrcoef(drawn[:, 0], drawn[:, 1])[0, 1]) < 0.03
+
+
+def test_repeated_draws_use_all_rows_equally_often():
+    rows = draw_repeated(7, 23, seed=2).tolist()
+    assert sorted(rows.count(row) for row in range(7)) == [3, 3, 3, 3, 3, 4, 4]
+    assert sorted(rows[:7]) == list(range(7))
+    assert rows[:7] != rows[7:14]
+
+
+def test_gaussian_has_the_moments_of_each_coordinate_and_no_correlation():
+    shared = torch.randn(30, 1, generator=torch.Generator().manual_seed(0))
+    rows = shared * torch.tensor([1.0, -2.0, 0.5]) + torch.tensor([5.0, 0.0, -3.0])
+    drawn = gaussian(rows, 40_000, seed=1).numpy()
+    np.testing.assert_allclose(drawn.mean(0), rows.numpy().mean(0), atol=0.04)
+    np.testing.assert_allclose(drawn.std(0), rows.numpy().std(0), rtol=0.02)
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(3)).max() < 0.02
+
+
+def test_pca_gaussian_stays_in_the_span_and_has_the_covariance():
+    generator = torch.Generator().manual_seed(4)
+    directions = torch.linalg.qr(torch.randn(12, 3, generator=generator)).Q.T  # [3, 12], orthonormal
+    scores = torch.randn(200, 3, generator=generator) * torch.tensor([3.0, 1.0, 0.1])
+    rows = scores @ directions + 2.0
+    whole = pca_gaussian(rows, 16, 40_000, seed=0).double()
+    basis = directions.double()
+    offset = whole - rows.double().mean(0)
+    assert (offset - offset @ basis.T @ basis).abs().max() < 1e-5
+    # All three components kept: the covariance is that of the rows.
+    np.testing.assert_allclose(np.cov(whole.numpy().T), np.cov(rows.numpy().T, bias=True), atol=0.1)
+    # One component kept: nothing is left along the other two but what the first one has of them.
+    first = np.linalg.svd(rows.numpy() - rows.numpy().mean(0))[2][0]
+    line = (pca_gaussian(rows, 1, 50, seed=0) - rows.mean(0)).numpy()
+    np.testing.assert_allclose(line, np.outer(line @ first, first), atol=1e-5)
+
+
+def test_pca_gaussian_of_two_checkpoints_lies_on_their_line():
+    rows = torch.tensor([[0.0, 0.0, 1.0], [2.0, 4.0, 1.0]])
+    drawn = pca_gaussian(rows, 16, 1000, seed=0).numpy()
+    np.testing.assert_allclose(drawn[:, 1], 2 * drawn[:, 0], atol=1e-5)
+    np.testing.assert_allclose(drawn[:, 2], 1.0, atol=1e-6)
+    assert drawn[:, 0].std() == pytest.approx(1.0, rel=0.1)
+
+
+def test_noise_is_measured_in_standard_deviations_of_each_tensor():
+    layout = ParameterLayout.of({"a": (40,), "b": (20, 3)})
+    generator = torch.Generator().manual_seed(6)
+    rows = torch.cat([torch.randn(8, 40, generator=generator) * 5, torch.randn(8, 60, generator=generator) * 0.2], 1)
+    before = rows.clone()
+    order = draw_repeated(8, 400, seed=3)
+    small, large = (noisy(layout, rows, scale, 400, seed=3) - rows[order] for scale in (0.05, 0.5))
+    for columns in (slice(0, 40), slice(40, 100)):
+        std = rows[:, columns].numpy().std()
+        assert small[:, columns].numpy().std() == pytest.approx(0.05 * std, rel=0.02)
+    # The ladder scales one and the same noise.
+    np.testing.assert_allclose(large.numpy(), 10 * small.numpy(), rtol=1e-2, atol=1e-4)
+    assert torch.equal(rows, before)
+
+
+def test_kernel_density_without_width_gives_the_latents_themselves():
+    latents = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+    drawn = kernel_density(latents, 0.0, 50, seed=1)
+    assert {tuple(row) for row in drawn.tolist()} == {tuple(row) for row in latents.tolist()}
+
+
+def test_kernels_are_independent_over_the_dimensions_and_follow_scott():
+    latents = torch.tensor([[1.0, 10.0, 0.0], [3.0, 50.0, 0.0]])
+    drawn = kernel_density(latents, None, 30_000, seed=0)
+    nearest = torch.cdist(drawn[:, :1], latents[:, :1]).argmin(1)
+    assert set(nearest.tolist()) == {0, 1}
+    # Scott's rule with R = 2 and L = 3, in units of the standard deviations 1, 20 and 0.
+    width = 2 ** (-1 / 7)
+    np.testing.assert_allclose(drawn.var(0).numpy(), np.array([1.0, 400.0, 0.0]) * (1 + width**2), rtol=0.03)
+    noise = kernel_density(
+        latents[:1].repeat(2, 1) + torch.tensor([[-1.0, 1.0, 2.0], [1.0, -1.0, -2.0]]), 30.0, 9000, 0
+    )
+    assert np.abs(np.corrcoef(noise.numpy().T) - np.eye(3)).max() < 0.03  # a shared offset would give 1
+
+
+def test_nearest_rows_by_brute_force(weights):
+    queries = torch.randn(20, 5, generator=torch.Generator().manual_seed(8))
+    expected = [int(((weights - query) ** 2).sum(1).argmin()) for query in queries]
+    assert nearest_rows(queries, weights).tolist() == expected
 
 
 def test_nearest_distance_by_brute_force(weights):

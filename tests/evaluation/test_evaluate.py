@@ -9,8 +9,11 @@ from tests.fakes import FakeTask, MemoryZoo, NoisyOptimum
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.evaluate import evaluate, median_network
+from zoogen.evaluation.evaluate import evaluate
+from zoogen.evaluation.methods import candidates_of
+from zoogen.evaluation.pictures import median_network
 from zoogen.evaluation.result import Evaluation, Inputs
+from zoogen.evaluation.structure import Sources, StructureData, nearest_structure
 from zoogen.zoo.plan import ZooConfig
 
 KNOWN, UNSEEN = ("2", "3"), ("5", "6")
@@ -62,10 +65,21 @@ def evaluation(task, zoo, reference, config):
 
 def test_methods_of_known_and_unseen_structures(evaluation):
     methods = {s: [r.method for r in evaluation.results if r.structure == s] for s in (*KNOWN, *UNSEEN)}
-    known = ["generated", "held-out", "held-out-last", "training", "average-2", "average-5"]
-    assert methods["2"] == methods["3"] == [*known, "reconstructed", "random", "untrained"]
-    assert methods["5"] == ["generated", "untrained", "reference"]
-    assert methods["6"] == ["generated", "untrained"]
+    from_zoo = [
+        "held-out",
+        "held-out-last",
+        "training",
+        "nearest",
+        "average-2",
+        "average-5",
+        "gaussian",
+        "pca-gaussian",
+    ]
+    ladder = ["noise-0.001", "noise-0.01", "noise-0.05", "noise-0.15"]
+    known = ["generated", *from_zoo, *ladder, "reconstructed", "kde", "prior", "random", "untrained"]
+    assert methods["2"] == methods["3"] == known
+    assert methods["5"] == ["generated", "nearest", "untrained", "reference"]
+    assert methods["6"] == ["generated", "nearest", "untrained"]
     assert {r.known for r in evaluation.results if r.structure in KNOWN} == {True}
     assert {r.known for r in evaluation.results if r.structure in UNSEEN} == {False}
 
@@ -98,6 +112,56 @@ def test_held_out_networks_come_from_test_runs_and_reconstruction_from_the_same_
         np.testing.assert_allclose(rounded[rows], again, rtol=1e-9)
         last = evaluation.result(structure, "held-out-last").metrics["exact.js"]
         np.testing.assert_allclose(sorted(last), sorted(error[test.steps == 4].tolist()), rtol=1e-9)
+
+
+def _candidates(task, zoo, config, structure, **sources):
+    data = StructureData(Sources(task, config, zoo, **sources), structure)
+    return {candidate.method: candidate.make() for candidate in candidates_of(data)}
+
+
+def test_nearest_is_the_training_checkpoint_beside_each_generated_network(task, zoo, config):
+    made = _candidates(task, zoo, config, "2", generator=NoisyOptimum(task, 0.1))
+    train = zoo.select("2", "train").weights
+    for generated, nearest in zip(made["generated"].weights, made["nearest"].weights, strict=True):
+        assert torch.equal(nearest, train[((train - generated) ** 2).sum(1).argmin()])
+
+
+def test_unseen_structures_start_from_the_nearest_known_one(task, zoo, config):
+    assert nearest_structure(task, "6", ("2", "3")) == "3"
+    made = _candidates(task, zoo, config, "5")["nearest"]
+    assert made.weights.shape == (10, 15)
+    assert "training checkpoints of F3, carried over" in made.notices[-1]
+    weight = task.layout("5").unflatten(made.weights)["dense1.weight"]
+    source = task.layout("3").unflatten(zoo.select("3", "train").weights)["dense1.weight"]
+    rows = [int(((source - w[:3]) ** 2).sum((1, 2)).argmin()) for w in weight]
+    assert len(set(rows)) == 10
+    assert torch.equal(source[rows], weight[:, :3])
+
+
+class TwoNumbers(FakeTask):
+    """Conditions with a positive number, compared by its logarithm, and one that may be 0."""
+
+    def condition(self, structure):
+        return {"2": (1.0, 0.0), "3": (10.0, 0.0), "4": (1.0, 1.0), "7": (5.0, 0.0), "8": (1.2, 0.9)}[structure]
+
+
+def test_conditions_are_compared_by_logarithms_where_positive():
+    task = TwoNumbers()
+    assert nearest_structure(task, "7", ("2", "3", "4")) == "3"  # 5 is nearer to 1 than to 10, but not its logarithm
+    assert nearest_structure(task, "8", ("2", "3", "4")) == "4"
+    assert nearest_structure(task, "8", ("2", "3")) == "2"  # a number without spread does not divide by 0
+
+
+def test_decoded_latents(task, zoo, config):
+    exact = config.model_copy(update={"kde_bandwidth": 0.0})
+    made = _candidates(task, zoo, exact, "2", codec=RoundingCodec())
+    reconstructed = (zoo.select("2", "train").weights * 2).round() / 2
+    assert torch.cdist(made["kde"].weights, reconstructed).amin(1).max() == 0
+    many = config.model_copy(update={"count": 4000, "methods": ("prior",), "unseen_methods": ("prior",)})
+    for structure in ("2", "6"):  # nothing but the codec is needed, so an unseen structure will do
+        prior = _candidates(task, zoo, many, structure, codec=RoundingCodec())["prior"].weights
+        assert prior.shape == (4000, task.layout(structure).size)
+        np.testing.assert_allclose(prior.std(0).numpy(), 0.5, rtol=0.06)  # decoding halves a standard normal latent
 
 
 def test_novelty_by_brute_force(zoo, evaluation):
@@ -210,7 +274,9 @@ def test_structures_beyond_the_exact_judge_rank_by_the_sampled_protocol(zoo):
 def test_single_run_zoo_without_test_runs(task):
     zoo = MemoryZoo(task, ZooConfig(structures=("2",), runs=1, validation_runs=0, test_runs=0))
     evaluation = evaluate(task, zoo, NoisyOptimum(task), EvaluationConfig(count=4, average_k=(2,)))
-    assert [r.method for r in evaluation.results] == ["generated", "training", "average-2", "random", "untrained"]
+    ladder = ["noise-0.001", "noise-0.01", "noise-0.05", "noise-0.15"]
+    simple = ["nearest", "average-2", "gaussian", "pca-gaussian", *ladder, "random", "untrained"]
+    assert [r.method for r in evaluation.results] == ["generated", "training", *simple]
     assert "only 1 training runs" in evaluation.result("2", "average-2").notices[0]
     assert "no test runs" in evaluation.notices[0]
     assert "novelty" not in evaluation.result("2", "generated").floors

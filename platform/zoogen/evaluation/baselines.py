@@ -1,7 +1,8 @@
 """Weights that a generator has to be compared with, from the zoo's checkpoints alone.
 
 Zeng et al. 2025, "Generative Modeling of Weights: Generalization or Memorization?", show that published
-generators match averages of checkpoints and per-tensor Gaussians; hence these.
+generators match averages of checkpoints and Gaussians around them; hence these. Every function works on
+tensors alone, draws from one seed and gives new memory.
 """
 
 import torch
@@ -13,6 +14,13 @@ from zoogen.weights.layout import ParameterLayout
 def draw(rows: int, count: int, seed: int) -> Tensor:
     """Indices of `count` of `rows` rows in seeded random order without repetition; all rows if there are fewer."""
     return torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[:count]
+
+
+def draw_repeated(rows: int, count: int, seed: int) -> Tensor:
+    """Indices [count] of `rows` rows in seeded random order; all are used equally often, but for a remainder."""
+    generator = torch.Generator().manual_seed(seed)
+    rounds = -(-count // rows)
+    return torch.cat([torch.randperm(rows, generator=generator) for _ in range(rounds)])[:count]
 
 
 def last_of_each_run(runs: Tensor, steps: Tensor) -> Tensor:
@@ -57,12 +65,80 @@ def average_of(weights: Tensor, runs: Tensor, k: int, count: int, seed: int) -> 
     return means
 
 
+def gaussian(weights: Tensor, count: int, seed: int) -> Tensor:
+    """Weights [count, D], each from its own normal distribution: mean and standard deviation over rows [R, D]."""
+    mean, std = weights.double().mean(0), weights.double().std(0, unbiased=False)
+    drawn = torch.randn(count, weights.shape[1], generator=torch.Generator().manual_seed(seed), dtype=weights.dtype)
+    return mean.to(drawn) + std.to(drawn) * drawn
+
+
+def pca_gaussian(weights: Tensor, components: int, count: int, seed: int) -> Tensor:
+    """A normal distribution along the first principal components of rows [R, D]; what lies beside them is dropped.
+
+    Args:
+        components: how many; at most R - 1 and D are used.
+
+    Returns:
+        [count, D].
+    """
+    mean = weights.double().mean(0)
+    _, singular, directions = torch.linalg.svd(weights.double() - mean, full_matrices=False)
+    used = max(1, min(components, len(weights) - 1, len(singular)))
+    along = torch.randn(count, used, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    spread = singular[:used] / len(weights) ** 0.5  # standard deviation of the rows along each component
+    return (mean + (along * spread) @ directions[:used]).to(weights.dtype)
+
+
+def noisy(layout: ParameterLayout, weights: Tensor, scale: float, count: int, seed: int) -> Tensor:
+    """Rows of [R, D], each used equally often, plus `scale` times their tensor's standard deviation times noise.
+
+    Returns:
+        [count, D]. The same seed draws the same rows and the same noise at every scale.
+    """
+    drawn = weights[draw_repeated(len(weights), count, seed)]
+    noise = torch.randn(drawn.shape, generator=torch.Generator().manual_seed(seed), dtype=weights.dtype)
+    _, std = _tensor_moments(layout, weights)
+    return drawn + scale * std * noise
+
+
 def random_like(layout: ParameterLayout, weights: Tensor, count: int, seed: int) -> Tensor:
     """Gaussian weights [count, D] with each tensor's mean and standard deviation over all of `weights` [R, D]."""
+    drawn = torch.randn(count, layout.size, generator=torch.Generator().manual_seed(seed), dtype=weights.dtype)
+    mean, std = _tensor_moments(layout, weights)
+    return mean + std * drawn
+
+
+def kernel_density(latents: Tensor, bandwidth: float | None, count: int, seed: int) -> Tensor:
+    """Samples of a Gaussian kernel density estimate of latents [R, L] (after Schürholt et al. 2022).
+
+    A sample is a latent plus noise; the noise of all dimensions comes from one generator, so that they are
+    independent of one another.
+
+    Args:
+        bandwidth: standard deviation of the noise, in standard deviations of each dimension over the latents;
+            None for Scott's rule, R ** (-1 / (L + 4)) (Scott 1992).
+
+    Returns:
+        [count, L].
+    """
+    rows, dimensions = latents.shape
+    width = rows ** (-1 / (dimensions + 4)) if bandwidth is None else bandwidth
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randn(count, layout.size, generator=generator, dtype=weights.dtype)
+    chosen = torch.randint(rows, (count,), generator=generator)
+    noise = torch.randn(count, dimensions, generator=generator, dtype=latents.dtype)
+    return latents[chosen] + width * latents.std(0, unbiased=False) * noise
+
+
+def nearest_rows(weights: Tensor, others: Tensor) -> Tensor:
+    """Index [K] of the row of `others` [R, D] that is nearest to each row of `weights` [K, D]."""
+    return torch.cdist(weights.double(), others.double()).argmin(1)
+
+
+def _tensor_moments(layout: ParameterLayout, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the values of each tensor over all rows [R, D], each [D]."""
+    mean, std = torch.empty(layout.size), torch.empty(layout.size)
     for entry in layout.entries:
         columns = slice(entry.offset, entry.offset + entry.size)
         values = weights[:, columns].double()
-        drawn[:, columns] = drawn[:, columns] * values.std(unbiased=False).to(drawn) + values.mean().to(drawn)
-    return drawn
+        mean[columns], std[columns] = values.mean(), values.std(unbiased=False)
+    return mean.to(weights.dtype), std.to(weights.dtype)

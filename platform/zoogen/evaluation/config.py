@@ -1,23 +1,60 @@
 """What an evaluation compares, and how many networks of each."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator
 
 from zoogen.config import Config
 
-Family = Literal["generated", "held-out", "training", "average", "reconstructed", "random", "untrained", "reference"]
-
-ALL_FAMILIES: tuple[Family, ...] = (
+Family = Literal[
     "generated",
     "held-out",
     "training",
+    "nearest",
     "average",
+    "gaussian",
+    "pca-gaussian",
+    "noise",
     "reconstructed",
+    "kde",
+    "prior",
     "random",
     "untrained",
     "reference",
-)
+]
+
+ALL_FAMILIES: tuple[Family, ...] = get_args(Family)
+
+
+class AuditConfig(Config):
+    """Which comparisons with the training checkpoints are made beside the plain distance of weights.
+
+    Attributes:
+        matched: distances after matching hidden units, where the task knows such symmetries.
+        behaviour: distances between what networks do, where the task can tell.
+        sample: the first so many networks of each method, and as many training checkpoints, are compared in
+            these ways; both cost time per pair.
+        neighbours: k of coverage and density (Naeem et al. 2020).
+    """
+
+    matched: bool = True
+    behaviour: bool = True
+    sample: int = Field(default=64, ge=2)
+    neighbours: int = Field(default=5, ge=1)
+
+
+class WeightMapConfig(Config):
+    """Weight matrices that are kept to be drawn.
+
+    Attributes:
+        structures: of which structures; the first known one if empty.
+        networks: so many generated networks beside one conventionally trained one; 0 for none.
+        largest: matrices of more values than this are left out.
+    """
+
+    structures: tuple[str, ...] = ()
+    networks: int = Field(default=4, ge=0)
+    largest: int = Field(default=20_000, ge=1)
 
 
 class EvaluationConfig(Config):
@@ -28,21 +65,40 @@ class EvaluationConfig(Config):
             supply in this number is judged on what there is, with a notice.
         structures: further structures that the zoo does not hold (unseen ones).
         average_k: averages of how many checkpoints of different training runs.
+        pca_components: dimensions of the Gaussian of `pca-gaussian`; fewer where there are fewer checkpoints.
+        noise: sizes of the noise on training checkpoints, in standard deviations of each tensor.
+        kde_bandwidth: width of the kernels of `kde`, in standard deviations of each latent dimension over the
+            structure's training checkpoints; Scott's rule if not given.
         seed: seed of everything drawn here (generation, baselines, sampled protocols).
         methods: the families of methods to judge. `held-out` and `training` are conventionally trained runs
-            from the test and the train split; `average` the mean of k training checkpoints; `reconstructed`
-            held-out runs through the autoencoder; `random` a Gaussian with each tensor's mean and standard
-            deviation over the training checkpoints; `untrained` fresh initial weights; `reference`
-            conventionally trained runs of unseen structures, where a zoo of them is given.
+            from the test and the train split; `nearest` the training checkpoint nearest to each generated
+            network (on an unseen structure: training checkpoints of the nearest known structure, carried over);
+            `average` the mean of k training checkpoints; `gaussian` a normal distribution of each weight,
+            `pca-gaussian` one along the principal components of the training checkpoints; `noise` training
+            checkpoints with noise added; `reconstructed` held-out runs through the autoencoder; `kde` a kernel
+            density of the training latents, decoded; `prior` standard normal latents, decoded; `random` a
+            Gaussian with each tensor's mean and standard deviation over the training checkpoints; `untrained`
+            fresh initial weights; `reference` conventionally trained runs of unseen structures, where a zoo of
+            them is given.
+        unseen_methods: which of them are judged on unseen structures, too; possible are `generated`, `nearest`,
+            `prior`, `untrained` and `reference`.
         portraits: methods that are pictured beside the truth, by their median network.
+        audit: comparisons with the training checkpoints.
+        weight_maps: weight matrices that are kept to be drawn.
     """
 
     count: int = Field(default=64, ge=1)
     structures: tuple[str, ...] = ()
     average_k: tuple[int, ...] = (2, 5, 16)
+    pca_components: int = Field(default=16, ge=1)
+    noise: tuple[float, ...] = (0.001, 0.01, 0.05, 0.15)
+    kde_bandwidth: float | None = Field(default=None, ge=0)
     seed: int = Field(default=0, ge=0)
     methods: tuple[Family, ...] = ALL_FAMILIES
+    unseen_methods: tuple[Family, ...] = ("generated", "nearest", "untrained", "reference")
     portraits: tuple[str, ...] = ("held-out", "reference", "generated", "untrained")
+    audit: AuditConfig = AuditConfig()
+    weight_maps: WeightMapConfig = WeightMapConfig()
 
     @field_validator("average_k")
     @classmethod
@@ -51,9 +107,20 @@ class EvaluationConfig(Config):
             raise ValueError("an average needs k >= 2 checkpoints")
         return tuple(sorted(set(value)))
 
+    @field_validator("noise")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(scale <= 0 for scale in value):
+            raise ValueError("sizes of noise must be greater than 0")
+        return tuple(sorted(set(value)))
+
     @field_validator("methods")
     @classmethod
     def _not_empty(cls, value: tuple[Family, ...]) -> tuple[Family, ...]:
         if not value:
             raise ValueError(f"name at least one of {', '.join(ALL_FAMILIES)}")
         return value
+
+    def families(self, known: bool) -> tuple[Family, ...]:
+        """The families to judge on a known or an unseen structure, in the order of `methods`."""
+        return tuple(f for f in dict.fromkeys(self.methods) if known or f in self.unseen_methods)

@@ -14,6 +14,8 @@ from zoogen.tasks.base import Scores
 # Floors of one structure: protocol to reference to metric, for example floors["sampled"]["perfect"]["l1"].
 Floors = dict[str, dict[str, dict[str, float]]]
 
+TRUTH = "truth"  # the method of a portrait that shows what was to be learnt
+
 
 class Record(BaseModel):
     """Base of the results. JSON knows no infinity, so such numbers are written as text and read back."""
@@ -153,7 +155,7 @@ class MethodResult(Record):
 
 
 class PortraitRecord(Record):
-    """Picture of the truth (method `truth`) or of a method's median network: rows of a 2-D array."""
+    """Picture of the truth (method `TRUTH`) or of a method's median network: rows of a 2-D array."""
 
     structure: str
     label: str

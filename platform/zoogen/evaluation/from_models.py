@@ -1,0 +1,64 @@
+"""Methods that need a trained model: the generator, and the autoencoder on its own."""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from zoogen.evaluation import baselines
+from zoogen.evaluation.candidates import Candidate, Candidates, calculated, shortage
+from zoogen.evaluation.sources import Checkpoints, Codec
+from zoogen.evaluation.structure import StructureData
+
+
+def generated(data: StructureData) -> Iterator[Candidate]:
+    if data.sources.generator is not None:
+        yield Candidate("generated", partial(_generated, data))
+
+
+def reconstructed(data: StructureData) -> Iterator[Candidate]:
+    """The very networks of `held-out`, through the autoencoder."""
+    if data.held_out is not None and data.sources.codec is not None:
+        yield Candidate("reconstructed", partial(_reconstructed, data, data.sources.codec, data.held_out))
+
+
+def kde(data: StructureData) -> Iterator[Candidate]:
+    """A kernel density of the training latents, decoded."""
+    if data.train is not None and data.sources.codec is not None:
+        yield calculated("kde", partial(_kernel_density, data, data.sources.codec, data.train))
+
+
+def prior(data: StructureData) -> Iterator[Candidate]:
+    """Standard normal latents, decoded: latents are standardised over the training checkpoints."""
+    if data.sources.codec is not None:
+        yield calculated("prior", partial(_prior, data, data.sources.codec))
+
+
+def _generated(data: StructureData) -> Candidates:
+    made = data.generated
+    assert made is not None, "the caller asks only where there is a generator"
+    return Candidates("generated", made.weights, generating=made.seconds)
+
+
+def _reconstructed(data: StructureData, codec: Codec, rows: Checkpoints) -> Candidates:
+    chosen = baselines.draw(len(rows.runs), data.config.count, data.seed("held-out"))
+    begin = time.perf_counter()
+    weights = codec.decode(data.target, codec.encode(data.target, rows.weights[chosen])).detach().cpu()
+    seconds = time.perf_counter() - begin
+    notices = shortage(data, len(chosen), len(torch.unique(rows.runs)))
+    return Candidates("reconstructed", weights, generating=seconds, notices=notices)
+
+
+def _kernel_density(data: StructureData, codec: Codec, train: Checkpoints) -> Tensor:
+    latents = codec.encode(data.target, train.weights).detach().cpu()
+    drawn = baselines.kernel_density(latents, data.config.kde_bandwidth, data.config.count, data.seed("kde"))
+    return codec.decode(data.target, drawn)
+
+
+def _prior(data: StructureData, codec: Codec) -> Tensor:
+    # The length of a latent is the codec's own; any network of the structure tells it.
+    length = codec.encode(data.target, data.task.untrained(data.name, 1, data.seed("untrained"))).shape[1]
+    generator = torch.Generator().manual_seed(data.seed("prior"))
+    return codec.decode(data.target, torch.randn(data.config.count, length, generator=generator))

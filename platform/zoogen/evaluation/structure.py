@@ -1,0 +1,131 @@
+"""What is known of one structure: its checkpoints, its neighbours, what was generated for it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from zoogen.evaluation.config import EvaluationConfig
+from zoogen.evaluation.novelty import train_train_distance
+from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Generator
+from zoogen.identity import derive_seed
+from zoogen.tasks.base import Task
+from zoogen.weights.target import Target
+from zoogen.zoo.plan import Split
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What all structures of an evaluation have in common.
+
+    Attributes:
+        task: judges; makes untrained weights.
+        zoo: runs of the known structures.
+        generator, codec: absent ones leave out their methods.
+        reference: conventionally trained runs of unseen structures, or None.
+        last: use the last so many checkpoints of every run, as the generator's training did; None for all.
+        device: where networks are generated and judged.
+    """
+
+    task: Task
+    config: EvaluationConfig
+    zoo: CheckpointSource
+    generator: Generator | None = None
+    codec: Codec | None = None
+    reference: CheckpointSource | None = None
+    last: int | None = None
+    device: str = "cpu"
+
+    @cached_property
+    def known(self) -> tuple[str, ...]:
+        """Canonical names of the zoo's structures."""
+        return tuple(self.task.canonical(structure) for structure in self.zoo.plan.structures)
+
+    @cached_property
+    def unseen(self) -> tuple[str, ...]:
+        """Canonical names of the configuration's structures that the zoo lacks."""
+        names = dict.fromkeys(map(self.task.canonical, self.config.structures))
+        return tuple(name for name in names if name not in self.known)
+
+    @cached_property
+    def trained_elsewhere(self) -> tuple[str, ...]:
+        """Unseen structures that the reference zoo holds."""
+        if self.reference is None:
+            return ()
+        held = {self.task.canonical(structure) for structure in self.reference.plan.structures}
+        return tuple(name for name in self.unseen if name in held)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Generated networks [K, D] on the CPU and the seconds that they took."""
+
+    weights: Tensor
+    seconds: float
+
+
+class StructureData:
+    """One structure of an evaluation; what is costly is made once, when it is first asked for."""
+
+    def __init__(self, sources: Sources, structure: str) -> None:
+        self.sources, self.config, self.task = sources, sources.config, sources.task
+        self.target: Target = sources.task.target(structure)
+        self.name = self.target.structure
+        self.known = self.name in sources.known
+
+    @cached_property
+    def train(self) -> Checkpoints | None:
+        return self._select("train")
+
+    @cached_property
+    def held_out(self) -> Checkpoints | None:
+        return self._select("test")
+
+    @cached_property
+    def train_train(self) -> float | None:
+        """Median distance between training checkpoints of different runs."""
+        if self.train is None:
+            return None
+        return train_train_distance(self.train.weights, self.train.runs, self.seed("train-train"))
+
+    @property
+    def reference(self) -> CheckpointSource | None:
+        return self.sources.reference if self.name in self.sources.trained_elsewhere else None
+
+    @cached_property
+    def generated(self) -> Generated | None:
+        """The generator's networks, None without a generator."""
+        if self.sources.generator is None:
+            return None
+        begin = time.perf_counter()
+        weights = self.sources.generator.generate(
+            self.target, self.config.count, self.seed("generated"), self.sources.device
+        )
+        return Generated(weights.cpu(), time.perf_counter() - begin)
+
+    def seed(self, *what: str | int) -> int:
+        """The seed of one purpose on this structure."""
+        return derive_seed("evaluation", self.config.seed, self.name, *what)
+
+    def _select(self, split: Split) -> Checkpoints | None:
+        if not self.known or not self.sources.zoo.plan.runs_of(split):
+            return None
+        return self.sources.zoo.select(self.name, split, self.sources.last)
+
+
+def nearest_structure(task: Task, structure: str, others: Sequence[str]) -> str:
+    """The one of `others` whose condition is nearest.
+
+    Numbers of a condition that are positive everywhere are compared by their logarithms, all in units of their
+    standard deviation over `others` (a number that is the same for all of them is compared as it is).
+    """
+    conditions = torch.tensor([task.condition(name) for name in (*others, structure)], dtype=torch.float64)
+    positive = (conditions > 0).all(0)
+    conditions = torch.where(positive, conditions.clamp(min=torch.finfo(torch.float64).tiny).log(), conditions)
+    known, wanted = conditions[:-1], conditions[-1]
+    spread = known.std(0, unbiased=False)
+    scaled = (known - wanted) / torch.where(spread > 0, spread, 1.0)
+    return others[int(scaled.square().sum(1).argmin())]
