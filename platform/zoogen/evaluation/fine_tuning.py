@@ -1,0 +1,226 @@
+"""Training on from generated, nearest, averaged, random and untrained networks at equal compute.
+
+All starts of a structure are one cohort: equal batches, iterations, schedules and, by their index, equal seeds.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from zoogen.errors import ZoogenError
+from zoogen.evaluation.baselines import last_of_each_run
+from zoogen.evaluation.candidates import Candidates
+from zoogen.evaluation.environment import describe_environment
+from zoogen.evaluation.fine_tuning_config import FineTuningConfig
+from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves
+from zoogen.evaluation.judge import primary_metric
+from zoogen.evaluation.methods import candidates_of
+from zoogen.evaluation.result import Inputs, summarise
+from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Generator
+from zoogen.evaluation.structure import Sources, StructureData
+from zoogen.identity import derive_seed
+from zoogen.tasks.base import FineTuned, FineTuneSpec, ProgressCallback, Task
+from zoogen.zoo.plan import SPLITS
+
+
+def fine_tuning_curves(
+    task: Task,
+    zoo: CheckpointSource,
+    generator: Generator | None,
+    config: FineTuningConfig,
+    structures: Sequence[str],
+    *,
+    codec: Codec | None = None,
+    reference: CheckpointSource | None = None,
+    inputs: Inputs | None = None,
+    device: str = "cpu",
+    finished: Mapping[str, StructureCurves] | None = None,
+    keep: Callable[[StructureCurves], None] | None = None,
+    progress: ProgressCallback | None = None,
+) -> FineTuning:
+    """Fine-tune and judge all starts on all structures.
+
+    Args:
+        task: trains and judges.
+        zoo: known structures: training runs that starts are made of, held-out runs that tell the level.
+        generator: makes networks; None leaves out its starts.
+        config: which starts, how long; its own structures are the caller's to resolve.
+        structures: canonical names, known or unseen.
+        codec: the generator's autoencoder.
+        reference: conventionally trained runs of unseen structures, which tell their level.
+        inputs: digests to be named in the result.
+        device: where to train and judge.
+        finished: results of an earlier, interrupted call by structure; they are taken over.
+        keep: told every structure's result as soon as it is there.
+        progress: told iterations done, in all, and the loss.
+
+    Raises:
+        ZoogenError: the task cannot train on, a structure is impossible, or none of the starts exists on it.
+    """
+    sources = Sources(task, config.evaluation(tuple(structures)), zoo, generator, codec, reference, device=device)
+    results = []
+    for index, name in enumerate(structures):
+        found = (finished or {}).get(name)
+        if found is None:
+            shown = _within(progress, index * config.iterations, len(structures) * config.iterations)
+            found = structure_curves(StructureData(sources, name), config, shown)
+            if keep is not None:
+                keep(found)
+        results.append(found)
+    return FineTuning(
+        inputs=inputs or Inputs(zoo=zoo.plan.digest, reference=reference.plan.digest if reference else ""),
+        task=task.resolved(),
+        config=config,
+        results=tuple(results),
+        environment=describe_environment(device),
+    )
+
+
+def _within(progress: ProgressCallback | None, before: int, total: int) -> ProgressCallback | None:
+    if progress is None:
+        return None
+    return lambda done, _, figures: progress(before + done, total, figures)
+
+
+def structure_curves(
+    data: StructureData, config: FineTuningConfig, progress: ProgressCallback | None = None
+) -> StructureCurves:
+    """All starts of one structure, trained together and judged.
+
+    Raises:
+        ZoogenError: no start exists here, or the task cannot train on.
+    """
+    begin = time.perf_counter()
+    starts = _starts(data, config)
+    made = time.perf_counter()
+    trained = _train(data, config, starts, progress)
+    end_of_training = time.perf_counter()
+    level_of, conventional = _conventional(data)
+    judged = _judge(data, config, starts, trained, conventional)
+    level = summarise(judged.conventional).median if judged.conventional else None
+    missing = [start for start in config.starts if start not in {candidate.method for candidate in starts}]
+    notices = (
+        [] if level is not None else [f"{data.target.label}: no conventionally trained runs, so no level to reach"]
+    )
+    if missing:
+        notices.append(f"{data.target.label}: no {', '.join(missing)} here")
+    return StructureCurves(
+        structure=data.name,
+        label=data.target.label,
+        known=data.known,
+        primary=judged.metric,
+        steps=tuple(trained.steps.tolist()),
+        level=level,
+        level_of=level_of,
+        level_runs=len(judged.conventional),
+        curves=_curves(starts, trained, judged.values),
+        seconds={
+            "making": made - begin,
+            "training": trained.seconds,
+            "judging": time.perf_counter() - end_of_training,
+        },
+        notices=tuple(notices),
+    )
+
+
+def _starts(data: StructureData, config: FineTuningConfig) -> list[Candidates]:
+    """The starts that exist here, in the order of the configuration, networks that are not finite left out."""
+    made = {}
+    for candidate in candidates_of(data):
+        if candidate.method in config.starts:
+            start = candidate.make()
+            finite = torch.isfinite(start.weights).all(1)
+            lost = int((~finite).sum())
+            lines = (f"{lost} of {len(finite)} networks were not finite and are left out",) if lost else ()
+            if bool(finite.any()):
+                made[start.method] = replace(start, weights=start.weights[finite], notices=start.notices + lines)
+    if not made:
+        wanted = ", ".join(config.starts)
+        raise ZoogenError(
+            f"{data.target.label} ({data.name}) has none of the starts {wanted}; add untrained to fine_tuning.starts"
+        )
+    return [made[start] for start in config.starts if start in made]
+
+
+def _train(
+    data: StructureData, config: FineTuningConfig, starts: Sequence[Candidates], progress: ProgressCallback | None
+) -> FineTuned:
+    seeds = [derive_seed("fine-tuning", config.seed, data.name, k) for k in range(config.count)]
+    spec = FineTuneSpec(
+        data.name, tuple(seed for start in starts for seed in seeds[: len(start.weights)]), config.steps
+    )
+    weights = torch.cat([start.weights for start in starts])
+    return data.task.fine_tune(spec, weights, data.sources.device, progress)
+
+
+def _conventional(data: StructureData) -> tuple[Literal["", "held-out", "reference"], Tensor]:
+    """Last checkpoints of conventionally trained runs that nothing learnt from, [R, D]; R may be 0."""
+    if data.held_out is not None:
+        return "held-out", _ends([data.held_out])
+    if (zoo := data.reference) is not None:
+        return "reference", _ends([zoo.select(data.name, split) for split in SPLITS if zoo.plan.runs_of(split)])
+    return "", torch.empty(0, data.target.layout.size)
+
+
+def _ends(parts: Sequence[Checkpoints]) -> Tensor:
+    return torch.cat([part.weights[last_of_each_run(part.runs, part.steps)] for part in parts])
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Primary metric of the M networks before training and at C checkpoints, [C + 1, M], and of the R others."""
+
+    metric: str
+    values: Tensor
+    conventional: tuple[float, ...]
+
+
+def _judge(
+    data: StructureData,
+    config: FineTuningConfig,
+    starts: Sequence[Candidates],
+    trained: FineTuned,
+    conventional: Tensor,
+) -> _Judged:
+    """One judgement of everything, so that all numbers come of the same protocol and seed."""
+    begin = torch.cat([start.weights for start in starts])
+    models, points = trained.weights.shape[:2]
+    weights = torch.cat([begin, trained.weights.transpose(0, 1).flatten(0, 1), conventional])
+    finite = torch.isfinite(weights).all(1)
+    seed = derive_seed("judge", config.seed, data.name)
+    scores = data.task.score(data.name, weights[finite], seed=seed, device=data.sources.device)
+    metric = primary_metric(data.task, scores)
+    values = torch.full((len(weights),), math.inf, dtype=torch.float64)
+    values[finite] = scores.metric(metric).double().cpu()
+    own = models * (points + 1)
+    return _Judged(metric, values[:own].view(points + 1, models), tuple(values[own:].tolist()))
+
+
+def _curves(starts: Sequence[Candidates], trained: FineTuned, values: Tensor) -> tuple[StartCurve, ...]:
+    curves, offset = [], 0
+    for start in starts:
+        own = slice(offset, offset + len(start.weights))
+        offset = own.stop
+        figures = {name: _rows(figure[own].T) for name, figure in trained.training.items()}
+        curves.append(
+            StartCurve(
+                start=start.method,
+                values=_rows(values[:, own]),
+                reward=figures.get("reward", ()),
+                states_visited=figures.get("states_visited", ()),
+                training=start.training,
+                generating=start.generating,
+                seconds=trained.seconds * len(start.weights) / len(trained.weights),
+                notices=start.notices,
+            )
+        )
+    return tuple(curves)
+
+
+def _rows(values: Tensor) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in values.tolist())

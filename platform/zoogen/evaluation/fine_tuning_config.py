@@ -1,0 +1,95 @@
+"""What fine-tuning compares: the starts, and how long they are trained on."""
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from zoogen.config import Config
+from zoogen.evaluation.config import ALL_FAMILIES, EvaluationConfig, Family
+
+SCRATCH = "untrained"  # the start that the others save against
+_NUMBERED: tuple[Family, ...] = ("average", "noise")  # families whose methods carry a number, such as average-5
+_LAST = "held-out-last"
+
+
+class FineTuningConfig(Config):
+    """Settings of the fine-tuning.
+
+    Attributes:
+        structures: which ones; empty: all of the study.
+        starts: methods of the evaluation whose networks are trained on (`average-5`: averages of 5 checkpoints). One
+            that a structure does not have, such as averages on an unseen one, is left out with a notice.
+        count: networks per start.
+        iterations: gradient steps of every network; the learning rate's schedule runs over them.
+        points: checkpoints, spaced evenly in the logarithm of the iteration; the first is 1, the last the end.
+        factors: the levels to reach, as multiples of conventional training's median.
+        seed: seed of the starts and of the training.
+    """
+
+    structures: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ("generated", "nearest", "average-5", "random", SCRATCH)
+    count: int = Field(default=8, ge=1)
+    iterations: int = Field(default=4_000, ge=1)
+    points: int = Field(default=12, ge=2)
+    factors: tuple[float, ...] = (1.0, 1.1)
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("starts")
+    @classmethod
+    def _known_starts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one start, for example generated")
+        for start in value:
+            _parse_start(start)
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("factors")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(factor <= 0 for factor in value):
+            raise ValueError("factors must be greater than 0")
+        return tuple(sorted(set(value)))
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Iterations after which networks are judged, ascending and distinct."""
+        return tuple(sorted({round(step) for step in np.geomspace(1, self.iterations, self.points).tolist()}))
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The families of methods that the starts belong to."""
+        return tuple(dict.fromkeys(_parse_start(start)[0] for start in self.starts))
+
+    def evaluation(self, structures: tuple[str, ...]) -> EvaluationConfig:
+        """Settings by which the evaluation's methods make the starts on these structures."""
+        parsed = [_parse_start(start) for start in self.starts]
+        numbers = {family: tuple(n for f, n in parsed if f == family and n is not None) for family in _NUMBERED}
+        return EvaluationConfig(
+            count=self.count,
+            seed=self.seed,
+            structures=structures,
+            methods=self.families,
+            unseen_methods=self.families,
+            average_k=tuple(round(k) for k in numbers["average"]),
+            noise=numbers["noise"],
+        )
+
+
+def _parse_start(start: str) -> tuple[Family, float | None]:
+    """Family and number of a start: `average-5` is ("average", 5).
+
+    Raises:
+        ValueError: there is no such start.
+    """
+    name, _, number = start.rpartition("-")
+    for family in ALL_FAMILIES:
+        if start == family and family not in _NUMBERED:
+            return family, None
+        if name == family and family in _NUMBERED:
+            try:
+                return family, float(number)
+            except ValueError:
+                break
+    if start == _LAST:
+        return "held-out", None
+    known = ", ".join(f"{family}-NUMBER" if family in _NUMBERED else family for family in ALL_FAMILIES)
+    raise ValueError(f"there is no start {start!r}; known are {known}")
