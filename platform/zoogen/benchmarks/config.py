@@ -126,11 +126,30 @@ class KnownBenchmark(BenchmarkBase):
     target: float = 1.1
 
 
-BenchmarkConfig = TrainerBenchmark | ScalingBenchmark | PoliciesBenchmark | GenerationBenchmark | KnownBenchmark
+class ProtocolBenchmark(BenchmarkBase):
+    """The paper's sampled metrics against those of a perfect sampler with as many samples as make its JS the paper's.
+
+    Attributes:
+        repeats: samplings that each reading is the mean of.
+        most_samples: largest N that is tried.
+        tolerated: share by which readings may differ from the paper's and still count as the same.
+    """
+
+    kind: Literal["protocol"] = "protocol"
+    task: HypergridConfig = HypergridConfig()
+    repeats: int = Field(16, ge=1)
+    most_samples: int = Field(20_000, ge=2)
+    tolerated: float = Field(0.05, ge=0)
+
+
+BenchmarkConfig = (
+    TrainerBenchmark | ScalingBenchmark | PoliciesBenchmark | GenerationBenchmark | KnownBenchmark | ProtocolBenchmark
+)
 KINDS: dict[str, type[BenchmarkConfig]] = {
     "trainer": TrainerBenchmark,
     "scaling": ScalingBenchmark,
     "policies": PoliciesBenchmark,
     "generation": GenerationBenchmark,
     "known": KnownBenchmark,
+    "protocol": ProtocolBenchmark,
 }

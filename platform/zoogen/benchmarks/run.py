@@ -10,12 +10,14 @@ from zoogen.benchmarks.config import (
     GenerationBenchmark,
     KnownBenchmark,
     PoliciesBenchmark,
+    ProtocolBenchmark,
     TrainerBenchmark,
 )
 from zoogen.benchmarks.generation import measure_generation
 from zoogen.benchmarks.known import measure_known
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
 from zoogen.benchmarks.policies import measure_policies
+from zoogen.benchmarks.protocol import measure_protocol
 from zoogen.benchmarks.result import BenchmarkResult, regressions
 from zoogen.benchmarks.trainer import measure_trainer
 from zoogen.config import parse_config, read_mapping
@@ -84,6 +86,8 @@ def _measure(config: BenchmarkConfig, console: BenchmarkConsole) -> Measured:
         return measure_generation(config, console)
     if isinstance(config, KnownBenchmark):
         return measure_known(config, console)
+    if isinstance(config, ProtocolBenchmark):
+        return measure_protocol(config, console)
     from zoogen.benchmarks.scaling import measure_scaling  # needs Ray, the others do not
 
     return measure_scaling(config, console)
