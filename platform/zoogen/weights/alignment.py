@@ -6,6 +6,7 @@ assignment that is solved exactly (Hungarian method). The whole problem is NP-ha
 optimum: an upper bound of the distance between two networks up to renumbering. `blind` gives a lower bound.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -23,8 +24,8 @@ _TOLERANCE = 1e-9  # share of a squared distance below which a change is roundin
 def align(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
     """Networks with their hidden units renumbered so that each comes close to its reference.
 
-    The descent starts from a match by those tensors that no other group renumbers (inputs, biases, outputs); where
-    that ends farther than the units as they are numbered, it starts from these. So no row moves away.
+    The descent starts from a match by those tensors of which one axis alone is renumbered (inputs, biases, outputs);
+    where that ends farther than the units as they are numbered, it starts from these. So no row moves away.
 
     Args:
         weights: [K, D].
@@ -99,7 +100,7 @@ def blind(weights: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup])
         axes = sorted({place.axis + 1 for group in groups for place in group.places if place.tensor == name})
         if axes:
             moved = tensor.movedim(axes, tuple(range(1, len(axes) + 1)))
-            tensors[name] = moved.flatten(1, len(axes)).sort(1).values.reshape(moved.shape).reshape(tensor.shape)
+            tensors[name] = moved.flatten(1, len(axes)).sort(1).values.reshape(tensor.shape)
     return layout.flatten(tensors)
 
 
@@ -148,10 +149,10 @@ def _align(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: 
 
 
 def _anchored(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
-    """Each group matched by the tensors that it alone renumbers: a better start than the numbering at hand."""
+    """Each group matched by the tensors of which only one axis is renumbered: no match of others can spoil that."""
+    named = Counter(place.tensor for group in groups for place in group.places)
     for group in groups:
-        shared = {place.tensor for other in groups if other != group for place in other.places}
-        own = tuple(place for place in group.places if place.tensor not in shared)
+        own = tuple(place for place in group.places if named[place.tensor] == 1)
         if own:
             anchors = UnitGroup(group.name, group.size, own)
             weights = permute(weights, layout, group, _matching(weights, reference, layout, anchors))

@@ -29,11 +29,10 @@ from zoogen.tasks.hypergrid.fine_tune import fine_tune_policies
 from zoogen.tasks.hypergrid.judge import ExactJudge
 from zoogen.tasks.hypergrid.protocol import SampledProtocol
 from zoogen.tasks.hypergrid.structure import HypergridStructure
-from zoogen.tasks.hypergrid.symmetry import hidden_units
 from zoogen.tasks.hypergrid.trainer import CohortTrainer
 from zoogen.tasks.hypergrid.transfer import transfer_policies
 from zoogen.weights.layout import ParameterLayout
-from zoogen.weights.symmetry import UnitGroup
+from zoogen.weights.symmetry import UnitGroup, linear_chain
 
 
 class HypergridTask(Task):
@@ -117,7 +116,8 @@ class HypergridTask(Task):
         return Scores(name, groups, tuple(notices))
 
     def symmetries(self, structure: str) -> tuple[UnitGroup, ...]:
-        return hidden_units(self.shape(structure))
+        # LeakyReLU also lets a unit be scaled by any positive number; that is no renumbering and stays out
+        return linear_chain(self.layout(structure), ("dense1", "dense2", "dense3"))
 
     def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor | None:
         """Exact terminating distributions over the grid in row-major order, [K, h^n] float32."""

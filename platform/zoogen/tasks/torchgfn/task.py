@@ -19,6 +19,7 @@ from zoogen.tasks.torchgfn.judge import PolicyJudge, state_graph
 from zoogen.tasks.torchgfn.policies import forward_policy, get_weights, layout_of, mlp, preprocessor
 from zoogen.tasks.torchgfn.training import train_run
 from zoogen.weights.layout import ParameterLayout
+from zoogen.weights.symmetry import UnitGroup, linear_chain
 
 if TYPE_CHECKING:
     from gfn.env import DiscreteEnv
@@ -115,6 +116,18 @@ class TorchgfnTask(Task):
             "samples, and sampled.js compares only the visited states (raise task.exact_states for exact ones)"
         )
         return Scores(name, {"sampled": MetricGroup(judge.sampled(weights, seed), floors, settings)}, (notice,))
+
+    def symmetries(self, structure: str) -> tuple[UnitGroup, ...]:
+        layout = self.layout(structure)
+        return linear_chain(layout, [n.removesuffix(".weight") for n in layout.shapes if n.endswith(".weight")])
+
+    def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor | None:
+        """Exact terminating distributions over the reachable states, [K, S] float32; None where there are too many."""
+        graph = self.graph(structure)
+        if graph is None:
+            return None
+        judge = PolicyJudge(self.config, self.environment(structure))
+        return torch.cat([judge.distribution(graph, row.unsqueeze(0)).float() for row in weights.cpu()])
 
     def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
         """Truth and learnt distribution over the first two coordinates of the state."""
