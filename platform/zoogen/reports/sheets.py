@@ -10,6 +10,8 @@ from zoogen.reports.rows import number
 Cell = float | int | str | None
 
 STRUCTURE, RUN, METHOD = "structure", "run", "method"
+PRINTED = "paper: "  # columns of this prefix show a paper's numbers, with all the digits that are printed there
+_DIGITS, _PRINTED_DIGITS = 4, 6
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,19 @@ class Sheet:
         titles = [*(self.keys[i] for i in shown), *self.columns]
         lines = ["#" * level + f" {self.title}", "", _line(titles)]
         lines.append("|" + "-|" * len(shown) + "-:|" * len(self.columns))
-        lines += [_line([*(row.keys[i] for i in shown), *map(cell_text, row.cells)]) for row in self.rows]
+        lines += [_line([*(row.keys[i] for i in shown), *self._texts(row)]) for row in self.rows]
         return [*lines, "", *(f"- {note}" for note in self.notes), *([""] if self.notes else [])]
 
+    def _texts(self, row: SheetRow) -> list[str]:
+        digits = (_PRINTED_DIGITS if column.startswith(PRINTED) else _DIGITS for column in self.columns)
+        return [cell_text(cell, count) for cell, count in zip(row.cells, digits, strict=True)]
 
-def cell_text(cell: Cell) -> str:
-    """A cell for reading: numbers with three digits, nothing for None."""
+
+def cell_text(cell: Cell, digits: int) -> str:
+    """A cell for reading: numbers with so many significant digits, nothing for None."""
     if cell is None:
         return ""
-    return cell if isinstance(cell, str) else number(cell) if isinstance(cell, float) else str(cell)
+    return number(cell, digits) if isinstance(cell, float) else str(cell)
 
 
 def _line(cells: Sequence[str]) -> str:

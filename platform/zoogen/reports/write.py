@@ -2,34 +2,57 @@
 
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from zoogen.evaluation.result import Evaluation
+from zoogen.reports.documents import audit_document, paper_document
 from zoogen.reports.figures import metric_figure, portrait_figure
+from zoogen.reports.novelty_figure import novelty_figure
+from zoogen.reports.runs import Run, file_label
 from zoogen.reports.styles import png
 from zoogen.reports.table import comma_separated, markdown
+from zoogen.reports.weight_maps import weight_map_figure
 from zoogen.weights.files import write_bytes
 
 _ROWS_PER_FIGURE = 6  # structures on one page of portraits
 
 
 def render_report(evaluation: Evaluation) -> dict[str, bytes]:
-    """File name to content: `evaluation.json`, `table.md`, `table.csv`, `metric.png`, `distributions-*.png`."""
+    """File name to content.
+
+    `evaluation.json`; as .md and .csv `table` (everything), `paper` (beside a paper's numbers), `audit` (with
+    verdicts); as .png `metric`, `novelty`, `distributions-*`, `weights-<structure>`, as far as there is what they show.
+    """
+    run = Run(evaluation.inputs.study or "run", evaluation)
     files = {
         "evaluation.json": evaluation.to_json().encode(),
         "table.md": markdown(evaluation).encode(),
         "table.csv": comma_separated(evaluation).encode(),
     }
-    metric = metric_figure(evaluation)
-    if metric is not None:
-        files["metric.png"] = png(metric)
+    for document in (paper_document([run]), audit_document([run])):
+        files[f"{document.name}.md"] = document.markdown().encode()
+        files[f"{document.name}.csv"] = document.csv().encode()
+    figures = {"metric": metric_figure(evaluation), "novelty": novelty_figure(evaluation)}
+    figures |= _weight_figures(evaluation) | _portrait_figures(evaluation)
+    files.update({f"{name}.png": png(figure) for name, figure in figures.items() if figure is not None})
+    return files
+
+
+def _portrait_figures(evaluation: Evaluation) -> dict[str, Figure | None]:
+    """`distributions-known`, `distributions-unseen`, numbered where there are many structures."""
+    figures = {}
     for known, name in ((True, "known"), (False, "unseen")):
         structures = list(dict.fromkeys(p.structure for p in evaluation.portraits if p.known is known))
         pages = [structures[i : i + _ROWS_PER_FIGURE] for i in range(0, len(structures), _ROWS_PER_FIGURE)]
         for number, page in enumerate(pages, 1):
-            figure = portrait_figure(evaluation, page)
-            if figure is not None:
-                suffix = f"-{number}" if len(pages) > 1 else ""
-                files[f"distributions-{name}{suffix}.png"] = png(figure)
-    return files
+            suffix = f"-{number}" if len(pages) > 1 else ""
+            figures[f"distributions-{name}{suffix}"] = portrait_figure(evaluation, page)
+    return figures
+
+
+def _weight_figures(evaluation: Evaluation) -> dict[str, Figure | None]:
+    labels = {record.structure: record.label for record in evaluation.weight_maps}
+    return {f"weights-{file_label(label)}": weight_map_figure(evaluation, name) for name, label in labels.items()}
 
 
 def write_report(evaluation: Evaluation, folder: str | Path) -> list[Path]:

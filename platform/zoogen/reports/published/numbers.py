@@ -56,7 +56,7 @@ class PublishedAblation(Record):
 
     def value(self, structure: str, level: int, metric: str) -> float | None:
         """The number of a cell, None if the table has none."""
-        row = self.values.get(structure, {}).get(level)
+        row = self.values.get(short_label(structure), {}).get(level)
         return row[self.metrics.index(metric)] if row is not None and metric in self.metrics else None
 
 
@@ -115,6 +115,10 @@ class Published(Record):
         """The table that varies `factor` for a structure."""
         name = short_label(label)
         return next((a for a in self.ablations if a.factor == factor and name in a.values), None)
+
+    def uncertainty_of(self, label: str, metric: str) -> tuple[float, float, float] | None:
+        """Best, average and median of a metric on a structure."""
+        return self.uncertainty.get(short_label(label), {}).get(metric)
 
     def variance_of(self, label: str, models: int) -> PublishedVariance | None:
         """The structure's entry whose number of networks is nearest to `models`."""

@@ -1,0 +1,69 @@
+"""The audit: every method's quality beside its distance to the training checkpoints, with a verdict."""
+
+from collections.abc import Sequence
+
+from zoogen.evaluation.result import MethodResult
+from zoogen.reports.paper import generating_seconds
+from zoogen.reports.rows import NOVELTY, metric_title
+from zoogen.reports.runs import Run, median, places
+from zoogen.reports.sheets import METHOD, RUN, STRUCTURE, Cell, Sheet, SheetRow
+from zoogen.reports.verdict import MEMORISED, Verdict, verdict
+
+DISTANCES = {"nearest_train": "nearest", "matched_train": "matched", "behaviour_train": "behaviour"}
+FIGURES = {
+    "diversity.weights": "diversity, weights",
+    "diversity.behaviour": "diversity, behaviour",
+    "coverage.weights": "coverage, weights",
+    "coverage.behaviour": "coverage, behaviour",
+    "density.behaviour": "density, behaviour",
+}
+BETWEEN = "(between training runs)"
+_NOTES = (
+    "Nearest, matched: root mean square difference per weight to the nearest training checkpoint, as it is and after "
+    "matching hidden units. Behaviour: distance between what networks do. Medians over networks.",
+    f"Memorised: the matched distance is below {MEMORISED} of that between training runs.",
+)
+
+
+def audit_sheets(runs: Sequence[Run]) -> list[Sheet]:
+    """One sheet for known structures, one for unseen ones, if there are any."""
+    sheets = [_audit_sheet(runs, known) for known in (True, False)]
+    return [sheet for sheet in sheets if sheet.rows]
+
+
+def verdicts(runs: Sequence[Run]) -> list[tuple[Run, Verdict]]:
+    """The verdict on every structure of every run."""
+    found = [(run, verdict(run, place.structure)) for place in places(runs) for run in runs]
+    return [(run, said) for run, said in found if said is not None]
+
+
+def _audit_sheet(runs: Sequence[Run], known: bool) -> Sheet:
+    rows = []
+    for place in places(runs):
+        for run in runs:
+            results = [result for result in run.of(place.structure) if result.known is known]
+            rows += [_method_row(result, run) for result in results]
+            rows += [_between_row(result, run) for result in results if NOVELTY in result.floors][:1]
+    primaries = dict.fromkeys(r.primary for run in runs for r in run.evaluation.results if r.known is known)
+    ranked = metric_title(next(iter(primaries))) if len(primaries) == 1 else "ranking metric"
+    columns = ("N", ranked, "best", "chosen", *DISTANCES.values(), *FIGURES.values(), "s to make one")
+    side = "known" if known else "unseen"
+    title = f"Audit of the {side} structures"
+    keys = (STRUCTURE, RUN, METHOD)
+    return Sheet(f"audit-{side}", title, keys, columns, tuple(rows), _NOTES if known else ()).trimmed()
+
+
+def _method_row(result: MethodResult, run: Run) -> SheetRow:
+    made = result.seconds.training if result.seconds.training is not None else generating_seconds(result)
+    cells: list[Cell] = [result.count, median(result), result.best]
+    cells.append(result.selection.value if result.selection else None)
+    cells += [median(result, f"{NOVELTY}.{name}") for name in DISTANCES]
+    cells += [result.figures.get(name) for name in FIGURES]
+    return SheetRow((result.label, run.name, result.method), (*cells, made))
+
+
+def _between_row(result: MethodResult, run: Run) -> SheetRow:
+    """What distances are between checkpoints of different training runs: the scale of the column."""
+    between = result.floors[NOVELTY].get("train_train", {})
+    cells: list[Cell] = [None] * 4 + [between.get(name) for name in DISTANCES] + [None] * (len(FIGURES) + 1)
+    return SheetRow((result.label, run.name, BETWEEN), tuple(cells))

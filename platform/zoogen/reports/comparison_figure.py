@@ -1,0 +1,82 @@
+"""Runs side by side: the ranking metric of generated and of trained networks by structure."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from zoogen.evaluation.result import MethodResult
+from zoogen.reports.rows import metric_title
+from zoogen.reports.runs import Place, Run, places
+from zoogen.reports.styles import RUN_COLOURS, new_figure
+
+
+def comparison_figure(runs: Sequence[Run]) -> Figure | None:
+    """A box per run and structure, filled for generated, hollow for trained networks; a panel for known structures
+    and one for unseen ones. None if nothing is positive."""
+    found = [place for place in places(runs) if any(_values(result) for run in runs for result in _pair(run, place))]
+    sides = [side for side in ([p for p in found if p.known], [p for p in found if not p.known]) if side]
+    if not sides:
+        return None
+    widths = [max(2.2, len(side) * (0.5 + 0.34 * len(runs))) for side in sides]
+    figure = new_figure(sum(widths) + 3.2, 4.4)
+    panels = figure.subplots(1, len(sides), squeeze=False, sharey=True, width_ratios=widths)[0]
+    for side, ax in zip(sides, panels, strict=True):
+        _panel(ax, side, runs)
+    results = [result for run in runs for place in found for result in _pair(run, place)]
+    ranked = " / ".join(dict.fromkeys(metric_title(result.primary) for result in results))
+    panels[0].set_ylabel(f"{ranked} (lower is better)")
+    marks = [Patch(facecolor=_shade(i), edgecolor=_shade(i), label=run.name) for i, run in enumerate(runs)]
+    marks.append(Patch(facecolor="none", edgecolor="#000000", label="hollow: trained"))
+    figure.legend(handles=marks, loc="outside right upper", fontsize=8, frameon=False)
+    return figure
+
+
+def _panel(ax: Axes, side: Sequence[Place], runs: Sequence[Run]) -> None:
+    room = 0.84 / (2 * len(runs))
+    for index, place in enumerate(side):
+        for order, run in enumerate(runs):
+            for offset, result in enumerate((run.generated(place.structure), run.trained(place.structure))):
+                values = _values(result) if result is not None else []
+                if values:
+                    at = index + (2 * order + offset - len(runs) + 0.5) * room
+                    _box(ax, values, at, room, _shade(order), filled=offset == 0)
+        if index:
+            ax.axvline(index - 0.5, color="#DDDDDD", lw=0.8)
+    ax.set_yscale("log")
+    ax.grid(axis="y", color="#E5E5E5", lw=0.7)
+    ax.set_axisbelow(True)
+    ax.set_xlim(-0.5, len(side) - 0.5)
+    ax.set_xticks(range(len(side)), [f"{place.label}\n({place.structure})" for place in side], fontsize=8)
+    ax.set_title(f"{'known' if side[0].known else 'unseen'} structures", fontsize=10)
+
+
+def _box(ax: Axes, values: Sequence[float], at: float, room: float, shade: str, *, filled: bool) -> None:
+    line = {"color": shade, "linewidth": 1.1}
+    ax.boxplot(
+        [values],
+        positions=[at],
+        widths=0.75 * room,
+        manage_ticks=False,
+        patch_artist=True,
+        boxprops={"facecolor": shade if filled else "white", "edgecolor": shade, "alpha": 0.75 if filled else 1.0},
+        medianprops={"color": "#000000" if filled else shade, "linewidth": 1.4},
+        whiskerprops=line,
+        capprops=line,
+        flierprops={"marker": ".", "markersize": 3, "markeredgecolor": shade},
+    )
+
+
+def _pair(run: Run, place: Place) -> list[MethodResult]:
+    pair = (run.generated(place.structure), run.trained(place.structure))
+    return [result for result in pair if result is not None]
+
+
+def _values(result: MethodResult) -> list[float]:
+    return [value for value in result.metrics[result.primary] if 0 < value < math.inf]
+
+
+def _shade(order: int) -> str:
+    return RUN_COLOURS[order % len(RUN_COLOURS)]

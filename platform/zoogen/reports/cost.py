@@ -1,0 +1,65 @@
+"""What generating costs in all, and after how many networks it pays against training."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zoogen.reports.paper import generating_seconds, training_seconds
+from zoogen.reports.runs import Run, places
+from zoogen.reports.sheets import RUN, STRUCTURE, Sheet, SheetRow
+
+LEARNING = ("autoencoder", "generator")
+STAGES = ("zoo", *LEARNING)
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """Number of networks from which generating is cheaper than training each.
+
+    Attributes:
+        training, generating: seconds per network.
+        networks: with zoo, autoencoder and generator paid for; infinite if generating is not faster.
+        networks_after_zoo: the same where the zoo is there anyway.
+    """
+
+    training: float
+    generating: float
+    networks: float
+    networks_after_zoo: float
+
+
+def break_even(run: Run, structure: str) -> BreakEven | None:
+    """The break-even of a structure, the costs of all structures counted; None if a time is unknown."""
+    training = training_seconds(run, structure)
+    generating = generating_seconds(run.generated(structure))
+    cost = run.evaluation.cost
+    if training is None or generating is None or any(stage not in cost for stage in STAGES):
+        return None
+    counts = []
+    for stages in (STAGES, LEARNING):
+        fixed, saved = sum(cost[stage] for stage in stages), training - generating
+        counts.append(float(math.ceil(fixed / saved)) if saved > 0 else math.inf)
+    return BreakEven(training, generating, *counts)
+
+
+def cost_sheet(runs: Sequence[Run]) -> Sheet:
+    """Seconds per network and break-even by structure; the stages' seconds below."""
+    rows = []
+    for place in places(runs):
+        for run in runs:
+            found = break_even(run, place.structure)
+            if found is not None:
+                speedup = found.training / found.generating if found.generating else math.inf
+                cells = (found.training, found.generating, speedup, found.networks, found.networks_after_zoo)
+                rows.append(SheetRow((place.label, run.name), cells))
+    columns = ("s to train one", "s to generate one", "ratio", "pays after", "pays after, zoo given")
+    notes = [
+        "Pays after: so many networks of the structure, all of zoo, autoencoder and generator counted; the zoo's "
+        "seconds are those of its runs one after the other."
+    ]
+    notes += [f"{run.name}: " + _stages(run) for run in runs if run.evaluation.cost]
+    return Sheet("cost", "Cost", (STRUCTURE, RUN), columns, tuple(rows), tuple(notes))
+
+
+def _stages(run: Run) -> str:
+    return "seconds of " + ", ".join(f"{stage} {seconds:,.1f}" for stage, seconds in run.evaluation.cost.items()) + "."

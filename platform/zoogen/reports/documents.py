@@ -1,0 +1,91 @@
+"""The Markdown and CSV pages over one or several evaluations: a paper's tables, and the audit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from zoogen.reports.audit import audit_sheets, verdicts
+from zoogen.reports.cost import cost_sheet
+from zoogen.reports.paper import paper_remarks, paper_sheets
+from zoogen.reports.rows import metric_title, number
+from zoogen.reports.runs import Run, median, places
+from zoogen.reports.sheets import Sheet, tidy_csv
+from zoogen.reports.uncertainty import uncertainty_sheet, variance_sheet
+from zoogen.reports.verdict import verdict
+
+PAPER, AUDIT = "paper", "audit"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A page: its file name without ending, title, remarks and tables."""
+
+    name: str
+    title: str
+    remarks: tuple[str, ...]
+    sheets: tuple[Sheet, ...]
+
+    def markdown(self, level: int = 1) -> str:
+        lines = ["#" * level + f" {self.title}", ""]
+        lines += [f"- {remark}" for remark in self.remarks] + ([""] if self.remarks else [])
+        for sheet in self.sheets:
+            lines += sheet.markdown(level + 1)
+        return "\n".join(lines).rstrip() + "\n"
+
+    def csv(self) -> str:
+        return tidy_csv(self.sheets)
+
+
+def paper_document(runs: Sequence[Run]) -> Document:
+    """Our numbers beside the paper's, table by table."""
+    sheets = [*paper_sheets(runs), uncertainty_sheet(runs), variance_sheet(runs)]
+    papers = list(dict.fromkeys(run.published.paper for run in runs if run.published))
+    title = f"Beside the numbers of {', '.join(papers)}" if papers else "Results"
+    remarks = paper_remarks(runs) if papers else ("No paper's numbers are stored for this kind of task.",)
+    return Document(PAPER, title, remarks, tuple(sheet for sheet in sheets if sheet.rows))
+
+
+def audit_document(runs: Sequence[Run]) -> Document:
+    """Verdicts, quality beside novelty of every method, and cost."""
+    several = len(runs) > 1
+    remarks = tuple(f"{run.name}, {said.line}" if several else said.line for run, said in verdicts(runs))
+    sheets = [*audit_sheets(runs), cost_sheet(runs)]
+    return Document(AUDIT, "Audit: memorised, or new and good?", remarks, tuple(s for s in sheets if s.rows))
+
+
+def overview_table(runs: Sequence[Run]) -> Table:
+    """What a terminal shows of runs side by side: ranking metric, first published metric, verdict."""
+    published = next((run.published for run in runs if run.published), None)
+    shared = [m for m in (published.metrics if published else ()) if any(_printed(run, m) for run in runs)][:1]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("structure", no_wrap=True)
+    if len(runs) > 1:
+        table.add_column("run", overflow="fold")
+    ranked = dict.fromkeys(metric_title(r.primary) for run in runs for r in run.evaluation.results)
+    for title in (f"generated\n{' / '.join(ranked)}", "trained", "×"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for metric in shared:
+        table.add_column(f"generated\n{metric_title(metric)}", justify="right", no_wrap=True)
+        table.add_column(f"{published.paper if published else ''}", justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for place in places(runs):
+        for run in runs:
+            said = verdict(run, place.structure)
+            if said is None:
+                continue
+            ours, theirs = median(run.generated(place.structure)), median(run.trained(place.structure))
+            ratio = ours / theirs if ours is not None and theirs else None
+            line = run.published.result(place.label) if run.published else None
+            cells = [number(ours), number(theirs), number(ratio)]
+            for metric in shared:
+                cells.append(number(median(run.generated(place.structure), metric)))
+                cells.append(number(line.generated.get(metric)) if line else "–")
+            text = said.kind + (f": {', '.join(said.rivals[:3])}" if said.rivals else "")
+            table.add_row(place.label, *([run.name] if len(runs) > 1 else []), *cells, text)
+    return table
+
+
+def _printed(run: Run, metric: str) -> bool:
+    return bool(run.published) and any(metric in line.generated for line in run.published.results.values())

@@ -1,0 +1,91 @@
+"""Best, average, median and chosen network (GenFlowNet, Table 16), and the variance of tensors (Table 6)."""
+
+from collections.abc import Sequence
+
+from zoogen.evaluation.result import MethodResult
+from zoogen.reports.paper import OURS, TRAINED, paper_titles
+from zoogen.reports.rows import metric_title
+from zoogen.reports.runs import Run, median, places
+from zoogen.reports.sheets import PRINTED, RUN, STRUCTURE, Cell, Sheet, SheetRow
+
+_NO_TRIPLE = (None, None, None)
+
+
+def uncertainty_sheet(runs: Sequence[Run]) -> Sheet:
+    """Best, average and median over the generated networks, and the one that was chosen by other data than these."""
+    rows, notes = [], []
+    for place in places(runs):
+        for run in runs:
+            result = run.generated(place.structure)
+            for metric in run.metrics if result is not None else ():
+                if result is None or metric not in result.metrics:
+                    continue
+                summary = result.summary(metric)
+                published = run.published.uncertainty_of(place.label, metric) if run.published else None
+                rows.append(
+                    SheetRow(
+                        (place.label, run.name, metric_title(metric)),
+                        (
+                            summary.minimum,
+                            summary.mean,
+                            summary.median,
+                            chosen_value(result, metric),
+                            median(run.trained(place.structure), metric),
+                            *(published or _NO_TRIPLE),
+                        ),
+                    )
+                )
+            if result is not None and result.selection is not None:
+                notes.append(f"Chosen by {metric_title(result.selection.by)}.")
+    published_notes = [
+        f"{r.published.paper}, {name}: {note}."
+        for r in runs
+        if r.published
+        for name, note in r.published.uncertainty_notes.items()
+    ]
+    of_paper = (f"{PRINTED}{word}" for word in ("best", "average", "median"))
+    columns = ("best", "average", "median", "chosen", f"{TRAINED}, median", *of_paper)
+    return Sheet(
+        "uncertainty",
+        "Best, average and median of the generated networks",
+        (STRUCTURE, RUN, "metric"),
+        columns,
+        tuple(rows),
+        tuple(dict.fromkeys([*notes, *published_notes])),
+    ).trimmed()
+
+
+def chosen_value(result: MethodResult, metric: str) -> float | None:
+    """A metric of the network that was chosen, None where none was."""
+    if result.selection is None or metric not in result.metrics:
+        return None
+    return result.metrics[metric][result.selection.index]
+
+
+def variance_sheet(runs: Sequence[Run]) -> Sheet:
+    """Variance of each tensor over all values of all networks, and between networks, generated against trained."""
+    titles = paper_titles(runs)
+    rows, notes = [], []
+    for place in places(runs):
+        for run in runs:
+            generated, trained = run.generated(place.structure), run.trained(place.structure)
+            if generated is None or not generated.tensors:
+                continue
+            published = run.published.variance_of(place.label, generated.count) if run.published else None
+            if published is not None:
+                odd = f"; {published.note}" if published.note else ""
+                notes.append(f"The paper's numbers for {published.structure} are over {published.models} models{odd}.")
+            for name, ours in generated.tensors.items():
+                theirs = trained.tensors.get(name) if trained is not None else None
+                printed: tuple[Cell, ...] = (None, None)
+                if published is not None and name in published.tensors:
+                    printed = published.tensors[name]
+                measured = (ours.variance, theirs.variance if theirs else None)
+                between = (ours.between, theirs.between if theirs else None)
+                rows.append(
+                    SheetRow((place.label, run.name, name), (*measured, *between, *(printed if titles else ())))
+                )
+    columns = (OURS, TRAINED, f"between networks, {OURS}", f"between networks, {TRAINED}", *titles)
+    keys = (STRUCTURE, RUN, "tensor")
+    title = "Variance of the weights of each tensor"
+    return Sheet("variance", title, keys, columns, tuple(rows), tuple(dict.fromkeys(notes))).trimmed()

@@ -1,0 +1,121 @@
+"""Is what was generated memorised, no better than a simple baseline, or new and good? Said from the numbers alone.
+
+The two questions are those of Zeng et al. 2025, "Generative Modeling of Weights: Generalization or Memorization?".
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from zoogen.evaluation.result import MethodResult
+from zoogen.reports.rows import NOVELTY, metric_title, number
+from zoogen.reports.runs import GENERATED, TRAINED, Run, median
+
+MEMORISED = 0.2  # nearer to a training checkpoint than this share of the distance between training runs: a copy
+GOOD = 2.0  # at most so many times the trained runs' median: the spread between seeds is of this size
+MEASURES = ("matched_train", "nearest_train")  # the first one that was measured counts
+# What is no rival: networks that were trained, and what a codec makes of held-out ones.
+_NO_BASELINES = {GENERATED, *TRAINED, "held-out-last", "training", "reconstructed"}
+
+SAME = 1.05  # medians this close count as equal
+Kind = Literal[
+    "memorised",
+    "no better than a baseline",
+    "new, but worse than trained",
+    "new and good",
+    "worse than trained",
+    "as good as trained",
+    "better than the baselines",
+]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the numbers of one structure say of the generated networks.
+
+    Attributes:
+        kind: the last three say nothing of novelty, where there is nothing to be near to (unseen structures); the
+            very last one stands where there are no trained runs to compare with.
+        reason: the numbers.
+        rivals: baselines that are as good at no smaller novelty.
+    """
+
+    label: str
+    kind: Kind
+    reason: str
+    rivals: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        return f"{self.label}: {self.kind}: {self.reason}"
+
+
+def verdict(run: Run, structure: str) -> Verdict | None:
+    """The verdict on a structure; None if nothing was generated for it."""
+    generated = run.generated(structure)
+    if generated is None:
+        return None
+    results = run.of(structure)
+    quality = _quality(generated)
+    measure, novelty, scale = _novelty(generated, results)
+    label, ranked = generated.label, metric_title(generated.primary)
+    near = ""
+    if scale:
+        share = number(novelty / scale)
+        near = f"{_words(measure)} {number(novelty)}, {share} × the {number(scale)} between training runs"
+        if novelty < MEMORISED * scale:
+            return Verdict(label, "memorised", near)
+    rivals = [
+        r for r in results if r.method not in _NO_BASELINES and _rivals(r, quality, measure, novelty, bool(scale))
+    ]
+    if rivals:
+        shown = ", ".join(f"{r.method} {number(_quality(r))}" for r in sorted(rivals, key=_quality))
+        reason = f"median {ranked} {number(quality)} against {shown}" + (f"; {near}" if near else "")
+        return Verdict(label, "no better than a baseline", reason, tuple(r.method for r in rivals))
+    trained = median(run.trained(structure), generated.primary)
+    reason = f"median {ranked} {number(quality)}"
+    if trained is None:
+        return Verdict(label, "better than the baselines", f"{reason}; no trained runs to compare with{_and(near)}")
+    reason += f" is {number(quality / trained) if trained else 'inf'} × that of trained runs{_and(near)}"
+    if quality > GOOD * trained:
+        return Verdict(label, "new, but worse than trained" if near else "worse than trained", reason)
+    return Verdict(label, "new and good" if near else "as good as trained", reason)
+
+
+def _quality(result: MethodResult) -> float:
+    """Median of the ranking metric, infinite if there is none."""
+    value = median(result)
+    return math.inf if value is None else value
+
+
+def _novelty(generated: MethodResult, results: Sequence[MethodResult]) -> tuple[str, float, float]:
+    """Measure, median distance of generated networks to the nearest training checkpoint, and the distance to compare
+    with: between training checkpoints of different runs, or, with a single run, from held-out runs; 0 if there is
+    none."""
+    for measure in MEASURES:
+        distance = median(generated, f"{NOVELTY}.{measure}")
+        if distance is None:
+            continue
+        between = generated.floors.get(NOVELTY, {}).get("train_train", {}).get(measure)
+        held_out = next((r for r in results if r.method in TRAINED), None)
+        scale = between if between is not None else median(held_out, f"{NOVELTY}.{measure}")
+        if scale:
+            return measure, distance, scale
+    return "", 0.0, 0.0
+
+
+def _rivals(result: MethodResult, quality: float, measure: str, novelty: float, compared: bool) -> bool:
+    """Whether a baseline is as good and, where novelty is measured, as new."""
+    if _quality(result) > SAME * quality:
+        return False
+    distance = median(result, f"{NOVELTY}.{measure}") if compared else None
+    return not compared or (distance is not None and distance >= novelty)
+
+
+def _words(measure: str) -> str:
+    return {"matched_train": "matched distance", "nearest_train": "distance"}[measure] + " to the nearest checkpoint"
+
+
+def _and(text: str) -> str:
+    return f"; {text}" if text else ""
