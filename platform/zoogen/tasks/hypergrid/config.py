@@ -16,7 +16,8 @@ class StructureTraining(Config):
 
     iterations: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
-    checkpoints: int | None = Field(default=None, ge=1)
+    # left out where it says nothing: zoos named before the key existed keep their digests
+    checkpoints: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
 
 
 class PolicyTrainingConfig(Config):
