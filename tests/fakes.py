@@ -23,6 +23,7 @@ from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import Cohort, CohortSpec, MetricGroup, Portrait, ProgressCallback, Scores, Task
 from zoogen.weights.layout import ParameterLayout
+from zoogen.weights.symmetry import Place, UnitGroup
 from zoogen.weights.target import Target
 from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, plan_zoo
 
@@ -114,6 +115,23 @@ class FakeTask(Task):
     @property
     def primary_metrics(self) -> tuple[str, ...]:
         return ("exact.js", "sampled.l1")
+
+
+class AuditedTask(FakeTask):
+    """A fake task whose units may be renumbered, whose behaviour is told, and whose networks are chosen by a metric
+    other than the one that ranks."""
+
+    def symmetries(self, structure: str) -> tuple[UnitGroup, ...]:
+        places = (Place("dense1.weight", 0), Place("dense1.bias", 0))
+        return (UnitGroup("units", int(self.canonical(structure)), places),)
+
+    def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor:
+        """A distribution that renumbering does not change: the softmax of the sorted weights, [K, D]."""
+        return weights.sort(1).values.softmax(1)
+
+    @property
+    def selection_metrics(self) -> tuple[str, ...]:
+        return ("sampled.l1", "exact.js")
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.fakes import FakeTask, MemoryZoo, NoisyOptimum
+from tests.fakes import AuditedTask, FakeTask, MemoryZoo, NoisyOptimum
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.config import EvaluationConfig
+from zoogen.evaluation.config import AuditConfig, EvaluationConfig, WeightMapConfig
 from zoogen.evaluation.evaluate import evaluate
+from zoogen.evaluation.judge import choose
 from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.pictures import median_network
 from zoogen.evaluation.result import Evaluation, Inputs
@@ -232,6 +233,96 @@ def test_portraits_show_the_median_network_once_beside_the_truth(task, evaluatio
 def test_median_network():
     assert median_network([3.0, 1.0, 2.0]) == 2
     assert median_network([4.0, 1.0, 2.0, 3.0]) == 2
+
+
+@pytest.fixture(scope="module")
+def audited():
+    task = AuditedTask(checkpoints=4)
+    zoo = MemoryZoo(task, ZooConfig(structures=KNOWN, runs=6, validation_runs=1, test_runs=3, cohort=4))
+    config = EvaluationConfig(
+        count=12,
+        structures=UNSEEN,
+        methods=("generated", "held-out", "training", "untrained", "noise"),
+        audit=AuditConfig(sample=5),
+        weight_maps=WeightMapConfig(structures=("3", " 5"), networks=2),
+    )
+    return zoo, evaluate(task, zoo, NoisyOptimum(task, 0.1), config)
+
+
+def test_the_network_is_chosen_by_another_metric_than_the_reported_one(audited):
+    differs = False
+    for result in audited[1].results:
+        l1, js = result.metrics["sampled.l1"], result.metrics["exact.js"]
+        best = int(np.argmin(l1))
+        assert (result.selection.index, result.selection.by) == (best, "sampled.l1")
+        assert (result.selection.chosen, result.selection.value) == (l1[best], js[best])
+        assert result.best == min(js)
+        differs = differs or result.selection.value > result.best
+    assert differs
+
+
+def test_choice_falls_back_and_skips_what_was_not_measured():
+    metrics = {"exact.js": [3.0, 1.0, 2.0], "sampled.l1": [math.nan, 0.5, 0.1]}
+    chosen = choose(("absent", "sampled.l1"), metrics, "exact.js")
+    assert (chosen.index, chosen.by, chosen.chosen, chosen.value) == (2, "sampled.l1", 0.1, 2.0)
+    assert choose(("absent",), metrics, "exact.js") is None
+
+
+def test_audit_is_carried_into_the_results(audited):
+    zoo, evaluation = audited
+    names = {f"novelty.{name}" for name in ("nearest_train", "matched_train", "behaviour_train")}
+    result = evaluation.result("2", "generated")
+    assert names <= set(result.metrics)
+    assert [math.isnan(v) for v in result.metrics["novelty.behaviour_train"]] == [False] * 5 + [True] * 7
+    assert {f"novelty.{name}" for name in result.floors["novelty"]["train_train"]} == names
+    assert not names & set(evaluation.result("2", "training").metrics)
+    assert not names & set(evaluation.result("5", "generated").metrics)
+    assert {"coverage.behaviour", "diversity.behaviour"} <= set(evaluation.result("2", "training").figures)
+    # The rungs of the ladder lie at growing distances from the training checkpoints.
+    ladder = [
+        evaluation.result("2", f"noise-{s:g}").summary("novelty.nearest_train").median for s in (1e-3, 0.01, 0.05)
+    ]
+    std = zoo.select("2", "train").weights.double()
+    weight, bias = std[:, :4].std(unbiased=False), std[:, 4:].std(unbiased=False)
+    expected = float(((4 * weight**2 + 2 * bias**2) / 6).sqrt())
+    np.testing.assert_allclose(ladder[:2], [1e-3 * expected, 0.01 * expected], rtol=0.5)
+    assert ladder[0] < ladder[1] < ladder[2]
+    assert evaluation.cost["auditing"] == pytest.approx(sum(r.seconds.auditing for r in evaluation.results))
+    again = Evaluation.from_json(evaluation.to_json())
+    assert again.to_json() == evaluation.to_json()
+
+
+def test_statistics_of_every_tensor(audited):
+    zoo, evaluation = audited
+    weights = zoo.select("2", "train").weights.numpy().astype(np.float64)
+    everything = evaluate(
+        AuditedTask(checkpoints=4), zoo, None, EvaluationConfig(count=99, methods=("training",))
+    ).result("2", "training")
+    for name, columns in (("dense1.weight", slice(0, 4)), ("dense1.bias", slice(4, 6))):
+        assert everything.tensors[name].variance == pytest.approx(weights[:, columns].var())
+        assert everything.tensors[name].between == pytest.approx(weights[:, columns].var(0).mean())
+    assert set(evaluation.result("6", "generated").tensors) == {"dense1.weight", "dense1.bias"}
+
+
+def test_weight_matrices_of_the_wanted_structures(task, zoo, audited):
+    maps = audited[1].weight_maps
+    assert [(m.structure, m.method, m.network, m.tensor) for m in maps] == [
+        ("3", "generated", 0, "dense1.weight"), ("3", "generated", 1, "dense1.weight"),
+        ("3", "held-out", 0, "dense1.weight"),
+        ("5", "generated", 0, "dense1.weight"), ("5", "generated", 1, "dense1.weight"),
+    ]  # fmt: skip
+    config = EvaluationConfig(count=12, structures=UNSEEN)
+    made = _candidates(audited[0].task, audited[0], config, "3", generator=NoisyOptimum(task, 0.1))
+    for picture in maps[:3]:
+        expected = made[picture.method].weights[picture.network][:6].reshape(3, 2).numpy()
+        np.testing.assert_allclose(np.array(picture.values), expected, rtol=6e-4)
+    default = evaluate(task, zoo, NoisyOptimum(task), EvaluationConfig(count=3, methods=("generated",)))
+    assert {m.structure for m in default.weight_maps} == {"2"}
+    assert len(default.weight_maps) == 3
+    small = EvaluationConfig(count=3, methods=("generated",), weight_maps=WeightMapConfig(largest=3))
+    assert evaluate(task, zoo, NoisyOptimum(task), small).weight_maps == ()
+    with pytest.raises(ZoogenError, match="weight_maps.structures names 9, which is not evaluated"):
+        evaluate(task, zoo, None, EvaluationConfig(count=3, weight_maps=WeightMapConfig(structures=("9",))))
 
 
 class Broken(NoisyOptimum):

@@ -114,7 +114,19 @@ def test_metric_json_writes_null_for_infinity():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"count": 0}, {"average_k": [1]}, {"methods": []}, {"methods": ["best"]}, {"seed": -1}, {"conut": 3}]
+    "bad",
+    [
+        {"count": 0},
+        {"average_k": [1]},
+        {"methods": []},
+        {"methods": ["best"]},
+        {"seed": -1},
+        {"conut": 3},
+        {"noise": [0.0]},
+        {"kde_bandwidth": -1},
+        {"audit": {"sample": 1}},
+        {"unseen_methods": ["best"]},
+    ],
 )
 def test_bad_configuration(bad):
     with pytest.raises(ValueError, match="EvaluationConfig"):

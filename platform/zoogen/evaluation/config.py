@@ -39,7 +39,7 @@ class AuditConfig(Config):
 
     matched: bool = True
     behaviour: bool = True
-    sample: int = Field(default=64, ge=2)
+    sample: int = Field(default=48, ge=2)
     neighbours: int = Field(default=5, ge=1)
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from zoogen.errors import ZoogenError
+from zoogen.evaluation.audit import Audit
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.environment import describe_environment
 from zoogen.evaluation.judge import judge
 from zoogen.evaluation.methods import candidates_of
-from zoogen.evaluation.pictures import portraits
-from zoogen.evaluation.result import Evaluation, Inputs, MethodResult, PortraitRecord
+from zoogen.evaluation.pictures import portraits, weight_maps
+from zoogen.evaluation.result import Evaluation, Inputs, MethodResult, PortraitRecord, WeightMapRecord
 from zoogen.evaluation.sources import CheckpointSource, Codec, Generator
 from zoogen.evaluation.structure import Sources, StructureData
 from zoogen.tasks.base import Task
@@ -45,19 +47,26 @@ def evaluate(
         progress: told before each method and at the end.
 
     Raises:
-        ZoogenError: a structure is unknown to the task, or the zoo lacks rows.
+        ZoogenError: a structure is unknown to the task, the zoo lacks rows, or weight maps are wanted of a structure
+            that is not evaluated.
     """
     sources = Sources(task, config, zoo, generator, codec, reference, last_checkpoints, device)
     structures = [StructureData(sources, name) for name in (*sources.known, *sources.unseen)]
     work = [(data, candidate) for data in structures for candidate in candidates_of(data)]
+    mapped = _mapped(sources)
     results: list[MethodResult] = []
     shown: list[PortraitRecord] = []
+    drawn: list[WeightMapRecord] = []
+    audit = None
     for done, (data, candidate) in enumerate(work):
         if progress is not None:
             progress(done, len(work), f"{data.target.label} {candidate.method}")
         made = candidate.make()
-        result = judge(data, made)
+        if audit is None or audit.data is not data:
+            audit = Audit(data)  # the structures come one after the other, so only one is held in memory
+        result = judge(data, made, audit)
         results.append(result)
+        drawn.extend(weight_maps(data, made, mapped))
         if made.method in config.portraits:
             first = not any(p.structure == result.structure for p in shown)
             shown.extend(portraits(task, result, made.weights, first))
@@ -66,6 +75,7 @@ def evaluate(
     measured = {
         "generating": sum(r.seconds.generating or 0.0 for r in results if r.method == "generated"),
         "judging": sum(r.seconds.judging for r in results),
+        "auditing": sum(r.seconds.auditing for r in results),
     }
     return Evaluation(
         inputs=inputs or Inputs(zoo=zoo.plan.digest, reference=reference.plan.digest if reference else ""),
@@ -74,10 +84,27 @@ def evaluate(
         config=config,
         results=tuple(results),
         portraits=tuple(shown),
+        weight_maps=tuple(drawn),
         cost={**(cost or {}), **measured},
         notices=_left_out(structures),
         environment=describe_environment(device),
     )
+
+
+def _mapped(sources: Sources) -> tuple[str, ...]:
+    """Structures whose weight matrices are kept.
+
+    Raises:
+        ZoogenError: one of them is not evaluated.
+    """
+    wanted = tuple(map(sources.task.canonical, sources.config.weight_maps.structures)) or sources.known[:1]
+    for name in wanted:
+        if name not in sources.known and name not in sources.unseen:
+            raise ZoogenError(
+                f"evaluation.weight_maps.structures names {name}, which is not evaluated; take a structure of the zoo "
+                "or of evaluation.structures"
+            )
+    return wanted
 
 
 def _left_out(structures: Sequence[StructureData]) -> tuple[str, ...]:

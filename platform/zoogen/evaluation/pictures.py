@@ -1,14 +1,17 @@
-"""Pictures of single networks that an evaluation keeps: portraits of their behaviour."""
+"""Pictures of single networks that an evaluation keeps: portraits of their behaviour, and weight matrices."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
 
-from zoogen.evaluation.result import TRUTH, MethodResult, PortraitRecord
+from zoogen.evaluation.candidates import Candidates
+from zoogen.evaluation.result import TRUTH, MethodResult, PortraitRecord, WeightMapRecord
+from zoogen.evaluation.structure import StructureData
 from zoogen.tasks.base import Portrait, Task
 
 _DIGITS = 6  # significant digits of a portrait's values in JSON
+_MAP_DIGITS = 4  # the same of a weight matrix
 
 
 def median_network(values: Sequence[float]) -> int:
@@ -30,7 +33,6 @@ def portraits(task: Task, result: MethodResult, weights: Tensor, with_truth: boo
 
 
 def _portrait(result: MethodResult, method: str, picture: Portrait, value: float | None) -> PortraitRecord:
-    rows = tuple(tuple(float(f"{v:.{_DIGITS}g}") for v in row) for row in picture.values.tolist())
     return PortraitRecord(
         structure=result.structure,
         label=result.label,
@@ -38,5 +40,40 @@ def _portrait(result: MethodResult, method: str, picture: Portrait, value: float
         method=method,
         title=picture.title,
         value=value,
-        values=rows,
+        values=_rounded(picture.values.tolist(), _DIGITS),
     )
+
+
+def weight_maps(data: StructureData, made: Candidates, structures: Collection[str]) -> list[WeightMapRecord]:
+    """Weight matrices of the first generated networks and of one conventionally trained one.
+
+    Args:
+        data: the structure; nothing is kept unless it is among `structures`.
+        made: the networks of a method; nothing is kept of other methods.
+        structures: canonical names.
+    """
+    config = data.config.weight_maps
+    trained = "held-out" if data.known else "reference"
+    count = {"generated": config.networks, trained: min(1, config.networks)}.get(made.method, 0)
+    if data.name not in structures:
+        return []
+    records = []
+    for network, weights in enumerate(made.weights[:count]):
+        for name, tensor in data.target.layout.unflatten(weights).items():
+            if tensor.ndim >= 2 and tensor.numel() <= config.largest:
+                rows = _rounded(tensor.flatten(1).tolist(), _MAP_DIGITS)
+                records.append(
+                    WeightMapRecord(
+                        structure=data.name,
+                        label=data.target.label,
+                        method=made.method,
+                        network=network,
+                        tensor=name,
+                        values=rows,
+                    )
+                )
+    return records
+
+
+def _rounded(rows: Sequence[Sequence[float]], digits: int) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(f"{value:.{digits}g}") for value in row) for row in rows)

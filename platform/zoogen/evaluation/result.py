@@ -75,11 +75,13 @@ class Seconds(Record):
         training: conventional training per network (a cohort's time divided by its runs), None if not trained.
         generating: making all `count` networks, None if they were read.
         judging: scoring all `count` networks.
+        auditing: comparing them with the training checkpoints and with each other.
     """
 
     training: float | None = None
     generating: float | None = None
     judging: float = 0.0
+    auditing: float = 0.0
 
 
 class TensorStatistics(Record):
@@ -118,12 +120,17 @@ class MethodResult(Record):
         known: whether the zoo holds the structure.
         count: networks judged.
         primary: the metric (`group.metric`, lower is better) that ranks here.
-        metrics: `group.metric` to one number per network. `novelty.nearest_train` is the root mean square
-            difference per weight to the nearest training checkpoint.
-        floors: what each protocol reads for references under the same settings; `novelty.train_train` is the
-            median distance between a training checkpoint and the nearest one of another run.
+        metrics: `group.metric` to one number per network. The group `novelty` has the distances to the nearest
+            training checkpoint: `nearest_train` is the root mean square difference per weight, `matched_train`
+            the same after matching hidden units, `behaviour_train` the task's distance between what networks do.
+            The last two are NaN beyond the first `audit.sample` networks, and absent where the task knows no such
+            symmetries or cannot tell behaviour.
+        floors: what each protocol reads for references under the same settings; `novelty.train_train` has the
+            median distances between a training checkpoint and the nearest one of another run.
         settings: settings of each protocol.
-        figures: numbers of the method as a whole, for example `coverage.weights`.
+        figures: numbers of the networks as a set: `diversity.weights` and `diversity.behaviour` (median distance
+            between two of them), `coverage.weights`, `coverage.behaviour` and `density.behaviour` (how well they
+            cover the training runs, Naeem et al. 2020).
         tensors: statistics of each tensor by name.
         selection: the network chosen by the task's selection metric, None where it has none.
         notices: one-line remarks.
@@ -212,8 +219,8 @@ class Evaluation(Record):
     """All methods on all structures, and what is needed to read or repeat the numbers.
 
     Attributes:
-        cost: wall-clock seconds per stage (`zoo`, `autoencoder`, `generator`, `generating`, `judging`), as
-            far as known.
+        cost: wall-clock seconds per stage (`zoo`, `autoencoder`, `generator`, `generating`, `judging`,
+            `auditing`), as far as known.
     """
 
     inputs: Inputs

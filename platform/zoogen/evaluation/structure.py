@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.novelty import train_train_distance
 from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Generator
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import Task
@@ -83,13 +82,6 @@ class StructureData:
     @cached_property
     def held_out(self) -> Checkpoints | None:
         return self._select("test")
-
-    @cached_property
-    def train_train(self) -> float | None:
-        """Median distance between training checkpoints of different runs."""
-        if self.train is None:
-            return None
-        return train_train_distance(self.train.weights, self.train.runs, self.seed("train-train"))
 
     @property
     def reference(self) -> CheckpointSource | None:
