@@ -9,6 +9,8 @@ from zoogen.evaluation.config import ALL_FAMILIES, EvaluationConfig, Family
 SCRATCH = "untrained"  # the start that the others save against
 _NUMBERED: tuple[Family, ...] = ("average", "noise")  # families whose methods carry a number, such as average-5
 _LAST = "held-out-last"
+MODEL_FAMILIES: frozenset[Family] = frozenset({"generated", "nearest", "reconstructed", "kde", "prior"})
+"""Families that need the generator or its autoencoder."""
 
 
 class FineTuningConfig(Config):

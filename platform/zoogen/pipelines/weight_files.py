@@ -3,8 +3,11 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.result import metric_json
@@ -75,6 +78,34 @@ def judge_file(path: str, task: Task | None = None, *, seed: int = 0, device: st
     Raises:
         ZoogenError: no weights file, tensors of wrong names or shapes, values that are not finite.
     """
+    networks = read_networks(path, task)
+    task, structure = networks.task, networks.structure
+    try:
+        scores = task.score(structure, networks.weights, seed=seed, device=device)
+    except ZoogenError as error:
+        raise ZoogenError(f"{path}: {error}") from None
+    return {"file": str(path), "task": task.name, **metric_json(scores, task.label(structure))}
+
+
+@dataclass(frozen=True)
+class FileNetworks:
+    """Networks of a weights file: their task (with what the file says of them), structure and weights [K, D]."""
+
+    task: Task
+    structure: str
+    weights: Tensor
+
+
+def read_networks(path: str, task: Task | None = None) -> FileNetworks:
+    """Read the networks of a weights file.
+
+    Args:
+        path: safetensors file with tensors [K, *shape] by parameter name.
+        task: whose networks they are; None takes it from the file's metadata, or the default task.
+
+    Raises:
+        ZoogenError: no weights file, or tensors that are no networks of the task.
+    """
     file = read_weights(path)
     shapes = {name: tuple(tensor.shape[1:]) for name, tensor in file.tensors.items()}
     named = file.metadata.get("task")
@@ -87,11 +118,9 @@ def judge_file(path: str, task: Task | None = None, *, seed: int = 0, device: st
     try:
         task = task.for_file(dict(file.metadata), shapes)
         structure = task.canonical(file.metadata.get("structure") or task.infer_structure(shapes))
-        weights = task.layout(structure).flatten(file.tensors)
-        scores = task.score(structure, weights, seed=seed, device=device)
+        return FileNetworks(task, structure, task.layout(structure).flatten(file.tensors))
     except ZoogenError as error:
         raise ZoogenError(f"{path}: {error}") from None
-    return {"file": str(path), "task": task.name, **metric_json(scores, task.label(structure))}
 
 
 def _task_mapping(file: WeightsFile, path: str) -> dict[str, Any]:

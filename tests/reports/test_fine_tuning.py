@@ -1,0 +1,126 @@
+"""Table and figure of fine-tuning say what the curves say."""
+
+import csv
+import io
+import math
+import struct
+
+import pytest
+
+from zoogen.evaluation.environment import describe_environment
+from zoogen.evaluation.fine_tuning_config import FineTuningConfig
+from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves
+from zoogen.evaluation.result import Inputs
+from zoogen.reports.fine_tuning import (
+    fine_tuning_figure,
+    fine_tuning_sheet,
+    markdown,
+    notices,
+    render_fine_tuning,
+    summary_lines,
+)
+
+STEPS = (1, 10, 100)
+
+
+def curve(start: str, *networks: tuple[float, ...], notices: tuple[str, ...] = ()) -> StartCurve:
+    count = len(networks)
+    return StartCurve(
+        start=start,
+        values=tuple(zip(*networks, strict=True)),
+        reward=tuple((0.1 * (k + 1),) * count for k in range(len(STEPS))),
+        states_visited=tuple((20.0 * step,) * count for step in STEPS),
+        seconds=3.0 * count,
+        notices=notices,
+    )
+
+
+def structure(name: str, known: bool, level: float | None, *curves: StartCurve) -> StructureCurves:
+    return StructureCurves(
+        structure=name,
+        label=f"F{name}",
+        known=known,
+        primary="exact.js",
+        steps=STEPS,
+        level=level,
+        level_of="" if level is None else "held-out",
+        curves=curves,
+        notices=() if level is not None else (f"F{name}: no level",),
+    )
+
+
+RESULT = FineTuning(
+    inputs=Inputs(study="hand made"),
+    task={},
+    config=FineTuningConfig(iterations=100, count=2, factors=(1.0, 2.0)),
+    results=(
+        structure(
+            "2",
+            True,
+            0.1,
+            curve("generated", (0.2, 0.3, 0.1, 0.08), (0.2, 0.3, 0.1, 0.06)),
+            curve("untrained", (0.9, 0.8, 0.4, 0.1), (0.7, 0.6, 0.4, 0.1), notices=("slow",)),
+            curve("random", (0.9, math.inf, 0.8, 0.8), (0.9, math.inf, 0.8, 0.6)),
+        ),
+        structure("5", False, None, curve("untrained", (0.5, 0.5, 0.4, 0.2))),
+    ),
+    environment=describe_environment(),
+)
+
+
+def test_table_by_hand() -> None:
+    sheet = fine_tuning_sheet(RESULT)
+    assert sheet.cell("exact JS before", "F2", "generated") == pytest.approx(0.2)
+    assert sheet.cell("after", "F2", "generated") == pytest.approx(0.07)
+    assert sheet.cell("steps to trained x1", "F2", "generated") == 10
+    assert sheet.cell("saved to trained x1", "F2", "generated") == pytest.approx(0.9)
+    assert sheet.cell("steps to trained x2", "F2", "generated") == 0
+    assert sheet.cell("reached trained x1", "F2", "untrained") == 1
+    assert sheet.cell("steps to scratch's end", "F2", "untrained") == 100
+    assert sheet.cell("reached trained x1", "F2", "random") == 0
+    assert sheet.cell("steps to trained x1", "F2", "random") is None, "most never get there"
+    assert sheet.cell("trained", "F5", "untrained") is None
+    assert sheet.cell("steps to scratch's end", "F5", "untrained") == 100
+    assert sheet.cell("s per network", "F2", "generated") == 3
+
+
+def test_files_agree() -> None:
+    files = render_fine_tuning(RESULT)
+    assert set(files) == {"fine-tuning.json", "table.md", "table.csv", "fine-tuning.png"}
+    assert FineTuning.model_validate_json(files["fine-tuning.json"]) == RESULT
+    cells = {
+        (row["structure"], row["method"], row["column"]): row["value"]
+        for row in csv.DictReader(io.StringIO(files["table.csv"].decode()))
+    }
+    assert float(cells["F2", "generated", "after"]) == pytest.approx(0.07)
+    text = markdown(RESULT)
+    assert "# Fine-tuning of hand made" in text and "| F2 | generated |" in text
+    assert notices(RESULT) == ["F5: no level", "F2 untrained: slow"]
+    assert all(f"- {line}" in text for line in notices(RESULT))
+
+
+def test_terminal_lines() -> None:
+    lines = summary_lines(RESULT)
+    assert lines[0] == "F2 (2), exact JS, trained .1 (held-out)"
+    assert "generated    .2 → .07; trained x1: 10; trained x2: 0" in lines[1]
+    assert "trained x1: > 100" in lines[3]
+
+
+def test_figure_has_a_column_per_structure_and_a_row_for_the_reward() -> None:
+    figure = fine_tuning_figure(RESULT)
+    assert len(figure.axes) == 4
+    reward, _, metric, without_level = figure.axes
+    assert [line.get_label() for line in reward.lines] == ["generated", "untrained"]
+    assert list(reward.lines[0].get_xdata()) == [20, 200, 2000]
+    drawn = metric.lines[0]
+    assert list(drawn.get_ydata()) == pytest.approx([0.2, 0.3, 0.1, 0.07])
+    assert list(drawn.get_xdata()) == [0.5, 1, 10, 100], "the start is drawn left of the first iteration"
+    assert metric.lines[-1].get_linestyle() == "--" and len(without_level.lines) == 1
+    width, height = struct.unpack(">II", render_fine_tuning(RESULT)["fine-tuning.png"][16:24])
+    assert width > 900 and height > 800
+
+
+def test_without_rewards_there_is_one_row() -> None:
+    silent = tuple(c.model_copy(update={"reward": (), "states_visited": ()}) for c in RESULT.results[0].curves)
+    found = RESULT.results[0].model_copy(update={"curves": silent})
+    assert len(fine_tuning_figure(RESULT.model_copy(update={"results": (found,)})).axes) == 1
