@@ -11,8 +11,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation, ScalarFormatter
 
-from zoogen.evaluation.pictures import TRUTH
-from zoogen.evaluation.result import Evaluation, MethodResult, PortraitRecord
+from zoogen.evaluation.result import TRUTH, Evaluation, MethodResult, PortraitRecord
 from zoogen.reports.rows import metric_title, number
 from zoogen.reports.styles import colour, new_figure
 
