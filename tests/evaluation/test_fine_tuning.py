@@ -39,7 +39,12 @@ class TunableTask(FakeTask):
         ones = torch.ones(len(weights), 1)
         if progress is not None:
             progress(spec.steps[-1], spec.steps[-1], {"loss": 0.0})
-        return FineTuned(steps, halved, {"reward": ones / steps, "states_visited": ones * 10 * steps}, seconds=6.0)
+        figures = {
+            "reward": ones / steps,
+            "states_visited": ones * 10 * steps,
+            "expected_reward": torch.full((len(weights), len(steps)), 0.25),
+        }
+        return FineTuned(steps, halved, figures, seconds=6.0)
 
 
 class HalfBroken(NoisyOptimum):
@@ -102,9 +107,12 @@ def test_steps_to_a_level_are_the_first_judged_iterations_at_or_below_it() -> No
 
 def test_saving_is_against_training_from_scratch() -> None:
     scratch, generated, random = (steps_to_level(HAND_MADE, 0.1, c.start) for c in HAND_MADE.curves)
-    assert (scratch.median, scratch.saving) == (100, None) and scratch.reached == pytest.approx(2 / 3)
-    assert (generated.median, generated.reached) == (10, 1) and generated.saving == pytest.approx(0.9)
-    assert (random.median, random.saving) == (math.inf, None) and random.reached == pytest.approx(1 / 3)
+    assert (scratch.half, scratch.saving) == (100, None) and scratch.reached == pytest.approx(2 / 3)
+    assert (generated.half, generated.reached) == (10, 1) and generated.saving == pytest.approx(0.9)
+    assert (random.half, random.saving) == (math.inf, None) and random.reached == pytest.approx(1 / 3)
+    even = HAND_MADE.model_copy(update={"curves": (hand_made("untrained", (9, 9, 9, 3), (9, 9, 9, 1)),)})
+    end = steps_to_level(even, 2.0, "untrained")
+    assert (end.half, end.reached) == (100, 0.5), "one of two networks is half of them"
     never = steps_to_level(HAND_MADE, 0.01, "generated")
     assert never.saving is None, "from scratch the level is not reached, so there is nothing to compare with"
 
@@ -129,7 +137,8 @@ def test_curves_are_the_known_training() -> None:
     task = TunableTask()
     result = curves(task).result("F2")
     assert result is not None and result.known
-    assert result.steps == (1, 2, 4, 8) and result.level_of == "held-out" and result.level_runs == 3
+    assert result.steps == (1, 2, 4, 8) and result.expected_reward == 0.25
+    assert result.level_of == "held-out" and result.level_runs == 3
     assert [curve.start for curve in result.curves] == list(CONFIG.starts)
     for curve in result.curves:
         start = torch.tensor(curve.values[0], dtype=torch.float64)

@@ -43,6 +43,7 @@ def structure(name: str, known: bool, level: float | None, *curves: StartCurve) 
         primary="exact.js",
         steps=STEPS,
         level=level,
+        expected_reward=0.15 if known else None,
         level_of="" if level is None else "held-out",
         curves=curves,
         notices=() if level is not None else (f"F{name}: no level",),
@@ -110,7 +111,8 @@ def test_figure_has_a_column_per_structure_and_a_row_for_the_reward() -> None:
     figure = fine_tuning_figure(RESULT)
     assert len(figure.axes) == 4
     reward, _, metric, without_level = figure.axes
-    assert [line.get_label() for line in reward.lines] == ["generated", "untrained"]
+    assert [line.get_label() for line in reward.lines[:2]] == ["generated", "untrained"]
+    assert list(reward.lines[2].get_ydata()) == [0.15, 0.15]
     assert list(reward.lines[0].get_xdata()) == [20, 200, 2000]
     drawn = metric.lines[0]
     assert list(drawn.get_ydata()) == pytest.approx([0.2, 0.3, 0.1, 0.07])

@@ -116,6 +116,9 @@ def structure_curves(
         primary=judged.metric,
         steps=tuple(trained.steps.tolist()),
         level=level,
+        expected_reward=float(perfect[0, -1])
+        if (perfect := trained.training.get("expected_reward")) is not None
+        else None,
         level_of=level_of,
         level_runs=len(judged.conventional),
         curves=_curves(starts, trained, judged.values),

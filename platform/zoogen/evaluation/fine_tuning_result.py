@@ -55,6 +55,7 @@ class StructureCurves(Record):
         primary: the metric that is followed (lower is better).
         steps: iterations of the checkpoints, [C].
         level: median of the primary metric over conventionally trained runs, None without such runs.
+        expected_reward: mean reward of a perfect sampler, None if the task does not tell. More is no better.
         level_of: which runs: `held-out` or `reference`; `level_runs` is their number.
         curves: one per start, in the order of the configuration.
         seconds: `making` the starts, `training` and `judging` them.
@@ -67,6 +68,7 @@ class StructureCurves(Record):
     primary: str
     steps: tuple[int, ...]
     level: float | None = None
+    expected_reward: float | None = None
     level_of: Literal["", "held-out", "reference"] = ""
     level_runs: int = 0
     curves: tuple[StartCurve, ...]
@@ -110,29 +112,32 @@ class StepsToLevel(Record):
 
     Attributes:
         reached: share of the networks that reach it.
-        median: median over all networks of the iterations needed, infinite where most never get there.
-        saving: share of the iterations from scratch that this start saves, from the medians; None where training from
+        half: iterations by which half of the networks have reached it, infinite where fewer do.
+        saving: share of these iterations that this start saves against training from scratch; None where training from
             scratch does not reach the level, or at once.
     """
 
     reached: float
-    median: float
+    half: float
     saving: float | None = None
 
 
 def steps_to_level(curves: StructureCurves, level: float, start: str) -> StepsToLevel:
     """Statistics of `StructureCurves.steps_to`, against training from scratch."""
 
-    def needed(of: str) -> tuple[float, ...]:
-        return tuple(math.inf if step is None else float(step) for step in curves.steps_to(level, of))
+    def needed(of: str) -> list[float]:
+        return sorted(math.inf if step is None else float(step) for step in curves.steps_to(level, of))
 
-    steps = needed(start)
-    median, saving = summarise(steps).median, None
+    def half_of(steps: list[float]) -> float:
+        return steps[(len(steps) - 1) // 2]
+
+    steps, saving = needed(start), None
+    half = half_of(steps)
     if curves.curve(SCRATCH) is not None and start != SCRATCH:
-        scratch = summarise(needed(SCRATCH)).median
-        if 0 < scratch < math.inf and median < math.inf:
-            saving = 1 - median / scratch
-    return StepsToLevel(reached=sum(step < math.inf for step in steps) / len(steps), median=median, saving=saving)
+        scratch = half_of(needed(SCRATCH))
+        if 0 < scratch < math.inf and half < math.inf:
+            saving = 1 - half / scratch
+    return StepsToLevel(reached=sum(step < math.inf for step in steps) / len(steps), half=half, saving=saving)
 
 
 class FineTuning(Record):
@@ -159,7 +164,7 @@ class FineTuning(Record):
                 for name, level in result.levels(self.config.factors).items():
                     needed = steps_to_level(result, level, curve.start)
                     found[f"{place}/reached {name}"] = needed.reached
-                    found[f"{place}/steps_to {name}"] = needed.median
+                    found[f"{place}/steps_to {name}"] = needed.half
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def to_json(self) -> str:

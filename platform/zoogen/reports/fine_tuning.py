@@ -62,7 +62,7 @@ def _cells(
     if level is None:
         return None, None, None
     needed = steps_to_level(found, level, curve.start)
-    return needed.reached, needed.median if math.isfinite(needed.median) else None, needed.saving
+    return needed.reached, needed.half if math.isfinite(needed.half) else None, needed.saving
 
 
 def markdown(result: FineTuning) -> str:
@@ -77,9 +77,9 @@ def markdown(result: FineTuning) -> str:
         "",
         f"Medians over N networks of each start, all trained for {config.iterations} iterations with equal batches, "
         "schedules and seeds. `trained` is the median of the last checkpoints of conventionally trained runs. "
-        "`reached` is the share of networks that get to a level, `steps` the median of the first judged iteration at "
-        "or below it (empty where most never get there), `saved` the share of the iterations from scratch that a "
-        "start saves.",
+        "`reached` is the share of networks that get to a level, `steps` the judged iteration by which half of them "
+        "have got there (empty where fewer do), `saved` the share of the iterations from scratch that a start saves. "
+        "A mean reward beyond a perfect sampler's is no merit: modes are then visited too often.",
         "",
         "Made with " + ", ".join(f"{key} {value}" for key, value in made.items() if value) + ".",
         "",
@@ -113,7 +113,11 @@ def fine_tuning_figure(result: FineTuning) -> Figure:
     starts = dict.fromkeys(curve.start for found in result.results for curve in found.curves)
     marks = [Line2D([], [], color=colour(start), lw=2, marker="o", ms=3, label=start) for start in starts]
     marks.append(Line2D([], [], color="black", ls="--", lw=1, label="conventional training"))
-    figure.legend(handles=marks, loc="outside lower center", ncols=min(len(marks), 7), fontsize=9, frameon=False)
+    if any(found.expected_reward is not None for found in result.results):
+        marks.append(Line2D([], [], color="black", ls=":", lw=1, label="perfect sampler"))
+    figure.legend(
+        handles=marks, loc="outside lower center", ncols=min(len(marks), 2 * columns), fontsize=9, frameon=False
+    )
     return figure
 
 
@@ -123,6 +127,8 @@ def _draw_reward(ax: Axes, found: StructureCurves) -> None:
         if curve is not None and curve.reward:
             visited = [summarise(point).median for point in curve.states_visited]
             _band(ax, visited, [summarise(point) for point in curve.reward], start)
+    if found.expected_reward is not None:
+        ax.axhline(found.expected_reward, color="black", ls=":", lw=1)
     ax.set_xscale("log")
     ax.set_xlabel("visited states")
     _plain(ax)
@@ -167,7 +173,7 @@ def summary_lines(result: FineTuning) -> list[str]:
             text = f"{number(summaries[0].median)} → {number(summaries[-1].median)}"
             for name, value in found.levels(result.config.factors).items():
                 needed = steps_to_level(found, value, curve.start)
-                steps = number(needed.median, 5) if math.isfinite(needed.median) else f"> {found.steps[-1]}"
+                steps = number(needed.half, 5) if math.isfinite(needed.half) else f"> {found.steps[-1]}"
                 text += f"; {name}: {steps}"
             lines.append(f"  {curve.start:<12} {text}")
     return lines

@@ -156,6 +156,10 @@ def test_rewards_and_visited_states_are_those_of_the_trajectories() -> None:
     assert tuned.training["reward"][0, 0].item() == pytest.approx(reward)
     assert tuned.training["states_visited"][0, 0].item() == states
     assert (tuned.training["states_visited"].diff(dim=1) > 0).all()
+    truth = ExactJudge(task().environment("3^2"), task().shape("3^2")).truth().flatten()
+    states = torch.cartesian_prod(torch.arange(3), torch.arange(3))
+    rewards = task().environment("3^2").log_reward(states).exp()
+    assert tuned.training["expected_reward"][0, 0].item() == pytest.approx(float((truth * rewards).sum()), rel=1e-5)
     assert (tuned.training["reward"] >= 0.1 - 1e-6).all() and (tuned.training["reward"] <= 2.6).all()
 
 

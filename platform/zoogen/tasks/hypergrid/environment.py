@@ -108,6 +108,12 @@ class HypergridEnvironment:
         return float(sum(c * r for c, r in zip(self.class_counts, self.levels.tolist(), strict=True)))
 
     @property
+    def expected_reward(self) -> float:
+        """Mean reward of a perfect sampler, Σ R(x)² / Σ R(x); a policy that seeks modes alone exceeds it."""
+        squares = sum(c * r**2 for c, r in zip(self.class_counts, self.levels.tolist(), strict=True))
+        return float(squares / self.partition)
+
+    @property
     def mode_class(self) -> int:
         """The best reward class that has states: 2 where the grid has R2 states, else 1, else 0."""
         return max(c for c in range(3) if self.class_counts[c] > 0)

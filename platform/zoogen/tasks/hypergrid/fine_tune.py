@@ -26,6 +26,7 @@ def fine_tune_policies(
     `spec`. Every kind of start begins alike with what weights do not hold: log Z of trajectory balance at the first
     batch's estimate, the state flow of detailed and sub-trajectory balance fresh, the optimiser without moments.
     Networks of equal seed get the same random numbers and, where there are several, the same learning rate.
+    `expected_reward` among the figures is that of a perfect sampler.
 
     Args:
         config: resolved for the structure.
@@ -41,7 +42,9 @@ def fine_tune_policies(
     training = config.model_copy(update={"iterations": spec.steps[-1]})
     trainer = CohortTrainer(environment, shape, training, runs, device, weights, estimate_log_z=True, observe=True)
     trained = trainer.train(progress, spec.steps)
-    return FineTuned(trained.steps, trained.weights, trained.figures, trained.seconds)
+    expected = torch.full_like(trained.figures["reward"], environment.expected_reward)
+    figures = {**trained.figures, "expected_reward": expected}
+    return FineTuned(trained.steps, trained.weights, figures, trained.seconds)
 
 
 def _check(shape: MLPShape, spec: FineTuneSpec, weights: Tensor) -> None:
