@@ -122,7 +122,7 @@ def _reference(data: StructureData) -> Candidates:
     zoo = data.reference
     assert zoo is not None, "the caller asks only where there is a reference zoo"
     splits = [split for split in SPLITS if zoo.plan.runs_of(split)]
-    parts = [zoo.select(data.name, split, data.sources.last) for split in splits]
+    parts = [zoo.select(data.name, split) for split in splits]  # `last` says what was learnt from, which this is not
     weights = torch.cat([part.weights for part in parts])
     chosen = baselines.draw(len(weights), data.config.count, data.seed("reference"))
     notices = shortage(data, len(chosen), sum(len(torch.unique(part.runs)) for part in parts))

@@ -15,7 +15,7 @@ from zoogen.evaluation.evaluate import evaluate as judge
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.pipelines import compute
-from zoogen.pipelines.context import Study
+from zoogen.pipelines.context import Log, Study
 from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_key
 from zoogen.pipelines.report import write_reports
 from zoogen.pipelines.results import AutoencoderResult, EvaluationResult, GeneratorResult, ZooResult
@@ -130,7 +130,7 @@ def train_generator(study: Study) -> GeneratorResult:
 
 
 @contextmanager
-def _training(study: Study, title: str, run: Run) -> Iterator[compute.Log]:
+def _training(study: Study, title: str, run: Run) -> Iterator[Log]:
     """A function that shows and tracks the figures of a training."""
     with study.console.progress(title, "iterations") as show:
 
@@ -172,7 +172,7 @@ def evaluate(study: Study) -> EvaluationResult:
             study.store.put_if_absent(key, evaluation.to_json().encode())
             study.console.say(f"evaluation: {time.perf_counter() - begin:.1f} s, {uri}")
             run.dataset("zoo", study.plan.digest, study.store.uri_of(manifest_key(study.plan.digest)), "evaluation")
-        report = write_reports(study, evaluation)
+        report = write_reports(study, evaluation) if study.reporting else ()
         run.evaluation(evaluation, report)
         run.results(evaluation)
         return EvaluationResult(evaluation, name, uri, report, run.reused)
@@ -205,6 +205,7 @@ def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
             reference=reference,
             inputs=inputs,
             cost=cost,
+            last_checkpoints=study.config.last_checkpoints,
             device=study.device,
             progress=lambda done, total, _: show(done, total, {}),
         )
