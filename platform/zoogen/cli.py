@@ -130,6 +130,84 @@ def pipeline(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = 
 
 
 @app.command()
+def similarity(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """Compare the layers of policies (CKA) with those of small vision networks; count parameters."""
+    from zoogen.pipelines.similarity import run_similarity
+
+    run_similarity(config, overrides or [], dry_run=dry_run)
+
+
+@app.command()
+def finetune(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    weights: Annotated[str | None, typer.Option(help="Train on from this safetensors file alone.")] = None,
+    out: Annotated[
+        str | None, typer.Option(help="With --weights: file to write; without it, a name under the artifact root.")
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help="With --weights: instead of fine_tuning.iterations.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Train on from generated, nearest, averaged, random and untrained networks, or from any weights file."""
+    if weights is not None:
+        from zoogen.pipelines.fine_tune_file import run_fine_tune_file
+
+        run_fine_tune_file(config, overrides or [], weights, out, iterations, dry_run=dry_run)
+        return
+    if out is not None or iterations is not None:
+        raise ZoogenError("--out and --iterations belong to --weights FILE; for a study set fine_tuning.iterations")
+    from zoogen.pipelines.fine_tune import run_fine_tune
+
+    run_fine_tune(config, overrides or [], dry_run=dry_run)
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN [KEY=VALUE]...",
+            help="A study's YAML file and overrides of it, an evaluation's digest or its beginning, an "
+            "evaluation.json, or a report's folder; several RUNs are put side by side.",
+        ),
+    ],
+    out: Annotated[
+        str | None, typer.Option(help="Folder to write; without it, a name under the artifact root's reports/.")
+    ] = None,
+    artifacts: Annotated[
+        str | None, typer.Option(help="Artifact root of digests (artifacts/), and of studies instead of their own.")
+    ] = None,
+) -> None:
+    """Tables and figures of evaluations beside the paper's numbers, several side by side."""
+    from zoogen.pipelines.compare import report as command
+    from zoogen.pipelines.console import Console
+
+    command(runs, out, artifacts, Console())
+
+
+@app.command()
+def sweep(
+    config: Annotated[
+        str, typer.Argument(metavar="SWEEP", help="YAML file, for example configs/genflownet/sweeps/steps.yaml")
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the sweep, for example overrides.device=cuda"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an earlier go; it is an error if there was none.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials as JSON and do nothing.")] = False,
+) -> None:
+    """Many variants of a study through Ray Tune: live table, then one table and one figure; finished trials are kept."""
+    from zoogen.pipelines.sweep import run_sweep
+
+    run_sweep(config, overrides or [], resume=resume, dry_run=dry_run)
+
+
+@app.command()
 def benchmark(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Measure speed and quality against named alternatives, each a ratio in one run."""
     from zoogen.pipelines.run import run_benchmark

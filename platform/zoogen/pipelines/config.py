@@ -7,6 +7,8 @@ from pydantic import Field, field_validator
 from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.config import Config
 from zoogen.evaluation.config import EvaluationConfig
+from zoogen.evaluation.fine_tuning_config import FineTuningConfig
+from zoogen.evaluation.similarity import SimilarityConfig
 from zoogen.generators.config import GeneratorConfig
 from zoogen.orchestration.pool import PoolConfig
 from zoogen.orchestration.training import TrainConfig
@@ -32,6 +34,9 @@ class PipelineConfig(Config):
     study: str = Field("study", description="name; also the experiment in MLflow", pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
     seed: int = Field(0, ge=0, lt=2**63, description="seed of autoencoder and generator; the zoo has its own")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
+    compile: bool = Field(
+        False, description="torch.compile for the trainings of autoencoder and generator: a GPU trains faster"
+    )
     artifacts: str = Field(
         "artifacts", min_length=1, description="artifact root: a folder or a URI such as s3://bucket/x"
     )
@@ -49,6 +54,8 @@ class PipelineConfig(Config):
     autoencoder: AutoencoderConfig = AutoencoderConfig()
     generator: GeneratorConfig = GeneratorConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    similarity: SimilarityConfig = SimilarityConfig()
+    fine_tuning: FineTuningConfig = FineTuningConfig()
     ray: RayConfig | None = Field(RayConfig(), description="null computes in this process, without Ray")
     pool: PoolConfig = PoolConfig()
     train: TrainConfig = TrainConfig()

@@ -1,11 +1,13 @@
 """Where an evaluation's tables and figures go."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from zoogen.evaluation.result import Evaluation
 from zoogen.pipelines.context import Study
-from zoogen.reports.write import render_report, write_report
+from zoogen.reports.write import render_report
+from zoogen.weights.files import write_bytes
 
 
 def report_folder(study: Study) -> str:
@@ -14,14 +16,23 @@ def report_folder(study: Study) -> str:
 
 
 def write_reports(study: Study, evaluation: Evaluation) -> tuple[Path, ...]:
-    """Write tables and figures under the artifact root; they are derived and may be made again.
+    """Write tables and figures under the artifact root; they are derived and may be made again."""
+    return write_files(study, report_folder(study), render_report(evaluation))
+
+
+def write_files(study: Study, folder: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Write derived files into a folder under the artifact root, each whole or not at all, and name them.
 
     Under a remote root they are written there, and a copy to look at into a temporary folder.
+
+    Raises:
+        ZoogenError: the folder cannot be written.
     """
-    folder = report_folder(study)
     root = study.store.root
-    if root is not None:
-        return tuple(write_report(evaluation, root / folder))
-    for name, data in render_report(evaluation).items():
-        study.store.put_if_absent(f"{folder}/{name}", data)
-    return tuple(write_report(evaluation, tempfile.mkdtemp(prefix=f"zoogen-{study.config.study}-")))
+    if root is None:
+        for name, data in files.items():
+            study.store.put_if_absent(f"{folder}/{name}", data)
+    place = root / folder if root is not None else Path(tempfile.mkdtemp(prefix=f"zoogen-{study.config.study}-"))
+    for name, data in files.items():
+        write_bytes(place / name, data)
+    return tuple(place / name for name in files)

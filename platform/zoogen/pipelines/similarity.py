@@ -1,0 +1,214 @@
+"""The stage `similarity`: layers of policies compared, with small vision networks beside them."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from zoogen.errors import ZoogenError
+from zoogen.evaluation.environment import describe_environment
+from zoogen.evaluation.result import Inputs
+from zoogen.evaluation.similarity import (
+    FLOOR_OF,
+    LayerPair,
+    Networks,
+    Similarity,
+    compare_policies,
+    compare_vision,
+    count_parameters,
+)
+from zoogen.identity import derive_seed, digest
+from zoogen.pipelines.context import Study, resolved_json
+from zoogen.pipelines.digests import generator_key
+from zoogen.pipelines.report import write_files
+from zoogen.pipelines.run import open_study
+from zoogen.pipelines.sampling import ConfiguredSampler
+from zoogen.pipelines.stages import load_generator
+from zoogen.reports.similarity import render_similarity, verdict_lines
+from zoogen.tracking.base import Run
+from zoogen.zoo.plan import SPLITS, Split
+
+SIMILARITY_FORMAT = 1  # raise when the same configuration comes to mean another artifact
+STAGE = "similarity"
+
+
+@dataclass(frozen=True)
+class SimilarityResult:
+    """A similarity, where it lies, and its tables and figures."""
+
+    similarity: Similarity
+    digest: str
+    uri: str
+    report: tuple[Path, ...]
+    reused: bool
+
+
+def similarity_key(name: str) -> str:
+    return f"similarities/{name}.json"
+
+
+def similarity(study: Study) -> SimilarityResult:
+    """Compare layers, unless it was done.
+
+    Generated networks are compared if the study's generator is there.
+
+    Raises:
+        ZoogenError: a zoo is incomplete, or holds no trained networks of a structure.
+    """
+    inputs = _inputs(study)
+    name = _digest(study, inputs)
+    key = similarity_key(name)
+    uri = study.store.uri_of(key)
+    reused = study.store.exists(key)
+    pairs = _structure_pairs(study)
+    if not reused:
+        _ = study.device  # a wrong one is an error before the tracking is opened
+        for zoo in (study.zoo, study.reference):
+            if zoo is not None:
+                zoo.require()
+    params = {STAGE: study.config.similarity.model_dump(mode="json")}
+    with study.tracker.stage(STAGE, name, params=params) as run:
+        run.reused = reused
+        if reused:
+            found = Similarity.from_json(study.store.get(key), uri)
+            study.console.say(f"similarity: reused, {uri}")
+        else:
+            found = _compare(study, pairs, inputs)
+            study.store.put_if_absent(key, found.to_json().encode())
+            study.console.say(f"similarity: {found.seconds:.1f} s, {uri}")
+        report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_similarity(found))
+        _track(run, found, report)
+        return SimilarityResult(found, name, uri, report, reused)
+
+
+def run_similarity(config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:
+    """Run the stage for the command line: print the verdict and where tables and figures lie."""
+    study = open_study(config, overrides)
+    if dry_run:
+        print(resolved_json(study.config))
+        return
+    with study:
+        result = similarity(study)
+    for line in [*verdict_lines(result.similarity), *(f"  {path}" for path in result.report)]:
+        study.console.show(line)
+
+
+def _inputs(study: Study) -> Inputs:
+    generator = study.generator_digest
+    return Inputs(
+        study=study.config.study,
+        zoo=study.plan.digest,
+        generator=generator if study.store.exists(generator_key(generator)) else "",
+        reference=study.reference_plan.digest if study.reference_plan is not None else "",
+    )
+
+
+def _digest(study: Study, inputs: Inputs) -> str:
+    content = {
+        "format": SIMILARITY_FORMAT,
+        "config": study.config.similarity.model_dump(mode="json"),
+        "inputs": inputs.model_dump(exclude={"study"}),
+        "structures": [target.structure for target in study.targets],
+        "sampler": study.config.generator.sampler.model_dump(mode="json") if inputs.generator else None,
+    }
+    return digest(content)
+
+
+def _structure_pairs(study: Study) -> list[tuple[str, str]]:
+    """The pairs asked for, by canonical name."""
+    given = study.config.similarity.pairs
+    if given is not None:
+        return [(study.task.canonical(first), study.task.canonical(second)) for first, second in given]
+    zoos = [plan.structures for plan in study.plans]
+    return [(structures[0], structures[1]) for structures in zoos if len(structures) > 1]
+
+
+def _compare(study: Study, pairs: list[tuple[str, str]], inputs: Inputs) -> Similarity:
+    begin, config = time.perf_counter(), study.config.similarity
+    made = _policies(study, pairs, bool(inputs.generator))
+    with study.console.progress(STAGE, "iterations") as show:
+
+        def progress(title: str, done: int, total: int) -> None:
+            if done == total:
+                study.console.say(f"similarity: {title} trained")
+            show(done, total, {})
+
+        vision, nets = compare_vision(config, study.device, progress)
+    return Similarity(
+        inputs=inputs,
+        task=study.task.resolved(),
+        config=config,
+        pairs=tuple(made + vision),
+        vision=tuple(nets),
+        parameters=tuple(count_parameters(study.targets)),
+        seconds=time.perf_counter() - begin,
+        environment=describe_environment(study.device),
+    )
+
+
+def _policies(study: Study, pairs: list[tuple[str, str]], with_generator: bool) -> list[LayerPair]:
+    task, config = study.task, study.config.similarity
+    trained = {name: _trained(study, name) for pair in pairs for name in pair}
+    made = [compare_policies(task, "policies", trained[a], trained[b], config) for a, b in pairs]
+    for name in _generated_structures(study, pairs):
+        own = trained.get(name) or _trained(study, name)
+        if with_generator:
+            made.append(compare_policies(task, "same structure", _generated(study, name), own, config))
+        if len(own.weights) > 1:
+            made.append(compare_policies(task, "same structure", own, own, config, shift=1))
+    if config.untrained:
+        fresh = {name: _untrained(study, name) for pair in pairs for name in pair}
+        made += [compare_policies(task, FLOOR_OF["policies"], fresh[a], fresh[b], config) for a, b in pairs]
+    return made
+
+
+def _generated_structures(study: Study, pairs: list[tuple[str, str]]) -> list[str]:
+    given = study.config.similarity.generated
+    if given is not None:
+        return [study.task.canonical(name) for name in given]
+    return [name for pair in pairs for name in pair if name in study.plan.targets][:1]
+
+
+def _trained(study: Study, structure: str) -> Networks:
+    """Last checkpoints of the runs that nothing was learnt from.
+
+    Raises:
+        ZoogenError: neither zoo holds the structure, or the zoo has no test runs.
+    """
+    splits: tuple[Split, ...] = ("test",)
+    zoo = study.zoo
+    if structure not in study.plan.targets:
+        reference = study.reference
+        if reference is None or structure not in reference.plan.targets:
+            raise ZoogenError(
+                f"similarity needs trained networks of {study.task.label(structure)} ({structure}); add it to "
+                "zoo.structures or reference.structures, or name other similarity.pairs"
+            )
+        zoo, splits = reference, tuple(s for s in SPLITS if reference.plan.runs_of(s))
+    parts = [zoo.select(structure, split, 1).weights for split in splits]
+    return Networks(structure, "trained", torch.cat(parts))
+
+
+def _generated(study: Study, structure: str) -> Networks:
+    config = study.config.similarity
+    sampler = ConfiguredSampler(load_generator(study), study.config.generator.sampler)
+    seed = derive_seed(STAGE, config.seed, "generated")
+    target = study.task.target(structure)
+    return Networks(structure, "generated", sampler.generate(target, config.networks, seed, study.device).cpu())
+
+
+def _untrained(study: Study, structure: str) -> Networks:
+    config = study.config.similarity
+    seed = derive_seed(STAGE, config.seed, "untrained", structure)
+    return Networks(structure, "untrained", study.task.untrained(structure, config.networks, seed))
+
+
+def _track(run: Run, found: Similarity, report: tuple[Path, ...]) -> None:
+    figures = {"seconds": found.seconds}
+    for pair in found.pairs:
+        figures |= {f"{pair.group}/{pair.name}/mean": pair.mean, f"{pair.group}/{pair.name}/variance": pair.variance}
+    run.metrics(figures)
+    run.text("verdict.txt", "\n".join(verdict_lines(found)) + "\n")
+    run.files(report, "report")
