@@ -8,10 +8,12 @@ from zoogen.benchmarks.run import load_benchmark
 from zoogen.pipelines.console import Console
 from zoogen.pipelines.context import Study, resolved_json
 from zoogen.pipelines.run import open_study
+from zoogen.pipelines.sweep_plan import load_sweep
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "configs").rglob("*.yaml"))
-STUDIES = [path for path in FILES if path.parent.name != "benchmarks"]
+STUDIES = [path for path in FILES if path.parent.name not in ("benchmarks", "sweeps")]
+SWEEPS = [path for path in FILES if path.parent.name == "sweeps"]
 BENCHMARKS = [path for path in FILES if path.parent.name == "benchmarks"]
 
 
@@ -48,6 +50,20 @@ def test_benchmark(path: Path) -> None:
     assert load_benchmark(path).kind
 
 
+@pytest.mark.parametrize("path", SWEEPS, ids=name)
+def test_sweep(path: Path) -> None:
+    trials = load_sweep(path).trials
+    assert len({trial.digest for trial in trials}) == len(trials) > 1
+
+
+def test_the_ablations_learn_from_the_zoo_of_the_paper_study() -> None:
+    paper, ablation = (
+        open_study(str(ROOT / "configs" / "genflownet" / f"{n}.yaml"), []) for n in ("paper", "ablation")
+    )
+    assert ablation.plan.digest == paper.plan.digest
+
+
 def test_studies_have_names_of_their_own() -> None:
     names = [open_study(str(path), []).config.study for path in STUDIES]
+    names += [load_sweep(path).config.study for path in SWEEPS]
     assert len(set(names)) == len(names)

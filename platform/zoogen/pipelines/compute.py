@@ -1,20 +1,15 @@
 """Where a stage's work runs: on Ray, or in this process."""
 
-from collections.abc import Callable, Mapping
-
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.train import train_codec as fit_codec
 from zoogen.generators.train import train_generator as fit_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.orchestration.pool import build_zoo as build_on_ray
 from zoogen.orchestration.training import RayRun, train_codec_on_ray, train_generator_on_ray
-from zoogen.pipelines.context import Study
-from zoogen.training.hooks import LocalHooks
+from zoogen.pipelines.context import Log, Study
 from zoogen.zoo.build import ZooReport, build_serially, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgressCallback
-
-Log = Callable[[int, int, Mapping[str, float]], None]  # (iterations done, total, figures)
 
 
 def require_device(study: Study) -> None:
@@ -48,6 +43,7 @@ def train_codec(study: Study, log: Log) -> WeightCodec:
             log=log,
             targets=study.targets,
             digest=study.autoencoder_digest,
+            compile=study.config.compile,
         )
     return fit_codec(
         study.config.autoencoder,
@@ -55,9 +51,10 @@ def train_codec(study: Study, log: Log) -> WeightCodec:
         validation,
         seed=study.config.seed,
         device=study.device,
-        hooks=LocalHooks(log=log),
+        hooks=study.hooks("autoencoder", log),
         targets=study.targets,
         digest=study.autoencoder_digest,
+        compile=study.config.compile,
     )
 
 
@@ -72,6 +69,7 @@ def train_generator(study: Study, codec: WeightCodec, log: Log) -> WeightGenerat
             run=_ray_run(study, f"generator-{study.generator_digest}"),
             log=log,
             digest=study.generator_digest,
+            compile=study.config.compile,
         )
     return fit_generator(
         study.config.generator,
@@ -79,8 +77,9 @@ def train_generator(study: Study, codec: WeightCodec, log: Log) -> WeightGenerat
         study.checkpoints("train"),
         seed=study.config.seed,
         device=study.device,
-        hooks=LocalHooks(log=log),
+        hooks=study.hooks("generator", log),
         digest=study.generator_digest,
+        compile=study.config.compile,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,10 +21,13 @@ from zoogen.pipelines.console import Console
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import build_task
 from zoogen.tracking.tracker import Tracker, open_tracker
+from zoogen.training.hooks import Figures, LocalHooks, LoopHooks
 from zoogen.weights.target import Target
 from zoogen.zoo.plan import Split, ZooPlan, plan_zoo
 from zoogen.zoo.read import CheckpointSet, Zoo
 from zoogen.zoo.store import ArtifactStore
+
+Log = Callable[[int, int, Figures], None]  # (iterations done, total, figures)
 
 JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the process of a submitted job
 HOME_VARIABLE = "ZOOGEN_HOME"  # folder of a job's artifacts, if they are given by a relative path
@@ -43,6 +47,7 @@ class Study:
     console: Console
     source: str = "CONFIG"  # how the user named the configuration, for hints
     resources: ExitStack = field(default_factory=ExitStack)
+    reporting: bool = True  # whether an evaluation writes its tables and figures
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +148,10 @@ class Study:
         if split != "train" or self.config.best_runs == 1:
             return sets
         return [rows.best_runs(self.config.best_runs, self._ranking_metric(rows)) for rows in sets]
+
+    def hooks(self, stage: str, log: Log) -> LoopHooks:
+        """What the training of a stage (`autoencoder`, `generator`) in this process meets: `log`, and no more."""
+        return LocalHooks(log=log)
 
     def _ranking_metric(self, rows: CheckpointSet) -> str:
         for name in self.task.primary_metrics:

@@ -76,17 +76,24 @@ class Tracker(ABC):
 
     @contextmanager
     def pipeline(
-        self, digest: str, *, name: str = PIPELINE, config: Mapping[str, Any], tags: Mapping[str, str] | None = None
+        self,
+        digest: str,
+        *,
+        name: str = PIPELINE,
+        config: Mapping[str, Any],
+        tags: Mapping[str, str] | None = None,
+        stage: str = PIPELINE,
     ) -> Iterator[Run]:
-        """The run of a pipeline; stages opened within belong to it.
+        """The run of a pipeline, or of another `stage` with stages below it; those opened within belong to it.
 
         Args:
             digest: identity; the same one continues the same run.
             name: shown in the UI.
             config: resolved configuration, logged as parameters and as an artifact.
             tags: further tags.
+            stage: what kind of work it is.
         """
-        with self.stage(PIPELINE, digest, name=name, params=config, tags=tags) as run:
+        with self.stage(stage, digest, name=name, params=config, tags=tags) as run:
             try:
                 self._enter(run)
                 yield run

@@ -1,0 +1,188 @@
+"""From a sweep's configuration to its trials: every one resolved, validated and named before anything starts."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoogen.config import parse_config, read_mapping
+from zoogen.errors import ZoogenError
+from zoogen.identity import canonical_json, derive_seed, digest
+from zoogen.pipelines.config import PipelineConfig
+from zoogen.pipelines.console import Console
+from zoogen.pipelines.context import Study
+from zoogen.pipelines.sweep_config import NAME, Domain, Stage, SweepConfig
+
+SWEEP_FORMAT = 1  # raise when the same sweep comes to mean other results
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """One trial.
+
+    Attributes:
+        name: shown in tables, unique within the sweep.
+        values: swept keys with their values.
+        config: the resolved study.
+        digest: names its result; covers the artifact of the last stage, and the scheduler if there is one.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    config: PipelineConfig
+    digest: str
+
+    def study(self, console: Console) -> Study:
+        return Study(self.config, console, f"trial {self.name}")
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A sweep with all its trials; `digest` names it."""
+
+    config: SweepConfig
+    source: str
+    trials: tuple[TrialPlan, ...]
+    digest: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Swept keys."""
+        return self.config.swept_keys
+
+
+def load_sweep(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> SweepPlan:
+    """The sweep of a YAML file with overrides of its own keys (`samples=4`, `overrides.device=cuda`).
+
+    Raises:
+        ZoogenError: a file cannot be read, or a key or value of the sweep or of any trial is wrong.
+    """
+    config = parse_config(SweepConfig, read_mapping(path, overrides), str(path))
+    base = read_mapping(Path(path).parent / Path(config.base).expanduser())
+    merge(base, {**config.overrides, "study": config.study}, str(path))
+    trials: list[TrialPlan] = []
+    for name, values in _variants(config):
+        trials.append(_trial(config, str(path), base, _unique(name, trials), values))
+    content = {
+        "format": SWEEP_FORMAT,
+        "study": config.study,
+        "trials": [[trial.name, trial.digest] for trial in trials],
+    }
+    return SweepPlan(config, str(path), tuple(trials), digest(content))
+
+
+def merge(mapping: dict[str, Any], settings: Mapping[str, Any], where: str) -> None:
+    """Set dotted keys in a nested mapping, in place; a section is merged into the section that is there.
+
+    A section that names another `kind` replaces the one that is there, whose keys would not fit it.
+
+    Raises:
+        ZoogenError: a key goes through a value that is no section.
+
+    Example:
+        >>> study = {"zoo": {"runs": 1, "cohort": 8}}
+        >>> merge(study, {"zoo.runs": 2, "generator": {"kind": "diffusion"}}, "sweep.yaml")
+        >>> study
+        {'zoo': {'runs': 2, 'cohort': 8}, 'generator': {'kind': 'diffusion'}}
+    """
+    for dotted, value in settings.items():
+        *path, last = str(dotted).split(".")
+        node = mapping
+        for key in path:
+            below = node.get(key)
+            if below is not None and not isinstance(below, dict):
+                raise ZoogenError(f"{where}: {dotted}: {key} is a value, not a section")
+            node[key] = node = dict(below or {})
+        there = node.get(last)
+        if isinstance(value, Mapping) and isinstance(there, dict) and _kind(value, there) == there.get("kind"):
+            node[last] = dict(there)
+            merge(node[last], value, where)
+        else:
+            node[last] = value
+
+
+def _kind(section: Mapping[str, Any], default: Mapping[str, Any]) -> Any:
+    return section.get("kind", default.get("kind"))
+
+
+def _trial(config: SweepConfig, path: str, base: dict[str, Any], name: str, values: dict[str, Any]) -> TrialPlan:
+    where = f"{path}: trial {name!r}"
+    mapping = dict(base)
+    merge(mapping, values, where)
+    resolved = parse_config(PipelineConfig, mapping, where)
+    if resolved.ray is None:
+        raise ZoogenError(f"{where}: a sweep runs on Ray, and ray is null; leave ray out, or set ray.num_cpus")
+    try:
+        artifact = _artifact(Study(resolved, Console()), config.stage)
+    except ZoogenError as error:
+        raise ZoogenError(f"{where}: {error}") from None
+    scheduler = config.scheduler
+    if scheduler is not None and scheduler.grace >= (iterations := judged_iterations(config, resolved)):
+        raise ZoogenError(f"{where}: scheduler.grace {scheduler.grace} is no less than its {iterations} iterations")
+    content = {"name": name, "stage": config.stage, "artifact": artifact}
+    ruled = {"scheduler": scheduler.model_dump(mode="json")} if scheduler is not None else {}
+    return TrialPlan(name, values, resolved, digest({**content, **ruled}))
+
+
+def judged_iterations(config: SweepConfig, study: PipelineConfig) -> int:
+    """Iterations of the training whose curve a scheduler judges."""
+    return (study.autoencoder if config.stage == "train_autoencoder" else study.generator).loop.iterations
+
+
+def _artifact(study: Study, stage: Stage) -> str:
+    """Digest of what the last stage makes."""
+    if stage == "train_autoencoder":
+        return study.autoencoder_digest
+    return study.generator_digest if stage == "train_generator" else study.evaluation_digest
+
+
+def _variants(config: SweepConfig) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Names and values: points times grids times samples, the samples innermost.
+
+    Draw number i of a key is the same for all points and grid values, so that these are compared on equal terms.
+    """
+    grids = {key: domain for key, domain in config.space.items() if not domain.random}
+    drawn = {key: domain for key, domain in config.space.items() if domain.random}
+    for point in config.points or ({},):
+        fixed = {key: value for key, value in point.items() if key != NAME}
+        for cell in itertools.product(*(domain.grid or () for domain in grids.values())):
+            for sample in range(config.samples):
+                random = {key: _draw(domain, derive_seed(config.seed, key, sample)) for key, domain in drawn.items()}
+                free = {**dict(zip(grids, cell, strict=True)), **random}
+                yield " ".join(filter(None, [point.get(NAME, ""), _name(free)])), {**fixed, **free}
+
+
+def _draw(domain: Domain, seed: int) -> Any:
+    random = np.random.default_rng(seed)
+    if domain.choice is not None:
+        return domain.choice[int(random.integers(len(domain.choice)))]
+    if domain.randint is not None:
+        return int(random.integers(domain.randint[0], domain.randint[1] + 1))
+    if domain.loguniform is not None:
+        return math.exp(random.uniform(math.log(domain.loguniform[0]), math.log(domain.loguniform[1])))
+    assert domain.uniform is not None, "a domain has one kind"
+    return float(random.uniform(*domain.uniform))
+
+
+def _name(values: Mapping[str, Any]) -> str:
+    """For example `lr=0.00123 latent=64`: the last parts of the keys, or the whole keys where those are not unique."""
+    short = [key.rpartition(".")[2] for key in values]
+    names = [last if short.count(last) == 1 else key for key, last in zip(values, short, strict=True)]
+    return " ".join(f"{name}={_text(value)}" for name, value in zip(names, values.values(), strict=True))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else canonical_json(value).replace('"', "")
+
+
+def _unique(name: str, others: list[TrialPlan]) -> str:
+    """Draws may agree in the digits that are shown."""
+    taken = {other.name for other in others}
+    names = itertools.chain([name], (f"{name} #{number}" for number in itertools.count(2)))
+    return next(candidate for candidate in names if candidate not in taken)
