@@ -77,7 +77,8 @@ def test_methods_of_known_and_unseen_structures(evaluation):
         "pca-gaussian",
     ]
     ladder = ["noise-0.001", "noise-0.01", "noise-0.05", "noise-0.15"]
-    known = ["generated", *from_zoo, *ladder, "reconstructed", "kde", "prior", "random", "untrained"]
+    kernels = ["kde-0.01", "kde-0.1", "kde-0.3"]
+    known = ["generated", *from_zoo, *ladder, "reconstructed", *kernels, "prior", "random", "untrained"]
     assert methods["2"] == methods["3"] == known
     assert methods["5"] == ["generated", "nearest", "untrained", "reference"]
     assert methods["6"] == ["generated", "nearest", "untrained"]
@@ -154,10 +155,10 @@ def test_conditions_are_compared_by_logarithms_where_positive():
 
 
 def test_decoded_latents(task, zoo, config):
-    exact = config.model_copy(update={"kde_bandwidth": 0.0})
+    exact = config.model_copy(update={"kde": (1e-9,)})
     made = _candidates(task, zoo, exact, "2", codec=RoundingCodec())
     reconstructed = (zoo.select("2", "train").weights * 2).round() / 2
-    assert torch.cdist(made["kde"].weights, reconstructed).amin(1).max() == 0
+    assert torch.cdist(made["kde-1e-09"].weights, reconstructed).amin(1).max() == pytest.approx(0, abs=1e-6)
     many = config.model_copy(update={"count": 4000, "methods": ("prior",), "unseen_methods": ("prior",)})
     for structure in ("2", "6"):  # nothing but the codec is needed, so an unseen structure will do
         prior = _candidates(task, zoo, many, structure, codec=RoundingCodec())["prior"].weights

@@ -123,7 +123,7 @@ def test_metric_json_writes_null_for_infinity():
         {"seed": -1},
         {"conut": 3},
         {"noise": [0.0]},
-        {"kde_bandwidth": -1},
+        {"kde": [-1]},
         {"audit": {"sample": 1}},
         {"unseen_methods": ["best"]},
     ],

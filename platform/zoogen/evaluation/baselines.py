@@ -108,25 +108,23 @@ def random_like(layout: ParameterLayout, weights: Tensor, count: int, seed: int)
     return mean + std * drawn
 
 
-def kernel_density(latents: Tensor, bandwidth: float | None, count: int, seed: int) -> Tensor:
+def kernel_density(latents: Tensor, bandwidth: float, count: int, seed: int) -> Tensor:
     """Samples of a Gaussian kernel density estimate of latents [R, L] (after Schürholt et al. 2022).
 
     A sample is a latent plus noise; the noise of all dimensions comes from one generator, so that they are
     independent of one another.
 
     Args:
-        bandwidth: standard deviation of the noise, in standard deviations of each dimension over the latents;
-            None for Scott's rule, R ** (-1 / (L + 4)) (Scott 1992).
+        bandwidth: standard deviation of the noise, in standard deviations of each dimension over the latents.
 
     Returns:
         [count, L].
     """
     rows, dimensions = latents.shape
-    width = rows ** (-1 / (dimensions + 4)) if bandwidth is None else bandwidth
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randint(rows, (count,), generator=generator)
     noise = torch.randn(count, dimensions, generator=generator, dtype=latents.dtype)
-    return latents[chosen] + width * latents.std(0, unbiased=False) * noise
+    return latents[chosen] + bandwidth * latents.std(0, unbiased=False) * noise
 
 
 def nearest_rows(weights: Tensor, others: Tensor) -> Tensor:

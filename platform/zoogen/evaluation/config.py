@@ -67,8 +67,9 @@ class EvaluationConfig(Config):
         average_k: averages of how many checkpoints of different training runs.
         pca_components: dimensions of the Gaussian of `pca-gaussian`; fewer where there are fewer checkpoints.
         noise: sizes of the noise on training checkpoints, in standard deviations of each tensor.
-        kde_bandwidth: width of the kernels of `kde`, in standard deviations of each latent dimension over the
-            structure's training checkpoints; Scott's rule if not given.
+        kde: widths of the kernels of `kde`, in standard deviations of each latent dimension over the structure's
+            training checkpoints. (Scott's rule would give about 1 in hundreds of dimensions, where kernels no longer
+            follow the data.)
         seed: seed of everything drawn here (generation, baselines, sampled protocols).
         methods: the families of methods to judge. `held-out` and `training` are conventionally trained runs
             from the test and the train split; `nearest` the training checkpoint nearest to each generated
@@ -92,7 +93,7 @@ class EvaluationConfig(Config):
     average_k: tuple[int, ...] = (2, 5, 16)
     pca_components: int = Field(default=16, ge=1)
     noise: tuple[float, ...] = (0.001, 0.01, 0.05, 0.15)
-    kde_bandwidth: float | None = Field(default=None, ge=0)
+    kde: tuple[float, ...] = (0.01, 0.1, 0.3)
     seed: int = Field(default=0, ge=0)
     methods: tuple[Family, ...] = ALL_FAMILIES
     unseen_methods: tuple[Family, ...] = ("generated", "nearest", "untrained", "reference")
@@ -107,11 +108,11 @@ class EvaluationConfig(Config):
             raise ValueError("an average needs k >= 2 checkpoints")
         return tuple(sorted(set(value)))
 
-    @field_validator("noise")
+    @field_validator("noise", "kde")
     @classmethod
     def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if any(scale <= 0 for scale in value):
-            raise ValueError("sizes of noise must be greater than 0")
+            raise ValueError("sizes of noise and widths of kernels must be greater than 0")
         return tuple(sorted(set(value)))
 
     @field_validator("methods")

@@ -7,7 +7,7 @@ from zoogen.config import Config
 from zoogen.evaluation.config import ALL_FAMILIES, EvaluationConfig, Family
 
 SCRATCH = "untrained"  # the start that the others save against
-_NUMBERED: tuple[Family, ...] = ("average", "noise")  # families whose methods carry a number, such as average-5
+_NUMBERED: tuple[Family, ...] = ("average", "noise", "kde")  # families whose methods carry a number, such as average-5
 _LAST = "held-out-last"
 MODEL_FAMILIES: frozenset[Family] = frozenset({"generated", "nearest", "reconstructed", "kde", "prior"})
 """Families that need the generator or its autoencoder."""
@@ -73,6 +73,7 @@ class FineTuningConfig(Config):
             unseen_methods=self.families,
             average_k=tuple(round(k) for k in numbers["average"]),
             noise=numbers["noise"],
+            kde=numbers["kde"],
         )
 
 

@@ -25,9 +25,11 @@ def reconstructed(data: StructureData) -> Iterator[Candidate]:
 
 
 def kde(data: StructureData) -> Iterator[Candidate]:
-    """A kernel density of the training latents, decoded."""
+    """Kernel densities of the training latents, decoded: the same latents and the same noise, scaled."""
     if data.train is not None and data.sources.codec is not None:
-        yield calculated("kde", partial(_kernel_density, data, data.sources.codec, data.train))
+        for width in data.config.kde:
+            make = partial(_kernel_density, data, data.sources.codec, data.train, width)
+            yield calculated(f"kde-{width:g}", make)
 
 
 def prior(data: StructureData) -> Iterator[Candidate]:
@@ -51,9 +53,9 @@ def _reconstructed(data: StructureData, codec: Codec, rows: Checkpoints) -> Cand
     return Candidates("reconstructed", weights, generating=seconds, notices=notices)
 
 
-def _kernel_density(data: StructureData, codec: Codec, train: Checkpoints) -> Tensor:
+def _kernel_density(data: StructureData, codec: Codec, train: Checkpoints, width: float) -> Tensor:
     latents = codec.encode(data.target, train.weights).detach().cpu()
-    drawn = baselines.kernel_density(latents, data.config.kde_bandwidth, data.config.count, data.seed("kde"))
+    drawn = baselines.kernel_density(latents, width, data.config.count, data.seed("kde"))
     return codec.decode(data.target, drawn)
 
 

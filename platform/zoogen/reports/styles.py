@@ -20,13 +20,13 @@ _COLOURS = {
     "reconstructed": "#CC79A7",
     "gaussian": "#8C564B",
     "pca-gaussian": "#C49C94",
-    "kde": "#17BECF",
     "prior": "#0B7A75",
     "random": "#999999",
     "untrained": "#444444",
 }
 _LADDERS = {
     "average": ((4, 8, 32), ("#F0E442", "#E69F00", "#B07A00", "#7A5500")),  # steps between shades; shades
+    "kde": ((0.05, 0.2), ("#9EDAE5", "#17BECF", "#0E7C86")),
     "noise": ((0.003, 0.03, 0.1), ("#D4C2EC", "#A98BD6", "#7A4FB5", "#4B2480")),
 }
 _MARKERS = {
