@@ -112,7 +112,8 @@ def test_notices_are_said_once(evaluation):
 def test_report_files(evaluation, tmp_path):
     paths = write_report(evaluation, tmp_path / "report")
     assert {p.name for p in paths} == {
-        "evaluation.json", "table.md", "table.csv", "metric.png", "distributions-known.png", "distributions-unseen.png",
+        "evaluation.json", "table.md", "table.csv", "paper.md", "paper.csv", "audit.md", "audit.csv", "metric.png",
+        "novelty.png", "distributions-known.png", "distributions-unseen.png", "weights-F2.png",
     }  # fmt: skip
     assert {p.name for p in (tmp_path / "report").iterdir()} == {p.name for p in paths}
     assert Evaluation.from_json((tmp_path / "report" / "evaluation.json").read_text()) == evaluation
@@ -145,9 +146,17 @@ def test_metric_figure_draws_every_network_and_survives_failures(evaluation):
     assert drawn == sum(r.count for r in evaluation.results)
     assert all(ax.get_yscale() == "log" for ax in figure.axes)
     values = (0.0, 1.0, math.inf, math.inf, math.inf, 2.0)
-    failed = tuple(r.model_copy(update={"metrics": {"exact.js": values}, "count": 6}) for r in evaluation.results[:2])
+    failed = tuple(
+        r.model_copy(update={"metrics": {"exact.js": values}, "count": 6, "selection": None})
+        for r in evaluation.results[:2]
+    )
     assert metric_figure(evaluation.model_copy(update={"results": failed})) is not None
-    none = tuple(r.model_copy(update={"metrics": {"exact.js": (0.0,)}, "count": 1}) for r in evaluation.results[:2])
-    bare = evaluation.model_copy(update={"results": none, "portraits": ()})
+    none = tuple(
+        r.model_copy(update={"metrics": {"exact.js": (0.0,)}, "count": 1, "selection": None})
+        for r in evaluation.results[:2]
+    )
+    bare = evaluation.model_copy(update={"results": none, "portraits": (), "weight_maps": ()})
     assert metric_figure(bare) is None
-    assert set(render_report(bare)) == {"evaluation.json", "table.md", "table.csv"}
+    assert set(render_report(bare)) == {
+        "evaluation.json", "table.md", "table.csv", "paper.md", "paper.csv", "audit.md", "audit.csv",
+    }  # fmt: skip

@@ -65,5 +65,6 @@ def _method_row(result: MethodResult, run: Run) -> SheetRow:
 def _between_row(result: MethodResult, run: Run) -> SheetRow:
     """What distances are between checkpoints of different training runs: the scale of the column."""
     between = result.floors[NOVELTY].get("train_train", {})
-    cells: list[Cell] = [None] * 4 + [between.get(name) for name in DISTANCES] + [None] * (len(FIGURES) + 1)
-    return SheetRow((result.label, run.name, BETWEEN), tuple(cells))
+    before, behind = (None,) * 4, (None,) * (len(FIGURES) + 1)
+    cells = (*before, *(between.get(name) for name in DISTANCES), *behind)
+    return SheetRow((result.label, run.name, BETWEEN), cells)

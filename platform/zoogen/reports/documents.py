@@ -88,4 +88,4 @@ def overview_table(runs: Sequence[Run]) -> Table:
 
 
 def _printed(run: Run, metric: str) -> bool:
-    return bool(run.published) and any(metric in line.generated for line in run.published.results.values())
+    return run.published is not None and any(metric in line.generated for line in run.published.results.values())

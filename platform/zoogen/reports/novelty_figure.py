@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from zoogen.evaluation.result import Evaluation, MethodResult
 from zoogen.reports.rows import NOVELTY, metric_title
+from zoogen.reports.runs import GENERATED
 from zoogen.reports.styles import colour, marker, new_figure
 
 _PANEL, _PER_ROW = 3.6, 4
@@ -55,8 +56,8 @@ def _panel(ax: Axes, results: Sequence[MethodResult], measure: str) -> None:
     edge = min(positive) / 2 if positive else 1e-12
     for method, values in points.items():
         x = np.maximum(values[:, 0], edge)
-        front = 3 if method == "generated" else 2
-        ax.scatter(x, values[:, 1], s=14, marker=marker(method), color=colour(method), alpha=0.6, lw=0, zorder=front)
+        front, size = (3, 55) if method == GENERATED else (2, 14)
+        ax.scatter(x, values[:, 1], s=size, marker=marker(method), color=colour(method), alpha=0.6, lw=0, zorder=front)
     between = [r.floors.get(NOVELTY, {}).get("train_train", {}).get(measure) for r in results]
     for value in [value for value in between if value][:1]:
         ax.axvline(value, color="#000000", ls="--", lw=0.9, zorder=1)

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 from zoogen.evaluation.result import MethodResult
-from zoogen.reports.published.numbers import SECONDS, PublishedResult, short_label
+from zoogen.reports.published.numbers import SECONDS, Factor, PublishedResult, short_label
 from zoogen.reports.rows import metric_title
 from zoogen.reports.runs import Place, Run, median, places
 from zoogen.reports.sheets import PRINTED, RUN, STRUCTURE, Cell, Sheet, SheetRow
 
 OURS, TRAINED, UNTRAINED = "generated", "trained", "untrained"
-_FACTORS = {"structures": "N, structures in the training set", "models": "M, models of each structure"}
+_FACTORS: dict[Factor, str] = {
+    "structures": "N, structures in the training set",
+    "models": "M, models of each structure",
+}
 
 
 def paper_sheets(runs: Sequence[Run]) -> list[Sheet]:
@@ -17,7 +20,7 @@ def paper_sheets(runs: Sequence[Run]) -> list[Sheet]:
     metrics = list(dict.fromkeys(metric for run in runs for metric in run.metrics))
     sheets = [metric_sheet(runs, metric) for metric in metrics]
     sheets.append(seconds_sheet(runs))
-    sheets += [ablation_sheet(runs, factor) for factor in ("structures", "models")]
+    sheets += [ablation_sheet(runs, factor) for factor in _FACTORS]
     return [sheet for sheet in (s.trimmed() for s in sheets) if sheet.rows]
 
 
@@ -71,7 +74,7 @@ def seconds_sheet(runs: Sequence[Run]) -> Sheet:
     return Sheet("seconds", "Seconds per network", (STRUCTURE, RUN), (OURS, TRAINED, *titles), tuple(rows), notes)
 
 
-def ablation_sheet(runs: Sequence[Run], factor: str) -> Sheet:
+def ablation_sheet(runs: Sequence[Run], factor: Factor) -> Sheet:
     """Generated networks against N or M beside the paper's table; empty unless the runs vary the factor."""
     levels = {getattr(run.evaluation.inputs, factor) for run in runs} - {0}
     metrics = list(dict.fromkeys(metric for run in runs for metric in run.metrics))
@@ -115,7 +118,7 @@ def paper_titles(runs: Sequence[Run]) -> tuple[str, ...]:
 
 def paper_remarks(runs: Sequence[Run]) -> tuple[str, ...]:
     """What has to be known to read the paper's numbers of the runs' structures."""
-    remarks = []
+    remarks: list[str] = []
     for paper in {run.published.paper: run.published for run in runs if run.published}.values():
         shown = [short_label(place.label) for place in places(runs)]
         remarks += paper.notes

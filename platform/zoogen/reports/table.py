@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from zoogen.evaluation.result import Evaluation
+from zoogen.reports.audit import verdicts
 from zoogen.reports.rows import Row, metric_names, metric_title, number, report_rows, spread
+from zoogen.reports.runs import GENERATED, Run
 
-GENERATED = "generated"
 _STATISTICS = ("median", "q25", "q75", "mean", "std", "minimum", "maximum")
 
 
@@ -53,6 +54,7 @@ def summary_table(evaluation: Evaluation, columns: int | None = None) -> Table:
 
 
 _UNBOUNDED = 10_000  # characters: wider than any table
+_WIDEST = 120  # columns: wider tables are hard to read, and the written ones hold everything
 _CAPTION = (
     "Medians over N networks. Floors: what a sampled protocol reads for a reference with the same number of samples."
 )
@@ -61,12 +63,12 @@ _CAPTION = (
 def print_report(evaluation: Evaluation, console: Console) -> None:
     """Print the table, the ratios to held-out runs, the cost, and the notices.
 
-    On a narrow console the last metrics are left out; the written tables hold all of them.
+    The last metrics are left out beyond 120 columns, or less on a narrow console; the written tables hold all.
     """
     columns = len(metric_names(report_rows(evaluation), short=True))
     table = summary_table(evaluation, columns)
     unbounded = console.options.update(max_width=_UNBOUNDED)
-    while columns and Measurement.get(console, unbounded, table).maximum > console.width:
+    while columns and Measurement.get(console, unbounded, table).maximum > min(console.width, _WIDEST):
         columns -= 1
         table = summary_table(evaluation, columns)
     console.print(table)
@@ -75,8 +77,9 @@ def print_report(evaluation: Evaluation, console: Console) -> None:
 
 
 def summary_lines(evaluation: Evaluation) -> list[str]:
-    """Ratios, cost and notices, one line each."""
-    lines = []
+    """Verdicts, ratios, cost and notices, one line each."""
+    run = Run(evaluation.inputs.study, evaluation)
+    lines = [f"verdict on generated networks: {said.line}" for _, said in verdicts([run])]
     ratios = evaluation.ratios()
     if ratios:
         shown = ", ".join(f"{label} {number(value)}" for label, value in ratios.items())

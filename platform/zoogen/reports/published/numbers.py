@@ -13,6 +13,7 @@ from pydantic import ValidationError, model_validator
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.result import Record
 
+Factor = Literal["structures", "models"]  # N, M: what the training set holds
 SECONDS = "seconds"  # the metric's name of a published time usage
 
 
@@ -42,7 +43,7 @@ class PublishedAblation(Record):
     """
 
     table: int
-    factor: Literal["structures", "models"]
+    factor: Factor
     metrics: tuple[str, ...]
     values: dict[str, dict[int, tuple[float, ...]]]
     notes: dict[str, str] = {}
@@ -111,7 +112,7 @@ class Published(Record):
         """The line of a structure by its label in our tables (`C* 12^3` is the paper's C*)."""
         return self.results.get(short_label(label))
 
-    def ablation(self, label: str, factor: Literal["structures", "models"]) -> PublishedAblation | None:
+    def ablation(self, label: str, factor: Factor) -> PublishedAblation | None:
         """The table that varies `factor` for a structure."""
         name = short_label(label)
         return next((a for a in self.ablations if a.factor == factor and name in a.values), None)

@@ -1,0 +1,8 @@
+"""Put evaluations side by side as a Ray job: the same arguments as `zoogen report`."""
+
+import sys
+
+from zoogen.cli import main
+
+if __name__ == "__main__":
+    main(["report", *sys.argv[1:]])

@@ -1,0 +1,167 @@
+"""`zoogen report`: finds evaluations and puts them side by side."""
+
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from zoogen.errors import ZoogenError
+from zoogen.evaluation.result import Evaluation
+from zoogen.identity import digest
+from zoogen.pipelines.config import PipelineConfig
+from zoogen.pipelines.console import Console
+from zoogen.pipelines.context import artifact_root, local_path
+from zoogen.pipelines.digests import evaluation_key
+from zoogen.reports.comparison import write_comparison
+from zoogen.reports.documents import overview_table
+from zoogen.reports.runs import Run
+from zoogen.zoo.store import ArtifactStore
+
+_WAYS = "give a study's YAML file, the digest of an evaluation, an evaluation.json, or a report folder"
+_DIGEST = re.compile(r"[0-9a-f]{3,64}")
+_WIDTH = 120  # columns of the printed table
+
+
+@dataclass(frozen=True)
+class RunArgument:
+    """One RUN of the command line with the overrides that follow it."""
+
+    text: str
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """An evaluation, its digest (a shortened one of its content where it has no name), and how it was asked for."""
+
+    argument: RunArgument
+    digest: str
+    evaluation: Evaluation
+
+    @property
+    def study(self) -> str:
+        return self.evaluation.inputs.study or "run"
+
+
+def parse_arguments(words: Sequence[str]) -> list[RunArgument]:
+    """RUN [KEY=VALUE …] RUN [KEY=VALUE …] …: an override belongs to the RUN before it.
+
+    Raises:
+        ZoogenError: an override comes first.
+    """
+    found: list[RunArgument] = []
+    for word in words:
+        if "=" not in word or Path(word).exists():
+            found.append(RunArgument(word))
+        elif not found:
+            raise ZoogenError(f"override {word} comes before any RUN; write it after the study that it changes")
+        else:
+            found[-1] = replace(found[-1], overrides=(*found[-1].overrides, word))
+    return found
+
+
+def find_evaluation(argument: RunArgument, artifacts: str | None) -> Found:
+    """The evaluation that a RUN names.
+
+    Args:
+        argument: study file, digest or unique beginning of one, evaluation.json, or folder with one.
+        artifacts: artifact root of digests, and of studies instead of their own; None: `artifacts`, their own.
+
+    Raises:
+        ZoogenError: there is no such evaluation, or more than one.
+    """
+    path = Path(argument.text).expanduser()
+    if path.suffix in (".yaml", ".yml"):
+        return _of_study(argument, artifacts)
+    if argument.overrides:
+        raise ZoogenError(f"{argument.text} is no study's YAML file, so {argument.overrides[0]} changes nothing in it")
+    if path.is_dir():
+        return _of_file(argument, path / "evaluation.json")
+    if path.is_file():
+        return _of_file(argument, path)
+    if _DIGEST.fullmatch(argument.text):
+        return _of_digest(argument, artifacts)
+    raise ZoogenError(f"there is no evaluation {argument.text!r}: {_WAYS}")
+
+
+def _of_study(argument: RunArgument, artifacts: str | None) -> Found:
+    # A study brings the machinery of training along; digests and files need none of it.
+    from zoogen.pipelines.run import open_study
+
+    overrides = [*argument.overrides, *([f"artifacts={artifacts}"] if artifacts is not None else [])]
+    study = open_study(argument.text, overrides)
+    name, store = study.evaluation_digest, study.store
+    key = evaluation_key(name)
+    if not store.exists(key):
+        raise ZoogenError(
+            f"there is no evaluation of this configuration at {store.uri_of(key)}; run `zoogen evaluate "
+            f"{' '.join([argument.text, *argument.overrides])}` first"
+        )
+    return Found(argument, name, Evaluation.from_json(store.get(key), store.uri_of(key)))
+
+
+def _of_file(argument: RunArgument, path: Path) -> Found:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ZoogenError(f"cannot read {path}: {error.strerror}; {_WAYS}") from None
+    evaluation = Evaluation.from_json(text, str(path))
+    return Found(argument, digest({"evaluation": evaluation.to_json()}), evaluation)
+
+
+def _of_digest(argument: RunArgument, artifacts: str | None) -> Found:
+    store = ArtifactStore(_root(artifacts))
+    folder, _, suffix = evaluation_key("").rpartition("/")
+    keys = [key for key in store.list(folder) if key.endswith(suffix)]
+    names = sorted(Path(key).stem for key in keys)
+    matching = [name for name in names if name.startswith(argument.text)]
+    if len(matching) > 1:
+        raise ZoogenError(f"digest {argument.text} is not unique: {', '.join(matching)}; give more of it")
+    if not matching:
+        there = f"there are {', '.join(names[:5])}{' …' if len(names) > 5 else ''}" if names else "there are none"
+        raise ZoogenError(
+            f"no evaluation {argument.text} under {store.uri_of(folder)} ({there}); give another --artifacts"
+        )
+    key = evaluation_key(matching[0])
+    return Found(argument, matching[0], Evaluation.from_json(store.get(key), store.uri_of(key)))
+
+
+def _root(artifacts: str | None) -> str:
+    return artifact_root(artifacts if artifacts is not None else PipelineConfig.model_fields["artifacts"].default)
+
+
+def named_runs(found: Sequence[Found]) -> list[Run]:
+    """Runs named by their studies, with the digest where studies share a name; the same evaluation only once."""
+    unique = list({item.digest: item for item in found}.values())
+    counts = Counter(item.study for item in unique)
+    names = [item.study if counts[item.study] == 1 else f"{item.study}-{item.digest[:8]}" for item in unique]
+    return [Run(name, item.evaluation) for name, item in zip(names, unique, strict=True)]
+
+
+def report(words: Sequence[str], out: str | None, artifacts: str | None, console: Console) -> Path:
+    """Find, write, and print what the runs say; the path of the page.
+
+    Raises:
+        ZoogenError: a RUN is wrong, or the folder cannot be written.
+    """
+    found = [find_evaluation(argument, artifacts) for argument in parse_arguments(words)]
+    runs = named_runs(found)
+    folder = local_path(out) if out is not None else _default_folder(found, artifacts)
+    paths = write_comparison(runs, folder)
+    console.out.print(overview_table(runs), width=min(console.out.width, _WIDTH))
+    for path in paths:
+        if path.parent == folder:
+            console.show(f"  {path}")
+    console.show(f"  {folder}/<run>/ with each run's own tables and figures")
+    return paths[0]
+
+
+def _default_folder(found: Sequence[Found], artifacts: str | None) -> Path:
+    """A folder named by the evaluations under the artifact root, or a temporary one if that is remote."""
+    name = f"comparison-{digest({'evaluations': [item.digest for item in found]})}"
+    root = ArtifactStore(_root(artifacts)).root
+    if root is None:
+        return Path(tempfile.mkdtemp(prefix=f"zoogen-{name}-"))
+    return root / "reports" / name

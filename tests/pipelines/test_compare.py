@@ -1,0 +1,122 @@
+"""`zoogen report` finds evaluations in every way that a user may name them; wrong RUNs are one line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.reports.hand_made import usual
+
+from zoogen.cli import main
+from zoogen.errors import ZoogenError
+from zoogen.pipelines.compare import Found, RunArgument, find_evaluation, named_runs, parse_arguments
+from zoogen.pipelines.console import Console
+from zoogen.pipelines.run import open_study
+from zoogen.zoo.store import ArtifactStore
+
+DIGESTS = ("abc0000000000001", "abd0000000000002")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An artifact root with two evaluations."""
+    store = ArtifactStore(tmp_path / "artifacts")
+    for number, name in enumerate(DIGESTS):
+        store.put_if_absent(f"evaluations/{name}.json", usual(study=f"study-{number}").to_json().encode())
+    return tmp_path / "artifacts"
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """Output of `zoogen report`, which must end well."""
+    with pytest.raises(SystemExit) as stop:
+        main(["report", *map(str, words)])
+    captured = capsys.readouterr()
+    assert stop.value.code == 0, captured.err
+    return captured.out
+
+
+def failing(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """The one line of an error."""
+    with pytest.raises(SystemExit) as stop:
+        main(["report", *map(str, words)])
+    captured = capsys.readouterr()
+    assert stop.value.code == 2 and captured.out == "" and captured.err.count("\n") == 1, captured.err
+    return captured.err
+
+
+def test_overrides_belong_to_the_run_before_them() -> None:
+    words = ["a.yaml", "zoo.runs=8", "seed=1", "b.yaml", "abc", "a.yaml", "zoo.runs=4"]
+    assert parse_arguments(words) == [
+        RunArgument("a.yaml", ("zoo.runs=8", "seed=1")),
+        RunArgument("b.yaml"),
+        RunArgument("abc"),
+        RunArgument("a.yaml", ("zoo.runs=4",)),
+    ]
+    with pytest.raises(ZoogenError, match="seed=1 comes before any RUN"):
+        parse_arguments(["seed=1", "a.yaml"])
+
+
+def test_digest_file_and_folder_lead_to_the_evaluation(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    folder.mkdir()
+    shutil.copy(root / "evaluations" / f"{DIGESTS[0]}.json", folder / "evaluation.json")
+    for text in (DIGESTS[0], "abc", str(root / "evaluations" / f"{DIGESTS[0]}.json"), str(folder)):
+        assert find_evaluation(RunArgument(text), str(root)).evaluation == usual(study="study-0")
+
+
+def test_a_study_leads_to_its_evaluation_and_overrides_to_another(tiny_file: Path, tmp_path: Path) -> None:
+    study = open_study(str(tiny_file), ["seed=7"], Console())
+    study.store.put_if_absent(f"evaluations/{study.evaluation_digest}.json", usual(study="seven").to_json().encode())
+    found = find_evaluation(RunArgument(str(tiny_file), ("seed=7",)), None)
+    assert (found.digest, found.study) == (study.evaluation_digest, "seven")
+    with pytest.raises(ZoogenError, match=r"run `zoogen evaluate .*tiny\.yaml` first"):
+        find_evaluation(RunArgument(str(tiny_file)), None)
+
+
+def test_runs_of_one_study_are_told_apart_and_the_same_is_taken_once() -> None:
+    found = [Found(RunArgument("x"), name, usual()) for name in (*DIGESTS, DIGESTS[0])]
+    assert [r.name for r in named_runs(found)] == ["hand-made-abc00000", "hand-made-abd00000"]
+    assert [r.name for r in named_runs(found[:1])] == ["hand-made"]
+
+
+def test_command_writes_tables_and_figures_side_by_side(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = run(capsys, "abc", "abd", "--artifacts", root, "--out", tmp_path / "out")
+    assert str(tmp_path / "out" / "report.md") in out and "new and good" in out
+    assert max(map(len, out.splitlines())) <= 160
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "| structure | run | generated |" in page and "![study-0/novelty.png](study-0/novelty.png)" in page
+    assert (tmp_path / "out" / "study-1" / "audit.csv").exists()
+
+
+def test_without_out_the_report_lies_under_the_artifact_root(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "abc", "--artifacts", root)
+    assert len(list(root.glob("reports/comparison-*/report.md"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("nowhere",), "there is no evaluation 'nowhere'"),
+        (("ab",), "there is no evaluation 'ab'"),
+        (("abe",), "no evaluation abe under"),
+        (("abc", "seed=1"), "abc is no study's YAML file, so seed=1 changes nothing"),
+        (("missing.yaml",), "cannot read configuration missing.yaml"),
+        (("seed=1",), "comes before any RUN"),
+    ],
+)
+def test_wrong_runs_are_one_line(
+    words: tuple[str, ...], expected: str, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = failing(capsys, *words, "--artifacts", root, "--out", tmp_path / "out")
+    assert expected in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_files_are_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.json").write_text('{"inputs": {}}')
+    assert "x.json is not an evaluation: " in failing(capsys, tmp_path / "x.json")
+    assert "cannot read" in failing(capsys, tmp_path)
+    ambiguous = ArtifactStore(root)
+    ambiguous.put_if_absent("evaluations/abc0000000000003.json", b"{}")
+    assert "digest abc is not unique: abc0000000000001, abc0000000000003" in failing(capsys, "abc", "--artifacts", root)

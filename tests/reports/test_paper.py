@@ -1,0 +1,150 @@
+"""Tables beside the paper's: each cell worked out from hand-made results."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+from tests.reports.hand_made import KNOWN, UNSEEN, evaluation, result, usual, weight_maps
+
+from zoogen.reports.comparison import PAGE, render_comparison
+from zoogen.reports.comparison_figure import comparison_figure
+from zoogen.reports.documents import audit_document, overview_table, paper_document
+from zoogen.reports.novelty_figure import novelty_figure
+from zoogen.reports.paper import ablation_sheet, metric_sheet, paper_sheets, seconds_sheet
+from zoogen.reports.runs import Run, file_label
+from zoogen.reports.sheets import Sheet, SheetRow, tidy_csv
+from zoogen.reports.uncertainty import uncertainty_sheet, variance_sheet
+from zoogen.reports.weight_maps import weight_map_figure
+from zoogen.reports.write import render_report
+
+RUN = Run("hand-made", usual())
+
+
+def test_sampled_metric_stands_between_its_floors_and_the_paper() -> None:
+    sheet = metric_sheet([RUN], "sampled.js")
+    row = dict(zip(sheet.columns, next(r.cells for r in sheet.rows if "B 6^6" in r.keys), strict=True))
+    assert row == {
+        "generated": pytest.approx(0.601), "trained": pytest.approx(0.6005), "untrained": 0.65,
+        "perfect sampler": 0.5, "paper: GenFlowNet": 0.685, "paper: Baseline": 0.685,
+    }  # fmt: skip
+    assert sheet.cell("paper: Baseline", "C* 12^3") == 0.482
+    assert sheet.notes == ("1000 samples per network; the perfect sampler draws as many from the truth.",)
+
+
+def test_exact_metric_and_seconds() -> None:
+    (exact,) = [sheet for sheet in paper_sheets([RUN]) if sheet.name == "exact.js"]
+    assert exact.columns == ("generated", "trained")
+    assert exact.cell("generated", "B 6^6") == 0.02 and exact.cell("trained", "C* 12^3") == 0.001
+    seconds = seconds_sheet([RUN])
+    assert seconds.cell("generated", "B 6^6") == pytest.approx(0.1) and seconds.cell("trained", "B 6^6") == 4.2
+    assert seconds.cell("paper: GenFlowNet", "C* 12^3") == 34 and seconds.cell("paper: Baseline", "C* 12^3") == 471
+
+
+def test_untrained_networks_that_were_judged_come_before_the_floor() -> None:
+    judged = Run("r", evaluation(result("generated", (0.1,)), result("untrained", (0.5,), sampled=0.7)))
+    assert metric_sheet([judged], "sampled.js").cell("untrained", "B 6^6") == 0.7
+
+
+def test_best_average_median_and_the_chosen_network() -> None:
+    sheet = uncertainty_sheet([RUN])
+    exact = [sheet.cell(c, "B 6^6", "exact JS") for c in ("best", "average", "median", "chosen", "trained, median")]
+    assert exact == [0.01, pytest.approx(0.02), 0.02, 0.03, pytest.approx(0.013)]
+    assert sheet.cell("chosen", "B 6^6", "sampled JS") == pytest.approx(0.602)
+    assert [sheet.cell(f"paper: {c}", "B 6^6", "sampled JS") for c in ("best", "average", "median")] == [
+        0.685, 0.685, 0.686,
+    ]  # fmt: skip
+    assert sheet.cell("chosen", "C* 12^3", "exact JS") is None
+    assert "Chosen by sampled JS." in sheet.notes
+
+
+def test_variance_beside_the_paper() -> None:
+    known = variance_sheet([RUN])
+    assert [known.cell(c, "dense1.weight") for c in known.columns] == [0.25, 0.5, 0.125, 0.375]
+    tensors = {"dense3.bias": (0.75, 0.0)}
+    unseen = Run("r", evaluation(result("generated", (0.1,) * 90, structure=UNSEEN, tensors=tensors)))
+    sheet = variance_sheet([unseen])
+    assert sheet.cell("generated", "dense3.bias") == 0.75
+    assert (sheet.cell("paper: GenFlowNet", "dense3.bias"), sheet.cell("paper: Baseline", "dense3.bias")) == (
+        0.001,
+        0.013,
+    )
+    assert "100 models" in sheet.notes[0]
+
+
+def test_runs_that_vary_n_stand_beside_the_papers_ablation() -> None:
+    runs = [Run(f"n{n}", usual(inputs={"structures": n})) for n in (2, 4)]
+    sheet = ablation_sheet(runs, "structures")
+    assert sheet.cell("paper: GenFlowNet, sampled JS", "C* 12^3", "4") == 0.453
+    assert sheet.cell("paper: GenFlowNet, sampled JS", "B 6^6", "2") == 0.685
+    assert sheet.cell("exact JS", "B 6^6", "n4") == 0.02
+    assert any("Table 11, C*" in note for note in sheet.notes)
+    assert not ablation_sheet(runs[:1], "structures").rows and not ablation_sheet(runs, "models").rows
+
+
+def test_markdown_prints_the_papers_digits_and_hides_a_single_run() -> None:
+    text = paper_document([RUN]).markdown()
+    assert "| structure | generated |" in text and "| structure | run |" not in text
+    assert ".685" in text and "- GenFlowNet, H*" not in text
+    assert "| structure | run | generated |" in paper_document([RUN, Run("other", usual())]).markdown()
+    tables = [block for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 5 and all(len({line.count("|") for line in t.splitlines()}) == 1 for t in tables)
+    other_task = paper_document([Run("r", usual(kind="unheard-of"))]).markdown()
+    assert "No paper's numbers" in other_task and "paper:" not in other_task
+
+
+def test_csv_holds_every_cell_in_full() -> None:
+    lines = list(csv.DictReader(io.StringIO(audit_document([RUN]).csv())))
+    cell = next(x for x in lines if (x["method"], x["column"], x["structure"]) == ("generated", "chosen", "B 6^6"))
+    assert float(cell["value"]) == 0.03 and cell["table"] == "audit-known" and cell["run"] == "hand-made"
+    sheet = Sheet("s", "S", ("k",), ("a", "b"), (SheetRow(("x|y",), (1 / 3, None)), SheetRow(("z",), (None, None))))
+    assert tidy_csv([sheet]).splitlines() == ["table,k,column,value", f"s,x|y,a,{1 / 3}"]
+    assert sheet.trimmed().markdown()[2:5] == ["| k | a |", "|-|-:|", "| x\\|y | .3333 |"]
+
+
+def test_overview_fits_a_terminal() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(overview_table([RUN, Run("a-study-with-a-rather-long-name-0123456789", usual())]))
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= 120
+    assert text.count("new and good") == 2 and text.count("worse than trained") == 2 and ".685" in text
+
+
+def test_weight_maps_share_a_symmetric_scale_per_tensor() -> None:
+    mapped = usual().model_copy(update={"weight_maps": weight_maps(4, ("dense1.weight", "dense2.weight"))})
+    figure = weight_map_figure(mapped, KNOWN)
+    images = [ax.images[0] for ax in figure.axes if ax.images]
+    assert len(images) == 10
+    assert {image.get_clim() for image in images} == {(-3.2, 3.2)}  # the largest value is -.2 - 3
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert titles == ["generated 0", "generated 1", "generated 2", "generated 3", "held-out 0"]
+    assert weight_map_figure(mapped, UNSEEN) is None
+    assert "weights-B.png" in render_report(mapped)
+    assert file_label("C* 12^3") == "Cstar" and file_label("10^4") == "10-4"
+
+
+def test_novelty_figure_has_a_panel_per_known_structure() -> None:
+    figure = novelty_figure(usual())
+    (ax,) = figure.axes
+    assert ax.get_title() == "B 6^6 (36,6,6,6)" and ax.get_xscale() == ax.get_yscale() == "log"
+    points = np.concatenate([c.get_offsets() for c in ax.collections])
+    assert len(points) == 3 + 2 + 3 and set(points[:, 0].round(6)) == {0.16, 0.19, 0.1}
+    assert ax.lines[0].get_xdata()[0] == 0.2
+    assert novelty_figure(evaluation(result("generated", (0.1,)))) is None
+
+
+def test_comparison_has_a_box_per_run_structure_and_side() -> None:
+    figure = comparison_figure([RUN, Run("other", usual())])
+    assert [ax.get_title() for ax in figure.axes] == ["known structures", "unseen structures"]
+    assert [len(ax.patches) for ax in figure.axes] == [4, 4]  # generated and trained of two runs
+    assert comparison_figure([Run("r", evaluation(result("generated", (0.0,))))]) is None
+
+
+def test_comparison_folder() -> None:
+    files = render_comparison([RUN, Run("other", usual())])
+    page = files[PAGE].decode()
+    assert {"report.csv", "runs.png", "hand-made/novelty.png", "other/paper.md", "other/evaluation.json"} <= set(files)
+    for name in (name for name in files if name.endswith(".png")):
+        assert f"]({name})" in page and files[name].startswith(b"\x89PNG")
+    assert "- other, B 6^6: new and good" in page
