@@ -32,6 +32,7 @@ def train_codec(
     hooks: LoopHooks | None = None,
     targets: Sequence[Target] = (),
     digest: str = "",
+    compile: bool | str = False,
 ) -> WeightCodec:
     """Fit scaler, autoencoder and latent statistics on the training checkpoints alone.
 
@@ -44,6 +45,7 @@ def train_codec(
         hooks: logging, checkpoints, workers.
         targets: structures that will be asked for, so that length `auto` makes room for them.
         digest: identity of the artifact, kept in it.
+        compile: train through `torch.compile`; a text names its backend.
 
     Raises:
         ZoogenError: no checkpoints, or a structure that is longer than a configured length.
@@ -73,6 +75,7 @@ def train_codec(
         seed=derive_seed(seed, "autoencoder", "loop"),
         device=device,
         hooks=hooks,
+        compile=compile,
     )
     codec.history, codec.seconds = result.history, result.seconds
 

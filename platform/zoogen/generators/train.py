@@ -27,6 +27,7 @@ def train_generator(
     device: str | torch.device = "cpu",
     hooks: LoopHooks | None = None,
     digest: str = "",
+    compile: bool | str = False,
 ) -> WeightGenerator:
     """Fit a conditional generator to the codec's latents of the training checkpoints.
 
@@ -38,6 +39,7 @@ def train_generator(
         device: where to train; the generator is returned on the CPU.
         hooks: logging, checkpoints, workers.
         digest: identity of the artifact, kept in it.
+        compile: train through `torch.compile`; a text names its backend.
 
     Raises:
         ZoogenError: no checkpoints, conditions of different lengths, or a structure that the codec does not fit.
@@ -69,6 +71,7 @@ def train_generator(
         seed=derive_seed(seed, "generator", "loop"),
         device=device,
         hooks=hooks,
+        compile=compile,
     )
     model.to("cpu")
     structures = [s.target.structure for s in train]

@@ -72,6 +72,7 @@ def train_codec_on_ray(
     log: Log | None = None,
     targets: Sequence[Target] = (),
     digest: str = "",
+    compile: bool | str = False,
 ) -> WeightCodec:
     """`train_codec` on the workers of `run`; Ray must be connected.
 
@@ -79,7 +80,7 @@ def train_codec_on_ray(
         ZoogenError: as `train_codec`; or the workers failed too often, or do not fit the cluster.
     """
     arguments = (config, _bare(train), _bare(validation))
-    job = _Job("codec", arguments, {"seed": seed, "targets": tuple(targets), "digest": digest})
+    job = _Job("codec", arguments, {"seed": seed, "targets": tuple(targets), "digest": digest, "compile": compile})
     return WeightCodec.from_bytes(_fit(job, run, log))
 
 
@@ -92,13 +93,14 @@ def train_generator_on_ray(
     run: RayRun,
     log: Log | None = None,
     digest: str = "",
+    compile: bool | str = False,
 ) -> WeightGenerator:
     """`train_generator` on the workers of `run`; Ray must be connected.
 
     Raises:
         ZoogenError: as `train_generator`; or the workers failed too often, or do not fit the cluster.
     """
-    job = _Job("generator", (config, codec, _bare(train)), {"seed": seed, "digest": digest})
+    job = _Job("generator", (config, codec, _bare(train)), {"seed": seed, "digest": digest, "compile": compile})
     return WeightGenerator.from_bytes(_fit(job, run, log))
 
 

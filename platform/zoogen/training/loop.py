@@ -40,12 +40,23 @@ def fit(
     seed: int,
     device: str | torch.device = "cpu",
     hooks: LoopHooks | None = None,
+    compile: bool | str = False,
 ) -> FitResult:
     """Minimise the loss that `objective(batch, generator)` returns: a scalar, or a scalar and a mapping of figures.
 
     On return the objective holds the averaged parameters if averaging is configured, else the last ones. Random
     numbers must come from the generator that is passed on; it lives on `device` and is seeded by (seed, rank, step),
     so a resumed training repeats what an undisturbed one would have drawn.
+
+    Args:
+        objective: module that returns the loss; trained in place.
+        sample_batch: draws a batch of this worker's share.
+        config: how long, on how many samples, with what optimiser.
+        seed: seed of the training.
+        device: where to train.
+        hooks: logging, checkpoints, workers.
+        compile: run the objective through `torch.compile`; a text names its backend. It changes rounding and speed,
+            not the names of parameters or what checkpoints hold.
 
     Raises:
         ZoogenError: the batch does not divide among the workers, the initial state belongs to another training,
@@ -79,6 +90,8 @@ def fit(
             average.load(state.average)
         step, history = state.step, list(state.history)
     model = hooks.wrap(objective)
+    if compile:
+        model = torch.compile(model, backend=compile if isinstance(compile, str) else "inductor")
     generator = torch.Generator(device)
     autocast = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=config.precision == "bf16")
     sums: dict[str, Tensor] = {}
