@@ -22,7 +22,8 @@ def test_job_is_its_stage(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_stage_has_a_job() -> None:
     from zoogen.pipelines.run import STAGES
 
-    assert {path.stem for path in JOBS} == {*STAGES, "generate", "benchmark", "similarity", "finetune", "sweep", "report"}
+    others = {"generate", "benchmark", "similarity", "finetune", "sweep", "report"}
+    assert {path.stem for path in JOBS} == {*STAGES, *others}
 
 
 def test_jobs_do_nothing_when_imported() -> None:
