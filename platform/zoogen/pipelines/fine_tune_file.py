@@ -1,0 +1,145 @@
+"""Training on from any weights file, with the training settings of a study's task."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from zoogen.errors import ZoogenError
+from zoogen.evaluation.result import summarise
+from zoogen.identity import canonical_json, derive_seed, digest
+from zoogen.pipelines.context import Study, local_path, resolved_json
+from zoogen.pipelines.run import open_study
+from zoogen.pipelines.weight_files import TASK_KEY, FileNetworks, read_networks
+from zoogen.reports.rows import number
+from zoogen.tasks.base import FineTuneSpec
+from zoogen.weights.files import read_weights, write_weights
+from zoogen.zoo.plan import structure_key
+
+FILE_FORMAT = 1  # raise when the same file and settings come to mean other weights
+_DIGEST_KEY = "fine_tuning"  # metadata: names the source's weights and how they were trained on
+
+
+@dataclass(frozen=True)
+class FineTunedFile:
+    """Networks of a weights file after further training.
+
+    Attributes:
+        label: of the structure.
+        count: networks K.
+        iterations: of the training.
+        path: where the results lie.
+        before, after: `group.metric` to the K values.
+        seconds: of training, None if the file was there.
+    """
+
+    label: str
+    count: int
+    iterations: int
+    path: Path
+    before: Mapping[str, Tensor]
+    after: Mapping[str, Tensor]
+    seconds: float | None
+
+
+def fine_tune_file(study: Study, source: str, out: str | None = None, iterations: int | None = None) -> FineTunedFile:
+    """Train the networks of a weights file on and write them as a weights file, unless it is there.
+
+    Args:
+        study: its task says how networks are trained, its `fine_tuning` how long and with which seed.
+        source: weights file with K networks of one structure.
+        out: file to write; by default a name under the artifact root.
+        iterations: instead of `fine_tuning.iterations`.
+
+    Raises:
+        ZoogenError: `source` holds no networks of the task, `out` is `source` or cannot be written, the task cannot
+            train on, or the training diverged.
+    """
+    networks = read_networks(source, study.task)
+    iterations = iterations or study.config.fine_tuning.iterations
+    name = _name(study, networks, iterations)
+    path = _path(study, networks, name, out)
+    if path.resolve() == Path(source).resolve():
+        raise ZoogenError(f"--out {out} is the file that is read; name another one")
+    seconds = None
+    if not path.exists() or read_weights(path).metadata.get(_DIGEST_KEY) != name:
+        seconds = _train(study, networks, iterations, name, path)
+    tuned = read_networks(str(path), study.task)
+    before, after = (_scores(study, item) for item in (networks, tuned))
+    label = networks.task.label(networks.structure)
+    return FineTunedFile(label, len(networks.weights), iterations, path, before, after, seconds)
+
+
+def _name(study: Study, networks: FileNetworks, iterations: int) -> str:
+    content = hashlib.sha256(networks.weights.contiguous().numpy().tobytes()).hexdigest()
+    return digest(
+        {
+            "format": FILE_FORMAT,
+            "weights": content,
+            "task": networks.task.resolved_for(networks.structure),
+            "structure": networks.structure,
+            "iterations": iterations,
+            "seed": study.config.fine_tuning.seed,
+        }
+    )
+
+
+def _path(study: Study, networks: FileNetworks, name: str, out: str | None) -> Path:
+    if out is not None:
+        return local_path(out)
+    if study.store.root is None:
+        raise ZoogenError(f"the artifact root {study.store.uri} is not local; give --out FILE")
+    return study.store.root / "fine_tuned" / f"{structure_key(networks.structure)}-{name}.safetensors"
+
+
+def _train(study: Study, networks: FileNetworks, iterations: int, name: str, path: Path) -> float:
+    task, structure, seed = networks.task, networks.structure, study.config.fine_tuning.seed
+    seeds = tuple(derive_seed("fine-tuning", seed, structure, k) for k in range(len(networks.weights)))
+    with study.console.progress("fine-tuning", "iterations") as show:
+        tuned = task.fine_tune(FineTuneSpec(structure, seeds, (iterations,)), networks.weights, study.device, show)
+    metadata = {
+        **task.file_metadata(structure),
+        _DIGEST_KEY: name,
+        "iterations": str(iterations),
+        "seed": str(seed),
+        TASK_KEY: canonical_json(task.resolved()),
+    }
+    write_weights(path, task.layout(structure), tuned.weights[:, -1], metadata)
+    return tuned.seconds
+
+
+def _scores(study: Study, networks: FileNetworks) -> Mapping[str, Tensor]:
+    seed = study.config.evaluation.seed
+    return networks.task.score(networks.structure, networks.weights, seed=seed, device=study.device).flat()
+
+
+def result_lines(file: FineTunedFile) -> list[str]:
+    """What happened and each metric's median before and after, one line each."""
+    how = "reused" if file.seconds is None else f"{file.seconds:.1f} s"
+    lines = [f"{file.count} networks of {file.label}, {file.iterations} iterations, {how}, {file.path}"]
+    for name, values in file.before.items():
+        before, after = (summarise(v.tolist()).median for v in (values, file.after[name]))
+        lines.append(f"  {name}: median {number(before)} → {number(after)}")
+    return lines
+
+
+def run_fine_tune_file(
+    config: str,
+    overrides: Sequence[str],
+    weights: str,
+    out: str | None,
+    iterations: int | None,
+    *,
+    dry_run: bool = False,
+) -> None:
+    """Train on from a weights file for the command line."""
+    study = open_study(config, overrides)
+    if dry_run:
+        print(resolved_json(study.config))
+        return
+    with study:
+        file = fine_tune_file(study, weights, out, iterations)
+    for line in result_lines(file):
+        study.console.show(line)
