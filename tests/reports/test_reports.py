@@ -91,6 +91,8 @@ def test_markdown_is_one_table_with_equal_rows(evaluation):
 def test_printed_table_fits_and_names_every_method(evaluation, width):
     text = _printed(evaluation, width)
     assert max(map(len, text.splitlines())) <= width
+    assert max(map(len, text.partition("Medians over")[0].splitlines())) <= 120
+    assert "verdict on generated networks: F2: " in text or width < 80
     for method in ("generated", "held-out", "average-2", "untrained"):
         assert method in text
     assert "seconds: zoo 3.5" in text
