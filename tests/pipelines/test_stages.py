@@ -66,7 +66,10 @@ def test_more_runs_reuse_the_full_cohorts(make_study: MakeStudy) -> None:
 
 
 def test_what_only_says_where_and_how_fast_names_no_artifact(make_study: MakeStudy) -> None:
-    study, same = make_study(), make_study(device="cpu", artifacts="elsewhere", pool={"workers": 2}, ray={})
+    study, same = (
+        make_study(),
+        make_study(device="cpu", compile=True, artifacts="elsewhere", pool={"workers": 2}, ray={}),
+    )
     assert study.autoencoder_digest == same.autoencoder_digest
     assert study.generator_digest == same.generator_digest
     assert study.evaluation_digest == same.evaluation_digest

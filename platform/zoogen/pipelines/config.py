@@ -34,9 +34,7 @@ class PipelineConfig(Config):
     study: str = Field("study", description="name; also the experiment in MLflow", pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
     seed: int = Field(0, ge=0, lt=2**63, description="seed of autoencoder and generator; the zoo has its own")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
-    compile: bool = Field(
-        False, description="torch.compile for the trainings of autoencoder and generator: a GPU trains faster"
-    )
+    compile: bool = Field(False, description="train autoencoder and generator through torch.compile; names no artifact")
     artifacts: str = Field(
         "artifacts", min_length=1, description="artifact root: a folder or a URI such as s3://bucket/x"
     )

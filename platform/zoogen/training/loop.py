@@ -89,7 +89,7 @@ def fit(
         if average:
             average.load(state.average)
         step, history = state.step, list(state.history)
-    model = hooks.wrap(objective)
+    model: Callable[..., Any] = hooks.wrap(objective)
     if compile:
         model = torch.compile(model, backend=compile if isinstance(compile, str) else "inductor")
     generator = torch.Generator(device)
