@@ -10,21 +10,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 from zoogen.errors import ZoogenError
 from zoogen.orchestration.cluster import Cluster, import_ray
+from zoogen.orchestration.relay import ERROR, MAX_DEATHS, RESULT, TRIAL, TrialListener, relay_to, stopper_of
 from zoogen.orchestration.trial import STEP, Leases, TrialHandle
 
-_TRIAL, _RESULT, _ERROR = "trial", "zoogen_result", "zoogen_error"
 _TRAINS_ELSEWHERE = 0.01  # CPUs of a trial whose work is done by others; Tune takes no zero
-_MAX_DEATHS = 2  # of a trial's process, before the trial has failed
 _SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupt is the caller's
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # only one stage of a trial reports the scheduler's metric
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints even when it is told not to
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_PRINT_ALLTRIALERRORS": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the state of the experiment is not kept
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
 }
@@ -78,28 +77,6 @@ class TrialResources:
         return max(1, min(held, trials, self.at_once or held))
 
 
-class TrialListener(Protocol):
-    """Told by the driver what becomes of the trials. What it raises ends the sweep."""
-
-    def started(self, name: str) -> None:
-        """The trial's process has begun, perhaps again after a death."""
-
-    def reported(self, name: str, report: Mapping[str, Any]) -> None:
-        """The trial said how far it is."""
-
-    def finished(self, name: str, result: str) -> None:
-        """The function returned."""
-
-    def stopped(self, name: str, step: int) -> None:
-        """The scheduler ended the trial after a report."""
-
-    def failed(self, name: str, reason: str) -> None:
-        """The function raised, or its process died too often."""
-
-    def tick(self) -> None:
-        """Some time has passed."""
-
-
 Work = Callable[[Any, TrialHandle], str]  # (payload, handle) to the result as text
 
 
@@ -122,6 +99,9 @@ def run_trials(
         listener: told what becomes of them, in this process.
         rule: stops trials early.
         history: curves of trials of earlier calls, which the rule compares with, too.
+
+    Raises:
+        What the listener raised, after the trials were ended.
     """
     ray = import_ray()
     with _environment(), tempfile.TemporaryDirectory(prefix="zoogen-tune-") as folder:
@@ -130,9 +110,10 @@ def run_trials(
         leases = ray.remote(num_cpus=0)(Leases).remote()
         function = tune.with_parameters(_trainable, work=work, payloads=dict(payloads), leases=leases)
         reserved = {"cpu": resources.reserved_cpus, **({"gpu": resources.gpus} if resources.gpus else {})}
+        relay = relay_to(listener, leases)
         tuner = tune.Tuner(
             tune.with_resources(function, reserved),
-            param_space={_TRIAL: tune.grid_search(list(payloads))},
+            param_space={TRIAL: tune.grid_search(list(payloads))},
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=at_once,
                 scheduler=_scheduler(rule, history) if rule is not None else None,
@@ -143,12 +124,15 @@ def run_trials(
                 name="sweep",
                 storage_path=folder,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=_MAX_DEATHS),
-                callbacks=[_relay(listener, leases)],
+                failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
+                callbacks=[relay],
+                stop=stopper_of(relay),
             ),
         )
         tuner.fit()
         ray.kill(leases)
+    if relay.error is not None:
+        raise relay.error
 
 
 @contextmanager
@@ -168,14 +152,14 @@ def _trainable(config: dict[str, Any], work: Work, payloads: Mapping[str, Any], 
     import torch
 
     torch.set_num_threads(1)
-    name = config[_TRIAL]
+    name = config[TRIAL]
     handle = TrialHandle(name, leases)
     try:
-        result = {_RESULT: work(payloads[name], handle)}
+        result = {RESULT: work(payloads[name], handle)}
     except ZoogenError as error:
-        result = {_ERROR: str(error)}
+        result = {ERROR: str(error)}
     except Exception as error:
-        result = {_ERROR: f"{type(error).__name__}: {error}"}
+        result = {ERROR: f"{type(error).__name__}: {error}"}
     handle.report(result)
 
 
@@ -197,54 +181,3 @@ def _scheduler(rule: HalvingRule, history: Sequence[Sequence[Mapping[str, float]
         for point in curve:
             scheduler.on_trial_result(controller, trial, dict(point))
     return scheduler
-
-
-def _relay(listener: TrialListener, leases: Any) -> Any:
-    """Tune's callback that speaks to the listener."""
-    from ray.tune import Callback
-
-    class Relay(Callback):
-        """Names trials as the caller does, and tells apart how they end."""
-
-        def __init__(self) -> None:
-            self._ended: set[str] = set()
-
-        def __deepcopy__(self, memo: Any) -> "Relay":
-            return self
-
-        def __reduce__(self) -> Any:
-            return (Callback, ())  # Tune keeps copies of its settings; this one is bound to the driver
-
-        def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            listener.started(trial.config[_TRIAL])
-
-        def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
-            name = trial.config[_TRIAL]
-            if _RESULT in result:
-                self._ended.add(name)
-                listener.finished(name, result[_RESULT])
-            elif _ERROR in result:
-                self._ended.add(name)
-                listener.failed(name, result[_ERROR])
-            else:
-                listener.reported(name, result)
-
-        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            name = trial.config[_TRIAL]
-            leases.free.remote(name)
-            if name not in self._ended:
-                listener.stopped(name, int((trial.last_result or {}).get(STEP, 0)))
-
-        def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            leases.free.remote(trial.config[_TRIAL])
-
-        def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            name = trial.config[_TRIAL]
-            leases.free.remote(name)
-            if name not in self._ended:
-                listener.failed(name, f"its process died {_MAX_DEATHS + 1} times; see Ray's logs")
-
-        def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
-            listener.tick()
-
-    return Relay()
