@@ -21,7 +21,8 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
-from zoogen.tasks.base import Cohort, CohortSpec, MetricGroup, Portrait, ProgressCallback, Scores, Task
+from zoogen.tasks.base import ProgressCallback, Task
+from zoogen.tasks.records import Cohort, CohortSpec, MetricGroup, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import Place, UnitGroup
 from zoogen.weights.target import Target

@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from zoogen import __version__
+from zoogen.cli_zoo import ConfigFile, Overrides, zoo_app
 from zoogen.errors import ZoogenError
 
 app = typer.Typer(
@@ -21,16 +22,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-zoo_app = typer.Typer(help="Look into a zoo: list, show, export.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
 
-ConfigFile = Annotated[
-    str, typer.Argument(metavar="CONFIG", help="YAML file, for example configs/genflownet/quick.yaml")
-]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, for example zoo.runs=8")
-]
-Split = Literal["train", "validation", "test"]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
 
 _INTERRUPTED = 130
@@ -201,7 +194,7 @@ def sweep(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials as JSON and do nothing.")] = False,
 ) -> None:
-    """Many variants of a study through Ray Tune: live table, then one table and one figure; finished trials are kept."""
+    """Many variants of a study through Ray Tune: live table, then a table and a figure; finished trials are kept."""
     from zoogen.pipelines.sweep import run_sweep
 
     run_sweep(config, overrides or [], resume=resume, dry_run=dry_run)
@@ -233,43 +226,6 @@ def ui(
     from zoogen.pipelines.run import run_ui
 
     run_ui(config, overrides or [], port)
-
-
-@zoo_app.command("ls")
-def zoo_ls(config: ConfigFile, overrides: Overrides = None) -> None:
-    """The zoos under the artifact root, one line each."""
-    from zoogen.pipelines.inspect import zoo_ls as command
-
-    command(config, overrides or [])
-
-
-@zoo_app.command("show")
-def zoo_show(
-    config: ConfigFile,
-    overrides: Overrides = None,
-    structure: Annotated[str | None, typer.Option(help="Only this structure.")] = None,
-) -> None:
-    """One line per run: seed, split, checkpoints, quality of the last."""
-    from zoogen.pipelines.inspect import zoo_show as command
-
-    command(config, overrides or [], structure)
-
-
-@zoo_app.command("export")
-def zoo_export(
-    config: ConfigFile,
-    overrides: Overrides = None,
-    out: Annotated[
-        str, typer.Option(help="A name ending in .parquet or .csv (rows for pandas), or a folder for safetensors.")
-    ] = "zoo.parquet",
-    structure: Annotated[str | None, typer.Option(help="Only this structure.")] = None,
-    split: Annotated[Split | None, typer.Option(help="Only these runs.")] = None,
-    weights: Annotated[bool, typer.Option("--weights", help="Put the weights into the .parquet file, too.")] = False,
-) -> None:
-    """Export checkpoints: a table for pandas, or weights as safetensors, one file per structure."""
-    from zoogen.pipelines.inspect import zoo_export as command
-
-    command(config, overrides or [], out, structure, split, weights)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

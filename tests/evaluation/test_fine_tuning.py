@@ -18,7 +18,8 @@ from zoogen.evaluation.fine_tuning_result import (
     read_record,
     steps_to_level,
 )
-from zoogen.tasks.base import FineTuned, FineTuneSpec, ProgressCallback
+from zoogen.tasks.base import ProgressCallback
+from zoogen.tasks.records import FineTuned, FineTuneSpec
 from zoogen.weights.target import Target
 from zoogen.zoo.plan import ZooConfig
 

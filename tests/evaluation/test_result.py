@@ -10,7 +10,8 @@ from tests.fakes import FakeTask
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.result import Environment, Evaluation, Inputs, MethodResult, metric_json, summarise
+from zoogen.evaluation.result import Environment, Evaluation, Inputs, MethodResult, metric_json
+from zoogen.evaluation.summary import summarise
 
 
 def _result(method, values, structure="2", primary="exact.js"):

@@ -12,7 +12,7 @@ import torch
 from tests.fakes import FakeTask, FaultyTask
 
 from zoogen.errors import ZoogenError
-from zoogen.tasks.base import Cohort
+from zoogen.tasks.records import Cohort
 from zoogen.zoo.build import build_part, build_serially, finish_zoo, manifest_key, missing_cohorts
 from zoogen.zoo.plan import ZooConfig, part_key, plan_zoo
 from zoogen.zoo.progress import ProgressMeter

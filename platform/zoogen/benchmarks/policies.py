@@ -11,11 +11,11 @@ from zoogen.benchmarks.config import PoliciesBenchmark
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
 from zoogen.benchmarks.result import Measure
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.result import Record
+from zoogen.evaluation.summary import Record
 from zoogen.identity import digest
-from zoogen.tasks.base import CohortSpec
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.task import HypergridTask
+from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.plan import ZooConfig, plan_zoo, structure_key
 
 METHOD = (

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.result import Environment, Record
+from zoogen.evaluation.result import Environment
+from zoogen.evaluation.summary import Record
 
 Cell = str | int | float | None
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.fine_tuning_config import SCRATCH, FineTuningConfig
-from zoogen.evaluation.result import Environment, Inputs, Record, Summary, summarise
+from zoogen.evaluation.result import Environment, Inputs
+from zoogen.evaluation.summary import Record, Summary, summarise
 
 R = TypeVar("R", bound=Record)
 

@@ -14,7 +14,8 @@ from zoogen.evaluation.result import MethodResult, Seconds, Selection
 from zoogen.evaluation.statistics import tensor_statistics
 from zoogen.evaluation.structure import StructureData
 from zoogen.identity import derive_seed
-from zoogen.tasks.base import MetricGroup, Scores, Task
+from zoogen.tasks.base import Task
+from zoogen.tasks.records import MetricGroup, Scores
 
 NOVELTY = "novelty"  # the protocol of the distances to training checkpoints
 

@@ -8,7 +8,8 @@ from torch import Tensor
 from zoogen.evaluation.candidates import Candidates
 from zoogen.evaluation.result import TRUTH, MethodResult, PortraitRecord, WeightMapRecord
 from zoogen.evaluation.structure import StructureData
-from zoogen.tasks.base import Portrait, Task
+from zoogen.tasks.base import Task
+from zoogen.tasks.records import Portrait
 
 _DIGITS = 6  # significant digits of a portrait's values in JSON
 _MAP_DIGITS = 4  # the same of a weight matrix

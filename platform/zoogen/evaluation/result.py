@@ -4,68 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.tasks.base import Scores
+from zoogen.evaluation.summary import Record, Summary, summarise
+from zoogen.tasks.records import Scores
 
 # Floors of one structure: protocol to reference to metric, for example floors["sampled"]["perfect"]["l1"].
 Floors = dict[str, dict[str, dict[str, float]]]
 
 TRUTH = "truth"  # the method of a portrait that shows what was to be learnt
-
-
-class Record(BaseModel):
-    """Base of the results. JSON knows no infinity, so such numbers are written as text and read back."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-
-class Summary(Record):
-    """Statistics of one metric over networks; NaN values are left out.
-
-    `std` is the population's; quartiles interpolate linearly. Which end is best depends on the metric:
-    for those that rank (a task's primary metrics) it is `minimum`.
-    """
-
-    count: int
-    median: float
-    mean: float
-    std: float
-    q25: float
-    q75: float
-    minimum: float
-    maximum: float
-
-
-def summarise(values: Sequence[float]) -> Summary:
-    """Statistics of a list of numbers, NaN left out; all NaN if nothing remains.
-
-    Example:
-        >>> summarise([3.0, 1.0, 2.0]).median
-        2.0
-    """
-    kept = np.asarray([value for value in values if not math.isnan(value)], dtype=np.float64)
-    if not len(kept):
-        nan = math.nan
-        return Summary(count=0, median=nan, mean=nan, std=nan, q25=nan, q75=nan, minimum=nan, maximum=nan)
-    # Infinite values (networks that failed) make mean and std undefined but leave the order intact:
-    # quantiles of order statistics are taken without interpolating between inf and inf.
-    with np.errstate(invalid="ignore"):
-        mean, std = float(kept.mean()), float(kept.std())
-    q25, median, q75 = (_quantile(np.sort(kept), q) for q in (0.25, 0.5, 0.75))
-    ends = {"minimum": float(kept.min()), "maximum": float(kept.max())}
-    return Summary(count=len(kept), median=median, mean=mean, std=std, q25=q25, q75=q75, **ends)
-
-
-def _quantile(ordered: np.ndarray, q: float) -> float:
-    position = q * (len(ordered) - 1)
-    low, fraction = int(position), position - int(position)
-    if fraction == 0.0 or ordered[low] == ordered[low + 1]:
-        return float(ordered[low])
-    return float(ordered[low] + fraction * (ordered[low + 1] - ordered[low]))
 
 
 class Seconds(Record):

@@ -11,7 +11,8 @@ from torch import Tensor
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.cka import layer_similarity
-from zoogen.evaluation.result import Environment, Inputs, Record
+from zoogen.evaluation.result import Environment, Inputs
+from zoogen.evaluation.summary import Record
 from zoogen.evaluation.vision import Digits, Progress, VisionConfig, VisionNet, load_digits, vision_net
 from zoogen.networks.counts import vision_net_parameters, without_one_output
 from zoogen.networks.vision import RESNET_18, RESNET_34

@@ -19,7 +19,8 @@ from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.orchestration.cluster import Cluster, connect, import_ray
 from zoogen.orchestration.worker import CohortFailure, CohortWorker
-from zoogen.tasks.base import CohortSpec, Task
+from zoogen.tasks.base import Task
+from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.build import PartReport, ZooReport, begin_zoo, finish_zoo, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ProgressMeter, ZooProgressCallback

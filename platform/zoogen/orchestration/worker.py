@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoogen.errors import ZoogenError
-from zoogen.tasks.base import CohortSpec, Task
+from zoogen.tasks.base import Task
+from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.build import PartReport, build_part
 from zoogen.zoo.provenance import REVISION_VARIABLE, Provenance
 from zoogen.zoo.store import ArtifactStore

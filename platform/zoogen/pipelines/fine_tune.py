@@ -8,7 +8,8 @@ from pathlib import Path
 from zoogen.evaluation.fine_tuning import fine_tuning_curves
 from zoogen.evaluation.fine_tuning_config import MODEL_FAMILIES
 from zoogen.evaluation.fine_tuning_result import FineTuning, StructureCurves, read_record
-from zoogen.evaluation.result import Inputs, summarise
+from zoogen.evaluation.result import Inputs
+from zoogen.evaluation.summary import summarise
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
 from zoogen.pipelines.context import Study, resolved_json

@@ -8,13 +8,13 @@ from pathlib import Path
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.result import summarise
+from zoogen.evaluation.summary import summarise
 from zoogen.identity import canonical_json, derive_seed, digest
 from zoogen.pipelines.context import Study, local_path, resolved_json
 from zoogen.pipelines.run import open_study
 from zoogen.pipelines.weight_files import TASK_KEY, FileNetworks, read_networks
 from zoogen.reports.rows import number
-from zoogen.tasks.base import FineTuneSpec
+from zoogen.tasks.records import FineTuneSpec
 from zoogen.weights.files import read_weights, write_weights
 from zoogen.zoo.plan import structure_key
 

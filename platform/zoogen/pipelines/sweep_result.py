@@ -6,7 +6,8 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.result import Environment, Evaluation, Record
+from zoogen.evaluation.result import Environment, Evaluation
+from zoogen.evaluation.summary import Record
 
 TrialState = Literal["finished", "stopped"]
 GENERATED = "generated"

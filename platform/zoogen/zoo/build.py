@@ -10,7 +10,8 @@ import torch
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
-from zoogen.tasks.base import Cohort, CohortSpec, ProgressCallback, Scores, Task
+from zoogen.tasks.base import ProgressCallback, Task
+from zoogen.tasks.records import Cohort, CohortSpec, Scores
 from zoogen.zoo.plan import ZooPlan, part_key, structure_key
 from zoogen.zoo.progress import ProgressMeter, ZooProgressCallback
 from zoogen.zoo.provenance import Provenance

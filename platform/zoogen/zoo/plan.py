@@ -15,7 +15,8 @@ from pydantic import Field, field_validator
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed, digest
-from zoogen.tasks.base import CohortSpec, RunSpec, Task
+from zoogen.tasks.base import Task
+from zoogen.tasks.records import CohortSpec, RunSpec
 from zoogen.weights.target import Target
 
 Split = Literal["train", "validation", "test"]

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
-from zoogen.tasks.base import CohortSpec, Task
+from zoogen.tasks.base import Task
+from zoogen.tasks.records import CohortSpec
 from zoogen.weights.target import Target
 from zoogen.zoo.build import missing_cohorts
 from zoogen.zoo.plan import Split, ZooPlan, part_key, split_of

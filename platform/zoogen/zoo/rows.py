@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
-from zoogen.tasks.base import Cohort, Scores
+from zoogen.tasks.records import Cohort, Scores
 from zoogen.zoo.plan import split_of
 from zoogen.zoo.provenance import Provenance
 

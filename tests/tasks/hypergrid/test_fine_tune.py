@@ -8,7 +8,6 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.networks.stacked_mlp import MLPShape, StackedMLP
-from zoogen.tasks.base import FineTuned, FineTuneSpec, RunSpec
 from zoogen.tasks.hypergrid.config import HypergridConfig, PolicyTrainingConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment, RewardConfig
 from zoogen.tasks.hypergrid.judge import ExactJudge
@@ -21,6 +20,7 @@ from zoogen.tasks.hypergrid.sampling import Trajectories, TrajectorySampler
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.tasks.hypergrid.trainer import CohortTrainer
+from zoogen.tasks.records import FineTuned, FineTuneSpec, RunSpec
 
 GRID = "2^2"
 STEPS = (1, 3, 8)

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from zoogen.networks.stacked_mlp import MLPShape
-from zoogen.tasks.base import RunSpec
 from zoogen.tasks.hypergrid.config import PolicyTrainingConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment, RewardConfig
 from zoogen.tasks.hypergrid.judge import ExactJudge
@@ -18,6 +17,7 @@ from zoogen.tasks.hypergrid.learner import (
 from zoogen.tasks.hypergrid.protocol import SampledProtocol
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.trainer import CohortTrainer
+from zoogen.tasks.records import RunSpec
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from zoogen.errors import ZoogenError
-from zoogen.tasks.base import CohortSpec, RunSpec
 from zoogen.tasks.hypergrid.config import HypergridConfig, JudgeConfig, PolicyTrainingConfig, StructureTraining
 from zoogen.tasks.hypergrid.task import HypergridTask
+from zoogen.tasks.records import CohortSpec, RunSpec
 
 
 def task(**judge: object) -> HypergridTask:

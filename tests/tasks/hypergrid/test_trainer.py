@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from zoogen.networks.stacked_mlp import MLPShape
-from zoogen.tasks.base import RunSpec
 from zoogen.tasks.hypergrid.config import PolicyTrainingConfig, StructureTraining
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment, RewardConfig
 from zoogen.tasks.hypergrid.judge import ExactJudge
@@ -18,6 +17,7 @@ from zoogen.tasks.hypergrid.learner import (
 from zoogen.tasks.hypergrid.optimiser import OptimiserConfig
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.trainer import CohortTrainer
+from zoogen.tasks.records import RunSpec
 
 ENVIRONMENT = HypergridEnvironment(HypergridStructure(4, 2), RewardConfig())
 SHAPE = MLPShape(8, 32, 3)

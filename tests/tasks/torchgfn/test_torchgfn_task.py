@@ -9,10 +9,10 @@ import torch
 
 from zoogen.config import load_config, parse_config
 from zoogen.errors import ZoogenError
-from zoogen.tasks.base import CohortSpec, RunSpec
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment, RewardConfig
 from zoogen.tasks.hypergrid.judge import ExactJudge
 from zoogen.tasks.hypergrid.structure import HypergridStructure
+from zoogen.tasks.records import CohortSpec, RunSpec
 from zoogen.tasks.registry import build_task, task_from_mapping
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.enumeration import enumerate_states

@@ -11,12 +11,12 @@ def build(workload: dict[str, Any]) -> Callable[[int], float]:
     import torch
 
     from zoogen.networks.stacked_mlp import MLPShape
-    from zoogen.tasks.base import RunSpec
     from zoogen.tasks.hypergrid.config import PolicyTrainingConfig
     from zoogen.tasks.hypergrid.environment import HypergridEnvironment, RewardConfig
     from zoogen.tasks.hypergrid.optimiser import OptimiserConfig
     from zoogen.tasks.hypergrid.structure import HypergridStructure
     from zoogen.tasks.hypergrid.trainer import CohortTrainer
+    from zoogen.tasks.records import RunSpec
 
     torch.set_num_threads(1)
     structure = HypergridStructure(workload["height"], workload["ndim"])

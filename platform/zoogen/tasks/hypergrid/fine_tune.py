@@ -5,10 +5,11 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.networks.stacked_mlp import MLPShape
-from zoogen.tasks.base import FineTuned, FineTuneSpec, ProgressCallback, RunSpec
+from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.hypergrid.config import PolicyTrainingConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 from zoogen.tasks.hypergrid.trainer import CohortTrainer
+from zoogen.tasks.records import FineTuned, FineTuneSpec, RunSpec
 
 
 def fine_tune_policies(

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from zoogen.identity import derive_seed
 from zoogen.networks.stacked_mlp import MLPShape, StackedMLP
-from zoogen.tasks.base import ProgressCallback, RunSpec
+from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.hypergrid.config import PolicyTrainingConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 from zoogen.tasks.hypergrid.learner import CohortLearner, TrajectoryBalanceConfig
 from zoogen.tasks.hypergrid.meter import RewardMeter
 from zoogen.tasks.hypergrid.optimiser import StackedOptimiser
 from zoogen.tasks.hypergrid.sampling import TrajectorySampler
+from zoogen.tasks.records import RunSpec
 
 _REPORT_SECONDS = 0.5
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
-from zoogen.tasks.base import RunSpec
 from zoogen.tasks.hypergrid.learner import (
     DetailedBalanceConfig,
     FlowMatchingConfig,
@@ -18,6 +17,7 @@ from zoogen.tasks.hypergrid.learner import (
     TrajectoryBalanceConfig,
 )
 from zoogen.tasks.hypergrid.optimiser import OptimiserConfig
+from zoogen.tasks.records import RunSpec
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.policies import forward_policy, get_weights, mlp
 

@@ -1,0 +1,52 @@
+"""The `zoogen zoo` commands, and the arguments that they share with all others."""
+
+from typing import Annotated, Literal
+
+import typer
+
+ConfigFile = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="YAML file, for example configs/genflownet/quick.yaml")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, for example zoo.runs=8")
+]
+Split = Literal["train", "validation", "test"]
+
+zoo_app = typer.Typer(help="Look into a zoo: list, show, export.", no_args_is_help=True)
+
+
+@zoo_app.command("ls")
+def zoo_ls(config: ConfigFile, overrides: Overrides = None) -> None:
+    """The zoos under the artifact root, one line each."""
+    from zoogen.pipelines.inspect import zoo_ls as command
+
+    command(config, overrides or [])
+
+
+@zoo_app.command("show")
+def zoo_show(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    structure: Annotated[str | None, typer.Option(help="Only this structure.")] = None,
+) -> None:
+    """One line per run: seed, split, checkpoints, quality of the last."""
+    from zoogen.pipelines.inspect import zoo_show as command
+
+    command(config, overrides or [], structure)
+
+
+@zoo_app.command("export")
+def zoo_export(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Annotated[
+        str, typer.Option(help="A name ending in .parquet or .csv (rows for pandas), or a folder for safetensors.")
+    ] = "zoo.parquet",
+    structure: Annotated[str | None, typer.Option(help="Only this structure.")] = None,
+    split: Annotated[Split | None, typer.Option(help="Only these runs.")] = None,
+    weights: Annotated[bool, typer.Option("--weights", help="Put the weights into the .parquet file, too.")] = False,
+) -> None:
+    """Export checkpoints: a table for pandas, or weights as safetensors, one file per structure."""
+    from zoogen.pipelines.inspect import zoo_export as command
+
+    command(config, overrides or [], out, structure, split, weights)
