@@ -162,7 +162,7 @@ def report(
         list[str],
         typer.Argument(
             metavar="RUN [KEY=VALUE]...",
-            help="A study's YAML file and overrides of it, an evaluation's digest or its beginning, an "
+            help="The YAML file of a study or sweep and overrides of it, an evaluation's digest or its beginning, an "
             "evaluation.json, or a report's folder; several RUNs are put side by side.",
         ),
     ],

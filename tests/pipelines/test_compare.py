@@ -8,9 +8,10 @@ from tests.reports.hand_made import usual
 
 from zoogen.cli import main
 from zoogen.errors import ZoogenError
-from zoogen.pipelines.compare import Found, RunArgument, find_evaluation, named_runs, parse_arguments
+from zoogen.pipelines.compare import Found, RunArgument, find_evaluations, named_runs, parse_arguments
 from zoogen.pipelines.console import Console
 from zoogen.pipelines.run import open_study
+from zoogen.pipelines.sweep_plan import load_sweep
 from zoogen.zoo.store import ArtifactStore
 
 DIGESTS = ("abc0000000000001", "abd0000000000002")
@@ -60,16 +61,34 @@ def test_digest_file_and_folder_lead_to_the_evaluation(root: Path, tmp_path: Pat
     folder.mkdir()
     shutil.copy(root / "evaluations" / f"{DIGESTS[0]}.json", folder / "evaluation.json")
     for text in (DIGESTS[0], "abc", str(root / "evaluations" / f"{DIGESTS[0]}.json"), str(folder)):
-        assert find_evaluation(RunArgument(text), str(root)).evaluation == usual(study="study-0")
+        (found,) = find_evaluations(RunArgument(text), str(root))
+        assert found.evaluation == usual(study="study-0")
 
 
 def test_a_study_leads_to_its_evaluation_and_overrides_to_another(tiny_file: Path, tmp_path: Path) -> None:
     study = open_study(str(tiny_file), ["seed=7"], Console())
     study.store.put_if_absent(f"evaluations/{study.evaluation_digest}.json", usual(study="seven").to_json().encode())
-    found = find_evaluation(RunArgument(str(tiny_file), ("seed=7",)), None)
+    (found,) = find_evaluations(RunArgument(str(tiny_file), ("seed=7",)), None)
     assert (found.digest, found.study) == (study.evaluation_digest, "seven")
     with pytest.raises(ZoogenError, match=r"run `zoogen evaluate .*tiny\.yaml` first"):
-        find_evaluation(RunArgument(str(tiny_file)), None)
+        find_evaluations(RunArgument(str(tiny_file)), None)
+
+
+def test_a_sweep_leads_to_the_evaluations_of_its_trials(tiny_file: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep.yaml"
+    points = "[{name: one, seed: 1}, {name: two, seed: 2}]"
+    sweep.write_text(f"study: s\nbase: {tiny_file.name}\noverrides: {{ray: {{num_cpus: 1}}}}\npoints: {points}\n")
+    assert tiny_file.parent == tmp_path
+    trials = load_sweep(sweep).trials
+    store = trials[0].study(Console()).store
+    digests = [trial.study(Console()).evaluation_digest for trial in trials]
+    store.put_if_absent(f"evaluations/{digests[0]}.json", usual(study="s").to_json().encode())
+    with pytest.raises(ZoogenError, match=r"trial two has no evaluation .*run `zoogen sweep .*sweep\.yaml` first"):
+        find_evaluations(RunArgument(str(sweep)), None)
+    store.put_if_absent(f"evaluations/{digests[1]}.json", usual(study="s").to_json().encode())
+    found = find_evaluations(RunArgument(str(sweep)), None)
+    assert [item.digest for item in found] == digests
+    assert [r.name for r in named_runs(found)] == ["one", "two"]
 
 
 def test_runs_of_one_study_are_told_apart_and_the_same_is_taken_once() -> None:

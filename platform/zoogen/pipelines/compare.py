@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from zoogen.config import read_mapping
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.result import Evaluation
 from zoogen.identity import digest
@@ -19,7 +20,9 @@ from zoogen.reports.documents import overview_table
 from zoogen.reports.runs import Run
 from zoogen.zoo.store import ArtifactStore
 
-_WAYS = "give a study's YAML file, the digest of an evaluation, an evaluation.json, or a report folder"
+_WAYS = (
+    "give the YAML file of a study or of a sweep, the digest of an evaluation, an evaluation.json, or a report folder"
+)
 _DIGEST = re.compile(r"[0-9a-f]{3,64}")
 _WIDTH = 120  # columns of the printed table
 
@@ -34,15 +37,20 @@ class RunArgument:
 
 @dataclass(frozen=True)
 class Found:
-    """An evaluation, its digest (a shortened one of its content where it has no name), and how it was asked for."""
+    """An evaluation, its digest (a shortened one of its content where it has no name), and how it was asked for.
+
+    Attributes:
+        trial: name of the trial in a sweep, empty outside one.
+    """
 
     argument: RunArgument
     digest: str
     evaluation: Evaluation
+    trial: str = ""
 
     @property
     def study(self) -> str:
-        return self.evaluation.inputs.study or "run"
+        return self.trial or self.evaluation.inputs.study or "run"
 
 
 def parse_arguments(words: Sequence[str]) -> list[RunArgument]:
@@ -62,11 +70,11 @@ def parse_arguments(words: Sequence[str]) -> list[RunArgument]:
     return found
 
 
-def find_evaluation(argument: RunArgument, artifacts: str | None) -> Found:
-    """The evaluation that a RUN names.
+def find_evaluations(argument: RunArgument, artifacts: str | None) -> list[Found]:
+    """The evaluation that a RUN names, or those of all trials of a sweep.
 
     Args:
-        argument: study file, digest or unique beginning of one, evaluation.json, or folder with one.
+        argument: study or sweep file, digest or unique beginning of one, evaluation.json, or folder with one.
         artifacts: artifact root of digests, and of studies instead of their own; None: `artifacts`, their own.
 
     Raises:
@@ -74,16 +82,40 @@ def find_evaluation(argument: RunArgument, artifacts: str | None) -> Found:
     """
     path = Path(argument.text).expanduser()
     if path.suffix in (".yaml", ".yml"):
-        return _of_study(argument, artifacts)
+        if _is_sweep(argument):
+            return _of_sweep(argument, artifacts)
+        return [_of_study(argument, artifacts)]
     if argument.overrides:
         raise ZoogenError(f"{argument.text} is no study's YAML file, so {argument.overrides[0]} changes nothing in it")
     if path.is_dir():
-        return _of_file(argument, path / "evaluation.json")
+        return [_of_file(argument, path / "evaluation.json")]
     if path.is_file():
-        return _of_file(argument, path)
+        return [_of_file(argument, path)]
     if _DIGEST.fullmatch(argument.text):
-        return _of_digest(argument, artifacts)
+        return [_of_digest(argument, artifacts)]
     raise ZoogenError(f"there is no evaluation {argument.text!r}: {_WAYS}")
+
+
+def _is_sweep(argument: RunArgument) -> bool:
+    return "base" in read_mapping(argument.text)  # the study that a sweep varies; studies have no such key
+
+
+def _of_sweep(argument: RunArgument, artifacts: str | None) -> list[Found]:
+    from zoogen.pipelines.sweep_plan import load_sweep
+
+    overrides = [*argument.overrides, *([f"overrides.artifacts={artifacts}"] if artifacts is not None else [])]
+    found = []
+    for trial in load_sweep(argument.text, overrides).trials:
+        study = trial.study(Console())
+        name, store = study.evaluation_digest, study.store
+        if not store.exists(evaluation_key(name)):
+            command = " ".join(["zoogen sweep", argument.text, *argument.overrides])
+            raise ZoogenError(
+                f"trial {trial.name} has no evaluation at {store.uri_of(evaluation_key(name))}; run `{command}` first"
+            )
+        evaluation = Evaluation.from_json(store.get(evaluation_key(name)), store.uri_of(evaluation_key(name)))
+        found.append(Found(argument, name, evaluation, trial.name))
+    return found
 
 
 def _of_study(argument: RunArgument, artifacts: str | None) -> Found:
@@ -146,7 +178,7 @@ def report(words: Sequence[str], out: str | None, artifacts: str | None, console
     Raises:
         ZoogenError: a RUN is wrong, or the folder cannot be written.
     """
-    found = [find_evaluation(argument, artifacts) for argument in parse_arguments(words)]
+    found = [item for argument in parse_arguments(words) for item in find_evaluations(argument, artifacts)]
     runs = named_runs(found)
     folder = local_path(out) if out is not None else _default_folder(found, artifacts)
     paths = write_comparison(runs, folder)
