@@ -15,9 +15,9 @@ from zoogen.evaluation.fine_tuning_result import (
     FineTuning,
     StartCurve,
     StructureCurves,
-    read_record,
     steps_to_level,
 )
+from zoogen.evaluation.records import read_record
 from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.records import FineTuned, FineTuneSpec
 from zoogen.weights.target import Target

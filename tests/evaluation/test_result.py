@@ -10,8 +10,8 @@ from tests.fakes import FakeTask
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
+from zoogen.evaluation.records import summarise
 from zoogen.evaluation.result import Environment, Evaluation, Inputs, MethodResult, metric_json
-from zoogen.evaluation.summary import summarise
 
 
 def _result(method, values, structure="2", primary="exact.js"):
@@ -63,10 +63,10 @@ def test_round_trip_through_json_keeps_everything_even_infinity():
     text = evaluation.to_json()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert Evaluation.from_json(text) == evaluation
-    with pytest.raises(ZoogenError, match="is not an evaluation") as caught:
+    with pytest.raises(ZoogenError, match="is no Evaluation") as caught:
         Evaluation.from_json('{"inputs": 3}', "x.json")
     assert "\n" not in str(caught.value)
-    with pytest.raises(ZoogenError, match="is not an evaluation"):
+    with pytest.raises(ZoogenError, match="is no Evaluation"):
         Evaluation.from_json("not json")
 
 

@@ -121,5 +121,5 @@ def test_the_record_survives_json() -> None:
         environment=describe_environment(),
     )
     assert Similarity.from_json(whole.to_json()) == whole
-    with pytest.raises(ZoogenError, match="here is no similarity: pairs"):
+    with pytest.raises(ZoogenError, match="here is no Similarity: pairs"):
         Similarity.from_json('{"inputs": {}, "task": {}, "config": {}, "environment": {"date": ""}}', "here")

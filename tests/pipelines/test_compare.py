@@ -134,7 +134,7 @@ def test_wrong_runs_are_one_line(
 
 def test_wrong_files_are_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.json").write_text('{"inputs": {}}')
-    assert "x.json is not an evaluation: " in failing(capsys, tmp_path / "x.json")
+    assert "x.json is no Evaluation: " in failing(capsys, tmp_path / "x.json")
     assert "cannot read" in failing(capsys, tmp_path)
     ambiguous = ArtifactStore(root)
     ambiguous.put_if_absent("evaluations/abc0000000000003.json", b"{}")

@@ -9,7 +9,8 @@ import torch
 
 from zoogen.cli import main
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.fine_tuning_result import FineTuning, read_record
+from zoogen.evaluation.fine_tuning_result import FineTuning
+from zoogen.evaluation.records import read_record
 from zoogen.pipelines import stages
 from zoogen.pipelines.fine_tune import fine_tune, fine_tuning_digest, fine_tuning_key, part_key
 from zoogen.pipelines.fine_tune_file import fine_tune_file, result_lines

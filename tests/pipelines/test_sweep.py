@@ -11,13 +11,14 @@ import pytest
 from rich.console import Console as RichConsole
 
 from zoogen.errors import ZoogenError
+from zoogen.evaluation.records import read_record
 from zoogen.orchestration.cluster import connect
 from zoogen.pipelines import sweep as driver
 from zoogen.pipelines.console import Console
 from zoogen.pipelines.sweep import SweepOutcome, sweep
 from zoogen.pipelines.sweep_ledger import Ledger
 from zoogen.pipelines.sweep_plan import load_sweep
-from zoogen.pipelines.sweep_result import SweepResult, read_record
+from zoogen.pipelines.sweep_result import SweepResult
 
 from .conftest import TINY
 

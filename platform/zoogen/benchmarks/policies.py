@@ -11,7 +11,7 @@ from zoogen.benchmarks.config import PoliciesBenchmark
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
 from zoogen.benchmarks.result import Measure
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.summary import Record
+from zoogen.evaluation.records import Record
 from zoogen.identity import digest
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.task import HypergridTask

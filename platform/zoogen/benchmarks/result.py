@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from zoogen.errors import ZoogenError
+from zoogen.evaluation.records import Record
 from zoogen.evaluation.result import Environment
-from zoogen.evaluation.summary import Record
 
 Cell = str | int | float | None
 

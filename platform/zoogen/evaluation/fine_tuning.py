@@ -20,10 +20,10 @@ from zoogen.evaluation.fine_tuning_config import FineTuningConfig
 from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves
 from zoogen.evaluation.judge import primary_metric
 from zoogen.evaluation.methods import candidates_of
+from zoogen.evaluation.records import summarise
 from zoogen.evaluation.result import Inputs
 from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Generator
 from zoogen.evaluation.structure import Sources, StructureData
-from zoogen.evaluation.summary import summarise
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import FineTuned, FineTuneSpec

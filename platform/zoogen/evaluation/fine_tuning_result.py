@@ -4,12 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
-from pydantic import ValidationError
-
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.fine_tuning_config import SCRATCH, FineTuningConfig
+from zoogen.evaluation.records import Record, Summary, summarise
 from zoogen.evaluation.result import Environment, Inputs
-from zoogen.evaluation.summary import Record, Summary, summarise
 
 R = TypeVar("R", bound=Record)
 
@@ -170,18 +168,3 @@ class FineTuning(Record):
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=1)
-
-
-def read_record(model: type[R], text: str | bytes, where: str) -> R:
-    """Read the JSON of a record.
-
-    Raises:
-        ZoogenError: the text is no such record.
-    """
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        location = ".".join(str(part) for part in first["loc"]) or "text"
-        name = model.__name__
-        raise ZoogenError(f"{where} is no {name}: {location}: {first['msg']}; remove it and run again") from None

@@ -4,11 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
-from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.summary import Record, Summary, summarise
+from zoogen.evaluation.records import Record, Summary, read_record, summarise
 from zoogen.tasks.records import Scores
 
 # Floors of one structure: protocol to reference to metric, for example floors["sampled"]["perfect"]["l1"].
@@ -216,12 +213,7 @@ class Evaluation(Record):
         Raises:
             ZoogenError: the text is no evaluation.
         """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            location = ".".join(str(part) for part in first["loc"]) or "text"
-            raise ZoogenError(f"{where} is not an evaluation: {location}: {first['msg']}; evaluate again") from None
+        return read_record(cls, text, where)
 
 
 def metric_json(scores: Scores, label: str) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 from torch import Tensor
 
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.cka import layer_similarity
+from zoogen.evaluation.records import Record, read_record
 from zoogen.evaluation.result import Environment, Inputs
-from zoogen.evaluation.summary import Record
 from zoogen.evaluation.vision import Digits, Progress, VisionConfig, VisionNet, load_digits, vision_net
 from zoogen.networks.counts import vision_net_parameters, without_one_output
 from zoogen.networks.vision import RESNET_18, RESNET_34
@@ -129,14 +129,7 @@ class Similarity(Record):
         Raises:
             ZoogenError: the text is no similarity.
         """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            location = ".".join(str(part) for part in first["loc"]) or "text"
-            raise ZoogenError(
-                f"{where} is no similarity: {location}: {first['msg']}; delete it and run again"
-            ) from None
+        return read_record(cls, text, where)
 
 
 @dataclass(frozen=True)

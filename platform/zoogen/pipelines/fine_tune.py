@@ -7,9 +7,9 @@ from pathlib import Path
 
 from zoogen.evaluation.fine_tuning import fine_tuning_curves
 from zoogen.evaluation.fine_tuning_config import MODEL_FAMILIES
-from zoogen.evaluation.fine_tuning_result import FineTuning, StructureCurves, read_record
+from zoogen.evaluation.fine_tuning_result import FineTuning, StructureCurves
+from zoogen.evaluation.records import read_record, summarise
 from zoogen.evaluation.result import Inputs
-from zoogen.evaluation.summary import summarise
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
 from zoogen.pipelines.context import Study, resolved_json

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.summary import summarise
+from zoogen.evaluation.records import summarise
 from zoogen.identity import canonical_json, derive_seed, digest
 from zoogen.pipelines.context import Study, local_path, resolved_json
 from zoogen.pipelines.run import open_study

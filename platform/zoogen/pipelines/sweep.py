@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.environment import describe_environment
+from zoogen.evaluation.records import read_record
 from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.sweep import HalvingRule, TrialResources, run_trials
 from zoogen.pipelines import stages
@@ -18,7 +19,7 @@ from zoogen.pipelines.report import write_files
 from zoogen.pipelines.sweep_ledger import Ledger
 from zoogen.pipelines.sweep_plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
 from zoogen.pipelines.sweep_report import printed, render_sweep
-from zoogen.pipelines.sweep_result import SweepResult, SweepTime, read_record, record_bytes, sweep_folder, sweep_time
+from zoogen.pipelines.sweep_result import SweepResult, SweepTime, record_bytes, sweep_folder, sweep_time
 from zoogen.pipelines.sweep_trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
 from zoogen.pipelines.sweep_view import sweep_view
 from zoogen.pipelines.validation import VALIDATION_ERROR

@@ -6,12 +6,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from zoogen.errors import ZoogenError
+from zoogen.evaluation.records import read_record
 from zoogen.evaluation.result import Evaluation
 from zoogen.orchestration.trial import STEP
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import evaluation_key
 from zoogen.pipelines.sweep_plan import SweepPlan, TrialPlan
-from zoogen.pipelines.sweep_result import TrialRecord, TrialTime, read_record, record_bytes, trial_key
+from zoogen.pipelines.sweep_result import TrialRecord, TrialTime, record_bytes, trial_key
 from zoogen.pipelines.sweep_trial import AT, STAGE
 from zoogen.pipelines.sweep_view import SweepView
 from zoogen.tracking.base import Run

@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
-from pydantic import ValidationError
-
-from zoogen.errors import ZoogenError
+from zoogen.evaluation.records import Record
 from zoogen.evaluation.result import Environment, Evaluation
-from zoogen.evaluation.summary import Record
 
 TrialState = Literal["finished", "stopped"]
 GENERATED = "generated"
@@ -124,20 +121,6 @@ class SweepResult(Record):
     failed: dict[str, str] = {}
     time: SweepTime | None = None
     environment: Environment
-
-
-def read_record(model: type[_R], data: bytes, where: str) -> _R:
-    """A record from JSON.
-
-    Raises:
-        ZoogenError: the text is none.
-    """
-    try:
-        return model.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "text"
-        raise ZoogenError(f"{where} is damaged: {place}: {first['msg']}; delete it and sweep again") from None
 
 
 def scores_of(evaluation: Evaluation) -> tuple[Score, ...]:

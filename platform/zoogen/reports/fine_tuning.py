@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from zoogen.evaluation.fine_tuning_config import SCRATCH
 from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves, steps_to_level
-from zoogen.evaluation.summary import Summary, summarise
+from zoogen.evaluation.records import Summary, summarise
 from zoogen.reports.rows import metric_title, number
 from zoogen.reports.sheets import METHOD, STRUCTURE, Sheet, SheetRow, tidy_csv
 from zoogen.reports.styles import colour, new_figure, png

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from zoogen.evaluation.records import Summary, summarise
 from zoogen.evaluation.result import Evaluation, MethodResult
-from zoogen.evaluation.summary import Summary, summarise
 
 NOVELTY = "novelty"
 _PER_GROUP = 3  # metrics of a protocol that are worth a column on a terminal

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from zoogen.evaluation.records import summarise
 from zoogen.evaluation.result import Evaluation
-from zoogen.evaluation.summary import summarise
 
 SPLIT_NAMES = {"train": "train", "validation": "val", "test": "test"}
 

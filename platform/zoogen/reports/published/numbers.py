@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError, model_validator
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.summary import Record
+from zoogen.evaluation.records import Record
 
 Factor = Literal["structures", "models"]  # N, M: what the training set holds
 SECONDS = "seconds"  # the metric's name of a published time usage

@@ -1,16 +1,37 @@
-"""Base of all results, and statistics of a metric over networks."""
+"""Base of all results, reading them back, and statistics of a metric over networks."""
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from zoogen.errors import ZoogenError
+
+R = TypeVar("R", bound="Record")
 
 
 class Record(BaseModel):
     """Base of the results. JSON knows no infinity, so such numbers are written as text and read back."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+def read_record(model: type[R], data: str | bytes, where: str) -> R:
+    """A record from its JSON.
+
+    Raises:
+        ZoogenError: the text is none; `where` says whose.
+    """
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "text"
+        raise ZoogenError(
+            f"{where} is no {model.__name__}: {place}: {first['msg']}; remove it and make it again"
+        ) from None
 
 
 class Summary(Record):
