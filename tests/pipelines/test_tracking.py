@@ -26,7 +26,7 @@ def test_one_experiment_a_parent_run_and_a_child_per_stage(tracked: MakeStudy, t
     experiment = client.get_experiment_by_name("tiny")
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id])
-    runs = {run.info.run_name: run for run in found if run.data.tags["zoogen.stage"] != "result"}
+    runs = {run.info.run_name: run for run in found}
     assert set(runs) == {"tiny", "zoo", "autoencoder", "generator", "evaluation"}
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     parent = runs["tiny"]
@@ -50,13 +50,16 @@ def test_one_experiment_a_parent_run_and_a_child_per_stage(tracked: MakeStudy, t
     assert "config.yaml" in {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert "tables/zoo.csv" in {file.path for file in client.list_artifacts(runs["zoo"].info.run_id, "tables")}
 
-    # Below the evaluation a run per structure and method, so that the UI can filter and compare them.
-    results = [run for run in found if run.data.tags["zoogen.stage"] == "result"]
-    assert {run.data.tags["mlflow.parentRunId"] for run in results} == {runs["evaluation"].info.run_id}
+    # A run per structure and method, so that the UI can filter and compare them.
+    together = client.get_experiment_by_name("zoogen-results")
+    assert together is not None
+    results = client.search_runs([together.experiment_id])
+    assert {run.data.tags["zoogen.run"] for run in results} == {runs["evaluation"].info.run_id}
+    assert {run.data.params["study"] for run in results} == {"tiny"}
     (unseen,) = [r for r in results if (r.data.params["structure"], r.data.params["method"]) == ("F*", "generated")]
     assert unseen.data.params["N"] == runs["evaluation"].data.params["N"] and "exact.js" in unseen.data.metrics
 
-    ends = {run.info.run_id: run.info.end_time for run in found}
+    ends = {run.info.run_id: run.info.end_time for run in (*found, *results)}
     assert stages.pipeline(tracked()).reused
-    again = client.search_runs([experiment.experiment_id])
+    again = client.search_runs([experiment.experiment_id, together.experiment_id])
     assert {run.info.run_id: run.info.end_time for run in again} == ends, "the same command makes no new runs"

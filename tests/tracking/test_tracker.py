@@ -211,8 +211,8 @@ def test_results_are_runs_that_can_be_filtered_and_compared(root, client):
     for _ in range(2):  # the second time finds them all
         with _track(root).stage("evaluate", "d1") as run:
             run.evaluation(evaluation)
-            run.results(evaluation)
-    (experiment,) = client.search_experiments(filter_string="name = 'study'")
+            run.results(evaluation, {"trial": "N=1"})
+    (experiment,) = client.search_experiments(filter_string="name = 'zoogen-results'")
     found = client.search_runs([experiment.experiment_id], "tags.`zoogen.stage` = 'result'")
     assert len(found) == len(evaluation.results) and {run.info.status for run in found} == {"FINISHED"}
     filters = "params.method = 'generated' and params.structure = 'F5*' and params.N = '1' and params.M = '6'"
@@ -221,7 +221,8 @@ def test_results_are_runs_that_can_be_filtered_and_compared(root, client):
     assert unseen.data.metrics["exact.js"] == pytest.approx(expected)
     assert unseen.data.params["known"] == "false"
     parent = _runs(client)[0]["evaluate"]
-    assert unseen.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert unseen.data.tags["zoogen.run"] == parent.info.run_id and unseen.data.params["trial"] == "N=1"
+    assert unseen.info.run_name == "N=1 F5* generated"
     assert parent.data.params["M"] == "6"
 
 

@@ -167,6 +167,7 @@ class Ledger:
             store, key = self._study.store, evaluation_key(digest)
             evaluation = Evaluation.from_json(store.get(key), store.uri_of(key))
             run.evaluation(evaluation)
+            run.results(evaluation, {"trial": trial.name})
             run.text("report/evaluation.json", evaluation.to_json())
         else:
             run.metrics(record.metrics)

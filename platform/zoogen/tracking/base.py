@@ -63,8 +63,11 @@ class Run(ABC):
         """Medians as metrics `test/<label>/<method>/<metric>`, the report's files as artifacts."""
 
     @abstractmethod
-    def results(self, evaluation: Evaluation) -> None:
-        """Every structure's and method's medians as a small run of its own below this one, to be compared in the UI."""
+    def results(self, evaluation: Evaluation, params: Mapping[str, str] | None = None) -> None:
+        """Every structure's and method's medians as a small run of its own, to be compared in the UI.
+
+        `params` are further parameters of all of them, for example the trial of a sweep.
+        """
 
     @abstractmethod
     def finish(self, state: State, error: str = "") -> None:
@@ -194,7 +197,7 @@ class NullRun(Run):
     def evaluation(self, evaluation: Evaluation, report: Sequence[Path] = ()) -> None:
         pass
 
-    def results(self, evaluation: Evaluation) -> None:
+    def results(self, evaluation: Evaluation, params: Mapping[str, str] | None = None) -> None:
         pass
 
     def finish(self, state: State, error: str = "") -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoogen.evaluation.result import Evaluation
 from zoogen.tracking.base import Run, Split, State
 from zoogen.tracking.names import MAX_TAG_VALUE, flatten, safe_key, shorten
-from zoogen.tracking.result_runs import learnt_from, log_results
+from zoogen.tracking.result_runs import RESULTS, learnt_from, log_results
 from zoogen.tracking.summary import evaluation_medians, rows_csv, zoo_medians
 
 if TYPE_CHECKING:
@@ -37,12 +37,19 @@ class MlflowRun(Run):
         client: speaks to the store.
         entity: the run as found.
         say: told a notice.
+        experiment_of: id of the experiment of a name, which is made if it is not there.
     """
 
-    def __init__(self, client: "MlflowClient", entity: "MlflowEntity", say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: "MlflowClient",
+        entity: "MlflowEntity",
+        say: Callable[[str], None],
+        experiment_of: Callable[[str], str],
+    ) -> None:
         self._client, self._say = client, say
         self.run_id: str = entity.info.run_id
-        self._experiment: str = entity.info.experiment_id
+        self._entity, self._experiment_of = entity, experiment_of
         self._known_params = set(entity.data.params)
         self._earlier_end = entity.info.end_time if entity.info.status == "FINISHED" else None
         # Latest step and value by metric; RunData's own dictionary has no steps.
@@ -124,8 +131,10 @@ class MlflowRun(Run):
             self.tags({f"zoogen.{name}": ",".join(labels)})
         self.files(report, "report")
 
-    def results(self, evaluation: Evaluation) -> None:
-        self._try(log_results, self._client, self._experiment, self.run_id, evaluation)
+    def results(self, evaluation: Evaluation, params: Mapping[str, str] | None = None) -> None:
+        experiment = self._try(self._experiment_of, RESULTS)
+        if experiment is not _FAILED:
+            self._try(log_results, self._client, experiment, self._entity, evaluation, params or {})
 
     def finish(self, state: State, error: str = "") -> None:
         self._paused_until = 0.0  # the end state is worth another attempt

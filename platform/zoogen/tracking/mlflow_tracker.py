@@ -119,7 +119,8 @@ class MlflowTracker(Tracker):
     def _open(self, stage: str, digest: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
         try:
             with self._border():
-                run = MlflowRun(self._client, self._find_or_create_run(stage, digest, name), self._say)
+                entity = self._find_or_create_run(stage, digest, name)
+                run = MlflowRun(self._client, entity, self._say, self._find_or_create_experiment)
         except ZoogenError as error:
             if self._parent is None:
                 raise

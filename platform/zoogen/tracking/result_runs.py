@@ -1,7 +1,8 @@
-"""One small run per structure and method below an evaluation's run.
+"""One small run per structure and method, all studies together in one experiment.
 
-MLflow compares and charts runs, so what a user wants to compare has to be runs with metrics of one name: filter
-`params.structure`, `params.N`, `params.M`, `params.method`, and set `exact.js` of the rest side by side.
+MLflow filters, charts and compares runs, so what a user wants to compare has to be runs with metrics of one name:
+filter by `params.structure`, `params.N`, `params.M`, `params.method`, and the charts show `exact.js` of the rest.
+They are not nested below the evaluation's run, where the UI would hide them until that is unfolded.
 """
 
 import math
@@ -14,10 +15,12 @@ from zoogen.tracking.names import safe_key
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Metric, Param
+    from mlflow.entities import Run as MlflowEntity
 
+RESULTS = "zoogen-results"  # name of the experiment
 RESULT_STAGE = "result"
-_PARENT, _STAGE, _DIGEST = "mlflow.parentRunId", "zoogen.stage", "zoogen.digest"
+_STAGE, _DIGEST, _RUN = "zoogen.stage", "zoogen.digest", "zoogen.run"
 _PAGE = 1000  # runs that one search returns at most
 
 
@@ -27,24 +30,33 @@ def learnt_from(evaluation: Evaluation) -> dict[str, str]:
     return {name: str(size) for name, size in sizes.items() if size}
 
 
-def log_results(client: "MlflowClient", experiment: str, parent: str, evaluation: Evaluation) -> int:
-    """Create the runs that are not there yet below the run `parent`; returns how many were created."""
-    found = client.search_runs([experiment], f"tags.`{_PARENT}` = '{parent}'", max_results=_PAGE)
+def log_results(
+    client: "MlflowClient", experiment: str, source: "MlflowEntity", evaluation: Evaluation, params: Mapping[str, str]
+) -> int:
+    """Create the runs that are not there yet; returns how many were created.
+
+    Args:
+        experiment: id of the experiment of results.
+        source: the evaluation's run; its digest tells whether a result is there.
+        params: further parameters of all of them, for example the trial of a sweep.
+    """
+    known = source.data.tags.get(_DIGEST, source.info.run_id)
+    found = client.search_runs([experiment], f"tags.`zoogen.source` = '{known}'", max_results=_PAGE)
     there = {run.data.tags.get(_DIGEST) for run in found}
     ratios = evaluation.ratios_of_all()
     created = 0
     for result in evaluation.results:
-        name = f"{result.label} {result.method}"
-        digest = f"{parent}/{safe_key(result.structure)}/{result.method}"
+        digest = f"{known}/{safe_key(result.structure)}/{result.method}"
         if digest in there:
             continue
-        own = {"structure": result.label.split(" ")[0], "method": result.method, "count": str(result.count)}
-        own |= {"shape": result.structure, "known": str(result.known).lower(), **learnt_from(evaluation)}
-        run = client.create_run(
-            experiment, tags={_PARENT: parent, _STAGE: RESULT_STAGE, _DIGEST: digest}, run_name=name
-        )
+        own = {"study": evaluation.inputs.study, **params, "structure": result.label.split(" ")[0]}
+        own |= {"method": result.method, **learnt_from(evaluation), "count": str(result.count)}
+        own |= {"shape": result.structure, "known": str(result.known).lower()}
+        tags = {_STAGE: RESULT_STAGE, _DIGEST: digest, _RUN: source.info.run_id, "zoogen.source": known}
+        name = " ".join(part for part in (*params.values(), result.label, result.method) if part)
+        run = client.create_run(experiment, tags=tags, run_name=name)
         figures = result_figures(result, ratios.get((result.structure, result.method)))
-        client.log_batch(run.info.run_id, metrics=_metrics(figures), params=_params(own), tags=_tags(own))
+        client.log_batch(run.info.run_id, metrics=_metrics(figures), params=_params(own))
         client.set_terminated(run.info.run_id, "FINISHED")
         created += 1
     return created
@@ -73,10 +85,4 @@ def _metrics(figures: Mapping[str, float]) -> "list[Metric]":
 def _params(values: Mapping[str, str]) -> "list[Param]":
     from mlflow.entities import Param
 
-    return [Param(name, value) for name, value in values.items()]
-
-
-def _tags(values: Mapping[str, str]) -> "list[RunTag]":
-    from mlflow.entities import RunTag
-
-    return [RunTag(f"zoogen.{name}", values[name]) for name in ("structure", "method") if name in values]
+    return [Param(name, value) for name, value in values.items() if value]
