@@ -45,7 +45,9 @@ def log_results(
     there = {run.data.tags.get(_DIGEST) for run in found}
     ratios = evaluation.ratios_of_all()
     created = 0
-    for result in evaluation.results:
+    for result in reversed(
+        evaluation.results
+    ):  # the UI shows the latest first: what was generated, above the baselines
         digest = f"{known}/{safe_key(result.structure)}/{result.method}"
         if digest in there:
             continue
@@ -63,16 +65,27 @@ def log_results(
 
 
 def result_figures(result: MethodResult, ratio: float | None) -> dict[str, float]:
-    """Metric name to the median over the networks; the best and the selected network's beside the ranking one."""
-    figures = {metric: result.summary(metric).median for metric in result.metrics}
-    figures |= {f"{result.primary}.best": result.best, **result.figures}
+    """Medians over the networks, numbers of the set, and seconds.
+
+    The ranking metric and its protocol keep their names, so that they are the UI's first charts; all others stand in
+    sections of their own (`novelty/matched_train`).
+    """
+    leading = result.primary.partition(".")[0]
+    medians = {metric: result.summary(metric).median for metric in result.metrics}
+    figures = {_section(metric, leading): value for metric, value in (medians | dict(result.figures)).items()}
+    figures[f"{result.primary}.best"] = result.best
     if result.selection is not None:
         figures[f"{result.primary}.selected"] = result.selection.value
     if ratio is not None:
         figures["ratio_to_held_out"] = ratio
     seconds = {"training": result.seconds.training, "generating": result.seconds.generating}
-    figures |= {f"seconds.{name}": value for name, value in seconds.items() if value is not None}
+    figures |= {f"seconds/{name}": value for name, value in seconds.items() if value is not None}
     return {safe_key(name): value for name, value in figures.items() if math.isfinite(value)}
+
+
+def _section(metric: str, leading: str) -> str:
+    group, _, name = metric.partition(".")
+    return metric if group == leading else f"{group}/{name}"
 
 
 def _metrics(figures: Mapping[str, float]) -> "list[Metric]":
