@@ -220,7 +220,9 @@ def test_results_are_runs_that_can_be_filtered_and_compared(root, client):
     expected = evaluation.result("5", "generated").summary().median
     assert unseen.data.metrics["exact.js"] == pytest.approx(expected)
     assert unseen.data.params["known"] == "false"
-    assert "sampled/l1" in unseen.data.metrics and "diversity/weights" in unseen.data.metrics, "sections of their own"
+    assert "sampled/l1" in unseen.data.metrics and "novelty/diversity.weights" in unseen.data.metrics, (
+        "sections of their own"
+    )
     parent = _runs(client)[0]["evaluate"]
     assert unseen.data.tags["zoogen.run"] == parent.info.run_id and unseen.data.params["trial"] == "N=1"
     assert unseen.info.run_name == "N=1 F5* generated"

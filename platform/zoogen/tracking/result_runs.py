@@ -68,11 +68,11 @@ def result_figures(result: MethodResult, ratio: float | None) -> dict[str, float
     """Medians over the networks, numbers of the set, and seconds.
 
     The ranking metric and its protocol keep their names, so that they are the UI's first charts; all others stand in
-    sections of their own (`novelty/matched_train`).
+    sections behind them (`novelty/matched_train`), which the UI sorts by name.
     """
     leading = result.primary.partition(".")[0]
-    medians = {metric: result.summary(metric).median for metric in result.metrics}
-    figures = {_section(metric, leading): value for metric, value in (medians | dict(result.figures)).items()}
+    figures = {_section(metric, leading): result.summary(metric).median for metric in result.metrics}
+    figures |= {f"novelty/{name}": value for name, value in result.figures.items()}
     figures[f"{result.primary}.best"] = result.best
     if result.selection is not None:
         figures[f"{result.primary}.selected"] = result.selection.value
