@@ -57,7 +57,7 @@ def test_one_experiment_a_parent_run_and_a_child_per_stage(tracked: MakeStudy, t
     assert {run.data.tags["zoogen.run"] for run in results} == {runs["evaluation"].info.run_id}
     assert {run.data.params["study"] for run in results} == {"tiny"}
     (unseen,) = [r for r in results if (r.data.params["structure"], r.data.params["method"]) == ("F*", "generated")]
-    assert unseen.data.params["N"] == runs["evaluation"].data.params["N"] and "exact.js" in unseen.data.metrics
+    assert unseen.data.params["N"] == runs["evaluation"].data.params["N"] and "exact/js" in unseen.data.metrics
 
     ends = {run.info.run_id: run.info.end_time for run in (*found, *results)}
     assert stages.pipeline(tracked()).reused

@@ -218,7 +218,7 @@ def test_results_are_runs_that_can_be_filtered_and_compared(root, client):
     filters = "params.method = 'generated' and params.structure = 'F5*' and params.N = '1' and params.M = '6'"
     (unseen,) = client.search_runs([experiment.experiment_id], filters)
     expected = evaluation.result("5", "generated").summary().median
-    assert unseen.data.metrics["exact.js"] == pytest.approx(expected)
+    assert unseen.data.metrics["exact/js"] == pytest.approx(expected)
     assert unseen.data.params["known"] == "false"
     assert "sampled/l1" in unseen.data.metrics and "novelty/diversity.weights" in unseen.data.metrics, (
         "sections of their own"

@@ -1,7 +1,7 @@
 """One small run per structure and method, all studies together in one experiment.
 
 MLflow filters, charts and compares runs, so what a user wants to compare has to be runs with metrics of one name:
-filter by `params.structure`, `params.N`, `params.M`, `params.method`, and the charts show `exact.js` of the rest.
+filter by `params.structure`, `params.N`, `params.M`, `params.method`, and the charts show `exact/js` of the rest.
 They are not nested below the evaluation's run, where the UI would hide them until that is unfolded.
 """
 
@@ -67,25 +67,19 @@ def log_results(
 def result_figures(result: MethodResult, ratio: float | None) -> dict[str, float]:
     """Medians over the networks, numbers of the set, and seconds.
 
-    The ranking metric and its protocol keep their names, so that they are the UI's first charts; all others stand in
-    sections behind them (`novelty/matched_train`), which the UI sorts by name.
+    A protocol is a section of charts in the UI (`exact/js`, `novelty/matched_train`); sections are sorted by name.
     """
-    leading = result.primary.partition(".")[0]
-    figures = {_section(metric, leading): result.summary(metric).median for metric in result.metrics}
+    figures = {metric.replace(".", "/", 1): result.summary(metric).median for metric in result.metrics}
     figures |= {f"novelty/{name}": value for name, value in result.figures.items()}
-    figures[f"{result.primary}.best"] = result.best
+    ranking = result.primary.replace(".", "/", 1)
+    figures[f"{ranking}_best"] = result.best
     if result.selection is not None:
-        figures[f"{result.primary}.selected"] = result.selection.value
+        figures[f"{ranking}_selected"] = result.selection.value
     if ratio is not None:
-        figures["ratio_to_held_out"] = ratio
+        figures[f"{ranking}_ratio_to_held_out"] = ratio
     seconds = {"training": result.seconds.training, "generating": result.seconds.generating}
     figures |= {f"seconds/{name}": value for name, value in seconds.items() if value is not None}
     return {safe_key(name): value for name, value in figures.items() if math.isfinite(value)}
-
-
-def _section(metric: str, leading: str) -> str:
-    group, _, name = metric.partition(".")
-    return metric if group == leading else f"{group}/{name}"
 
 
 def _metrics(figures: Mapping[str, float]) -> "list[Metric]":
