@@ -41,7 +41,10 @@ _MARKERS = {
     "random": "X",
     "untrained": "X",
 }
-RUN_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4FB5", "#444444")
+RUN_COLOURS = (
+    *("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4FB5", "#444444"),
+    *("#B07A00", "#0B7A75", "#8C564B", "#B2DF8A"),
+)
 _DPI = 150
 _PIXELS = 8000  # largest edge of a picture; Agg draws at most 65,536
 
