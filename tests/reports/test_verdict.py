@@ -64,7 +64,10 @@ def test_unseen_structures_are_judged_by_quality_alone() -> None:
     assert of(0.01, 0.009, 0.2).kind == "as good as trained"
     assert of(0.1, 0.009, 0.2).kind == "worse than trained"
     assert of(0.1, 0.009, 0.1).kind == "no better than a baseline"
-    assert of(0.1).kind == "better than the baselines"
+    untrained = result("untrained", (0.2,), structure=UNSEEN)
+    generated = result("generated", (0.1,), structure=UNSEEN)
+    assert said(generated, untrained, structure=UNSEEN).kind == "better than the baselines"
+    assert of(0.1).kind == "not compared", "nothing was judged beside it"
     assert said(HELD_OUT) is None
 
 

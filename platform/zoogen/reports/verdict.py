@@ -27,6 +27,7 @@ Kind = Literal[
     "worse than trained",
     "as good as trained",
     "better than the baselines",
+    "not compared",
 ]
 
 
@@ -35,8 +36,8 @@ class Verdict:
     """What the numbers of one structure say of the generated networks.
 
     Attributes:
-        kind: the last three say nothing of novelty, where there is nothing to be near to (unseen structures); the
-            very last one stands where there are no trained runs to compare with.
+        kind: the last four say nothing of novelty, where there is nothing to be near to (unseen structures); the
+            last two stand where there are no trained runs, and no baselines either, to compare with.
         reason: the numbers.
         rivals: baselines that are as good at no smaller novelty.
     """
@@ -59,28 +60,29 @@ def verdict(run: Run, structure: str) -> Verdict | None:
     results = run.of(structure)
     quality = _quality(generated)
     measure, novelty, scale = _novelty(generated, results)
-    label, ranked = generated.label, metric_title(generated.primary)
+    label, trained = generated.label, median(run.trained(structure), generated.primary)
+    reached = f"median {metric_title(generated.primary)} {number(quality)}"
+    if trained is not None:
+        reached += f" is {number(quality / trained) if trained else 'inf'} × that of trained runs"
     near = ""
     if scale:
         share = number(novelty / scale)
         near = f"{_words(measure)} {number(novelty)}, {share} × the {number(scale)} between training runs"
         if novelty < MEMORISED * scale:
-            return Verdict(label, "memorised", near)
-    rivals = [
-        r for r in results if r.method not in _NO_BASELINES and _rivals(r, quality, measure, novelty, bool(scale))
-    ]
+            return Verdict(label, "memorised", f"{near}; {reached}")
+    baselines = [r for r in results if r.method not in _NO_BASELINES]
+    rivals = [r for r in baselines if _rivals(r, quality, measure, novelty, bool(scale))]
     if rivals:
         shown = ", ".join(f"{r.method} {number(_quality(r))}" for r in sorted(rivals, key=_quality))
-        reason = f"median {ranked} {number(quality)} against {shown}" + (f"; {near}" if near else "")
+        reason = f"{reached}, against {shown}{_and(near)}"
         return Verdict(label, "no better than a baseline", reason, tuple(r.method for r in rivals))
-    trained = median(run.trained(structure), generated.primary)
-    reason = f"median {ranked} {number(quality)}"
     if trained is None:
-        return Verdict(label, "better than the baselines", f"{reason}; no trained runs to compare with{_and(near)}")
-    reason += f" is {number(quality / trained) if trained else 'inf'} × that of trained runs{_and(near)}"
+        kind: Kind = "better than the baselines" if baselines else "not compared"
+        others = "no trained runs" if baselines else "neither baselines nor trained runs"
+        return Verdict(label, kind, f"{reached}; {others} to compare with{_and(near)}")
     if quality > GOOD * trained:
-        return Verdict(label, "new, but worse than trained" if near else "worse than trained", reason)
-    return Verdict(label, "new and good" if near else "as good as trained", reason)
+        return Verdict(label, "new, but worse than trained" if near else "worse than trained", reached + _and(near))
+    return Verdict(label, "new and good" if near else "as good as trained", reached + _and(near))
 
 
 def _quality(result: MethodResult) -> float:
