@@ -153,16 +153,15 @@ class MemoryZoo:
         self.task = task
         self.plan: ZooPlan = plan_zoo(config, task)
 
-    def select(self, structure: str, split: Split, last: int | None = None) -> MemoryCheckpoints:
+    def select(self, structure: str, split: Split) -> MemoryCheckpoints:
         weights, runs, steps, seconds = [], [], [], 0.0
         for spec in self.plan.cohorts_of(structure, split):
             cohort = self.task.train_cohort(spec)
             for m, run in enumerate(spec.runs):
                 if self.plan.split_of(run.run) == split:
-                    kept = slice(-last if last else None, None)
-                    weights.append(cohort.weights[m, kept])
-                    runs.append(torch.full((len(cohort.steps[kept]),), run.run))
-                    steps.append(cohort.steps[kept])
+                    weights.append(cohort.weights[m])
+                    runs.append(torch.full((len(cohort.steps),), run.run))
+                    steps.append(cohort.steps)
                     seconds += cohort.seconds / len(spec.runs)
         target = self.plan.targets[structure]
         return MemoryCheckpoints(target, torch.cat(weights), torch.cat(runs), torch.cat(steps), seconds)

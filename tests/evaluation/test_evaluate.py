@@ -204,16 +204,6 @@ def test_shortage_is_said(task, zoo):
     assert short.ratios() == {}
 
 
-def test_only_the_last_checkpoints_are_compared_if_asked(task, zoo):
-    config = EvaluationConfig(count=100, methods=("held-out", "training", "average"), average_k=(2,))
-    last = evaluate(task, zoo, None, config, last_checkpoints=1)
-    assert [(r.method, r.count) for r in last.results if r.structure == "2"] == [
-        ("held-out", 3), ("training", 6), ("average-2", 100),
-    ]  # fmt: skip
-    error = ((zoo.select("2", "train", 1).weights.double() - task.optimum("2").double()) ** 2).mean(1)
-    np.testing.assert_allclose(sorted(last.result("2", "training").metrics["exact.js"]), sorted(error.tolist()))
-
-
 def test_same_seed_gives_the_same_numbers(task, zoo, config, evaluation):
     again = evaluate(task, zoo, NoisyOptimum(task, 0.1), config)
     for result in again.results:

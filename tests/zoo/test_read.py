@@ -1,10 +1,14 @@
 """Selections of checkpoints."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
 import torch
 
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.target import Target
-from zoogen.zoo.read import CheckpointSet
+from zoogen.zoo.read import CheckpointSet, LearntZoo
 
 
 def checkpoints() -> CheckpointSet:
@@ -22,6 +26,28 @@ def test_best_runs_are_ranked_by_their_last_checkpoint_and_kept_whole() -> None:
     assert checkpoints().best_runs(2 / 3, "exact.js").weights.flatten().tolist() == [2, 3, 4, 5]
     assert checkpoints().best_runs(0.01, "exact.js").runs.tolist() == [7, 7]
     assert len(checkpoints().best_runs(1.0, "exact.js")) == 6
+
+
+def test_rows_take_their_runs_share_of_the_training_time() -> None:
+    whole = replace(checkpoints(), training_seconds=6.0)
+    assert whole.best_runs(2 / 3, "exact.js").training_seconds == pytest.approx(4.0)
+    assert whole.last().training_seconds == 6.0, "all runs are there"
+
+
+def test_a_learnt_zoo_trains_on_what_was_learnt_and_holds_out_everything() -> None:
+    class Whole:
+        plan = "the plan"
+        task = SimpleNamespace(canonical=lambda name: name.strip())
+
+        def select(self, structure: str, split: str) -> str:
+            return f"all {split} rows of {structure}"
+
+    rows = checkpoints().last()
+    zoo = LearntZoo(Whole(), [rows])  # type: ignore[arg-type]
+    name = rows.target.structure
+    assert zoo.select(f" {name}", "train") is rows
+    assert zoo.select(name, "test") == f"all test rows of {name}" and zoo.plan == "the plan"
+    assert zoo.select("other", "train") == "all train rows of other"
 
 
 def test_last_checkpoints_of_every_run() -> None:

@@ -27,7 +27,6 @@ def evaluate(
     reference: CheckpointSource | None = None,
     inputs: Inputs | None = None,
     cost: Mapping[str, float] | None = None,
-    last_checkpoints: int | None = None,
     device: str = "cpu",
     progress: EvaluationProgress | None = None,
 ) -> Evaluation:
@@ -35,14 +34,12 @@ def evaluate(
 
     Args:
         task: the contract by which weights are judged.
-        zoo: training and held-out runs of the known structures.
+        zoo: held-out runs of the known structures, and the training checkpoints that the generator learnt from.
         generator: makes weights; None judges the baselines alone.
         codec: the generator's autoencoder, for the methods that decode latents of their own.
         reference: a zoo of conventionally trained runs of unseen structures.
         inputs: digests of what is judged, to be named in the result.
         cost: seconds of earlier stages, to be named beside those measured here.
-        last_checkpoints: compare with the last so many checkpoints of each run, as the generator learnt from;
-            None for all.
         device: where networks are generated and judged.
         progress: told before each method and at the end.
 
@@ -50,7 +47,7 @@ def evaluate(
         ZoogenError: a structure is unknown to the task, the zoo lacks rows, or weight maps are wanted of a structure
             that is not evaluated.
     """
-    sources = Sources(task, config, zoo, generator, codec, reference, last_checkpoints, device)
+    sources = Sources(task, config, zoo, generator, codec, reference, device)
     structures = [StructureData(sources, name) for name in (*sources.known, *sources.unseen)]
     work = [(data, candidate) for data in structures for candidate in candidates_of(data)]
     mapped = _mapped(sources)

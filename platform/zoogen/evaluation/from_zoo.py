@@ -93,7 +93,7 @@ def _nearest(data: StructureData, train: Checkpoints) -> Tensor:
 
 
 def _carried_over(data: StructureData, source: str) -> Candidates:
-    rows = data.sources.zoo.select(source, "train", data.sources.last)
+    rows = data.sources.zoo.select(source, "train")
     chosen = baselines.draw(len(rows.runs), data.config.count, data.seed("nearest"))
     made = calculated(
         "nearest",
@@ -122,7 +122,7 @@ def _reference(data: StructureData) -> Candidates:
     zoo = data.reference
     assert zoo is not None, "the caller asks only where there is a reference zoo"
     splits = [split for split in SPLITS if zoo.plan.runs_of(split)]
-    parts = [zoo.select(data.name, split) for split in splits]  # `last` says what was learnt from, which this is not
+    parts = [zoo.select(data.name, split) for split in splits]
     weights = torch.cat([part.weights for part in parts])
     chosen = baselines.draw(len(weights), data.config.count, data.seed("reference"))
     notices = shortage(data, len(chosen), sum(len(torch.unique(part.runs)) for part in parts))

@@ -42,8 +42,8 @@ class CheckpointSource(Protocol):
     @property
     def plan(self) -> Plan: ...
 
-    def select(self, structure: str, split: Split, last: int | None = None) -> Checkpoints:
-        """The checkpoints of a structure in a split, only the `last` ones of every run if given."""
+    def select(self, structure: str, split: Split) -> Checkpoints:
+        """The checkpoints of a structure in a split; those of `train` are what the generator learnt from."""
         ...
 
 

@@ -25,7 +25,6 @@ class Sources:
         zoo: runs of the known structures.
         generator, codec: absent ones leave out their methods.
         reference: conventionally trained runs of unseen structures, or None.
-        last: use the last so many checkpoints of every run, as the generator's training did; None for all.
         device: where networks are generated and judged.
     """
 
@@ -35,7 +34,6 @@ class Sources:
     generator: Generator | None = None
     codec: Codec | None = None
     reference: CheckpointSource | None = None
-    last: int | None = None
     device: str = "cpu"
 
     @cached_property
@@ -105,7 +103,7 @@ class StructureData:
     def _select(self, split: Split) -> Checkpoints | None:
         if not self.known or not self.sources.zoo.plan.runs_of(split):
             return None
-        return self.sources.zoo.select(self.name, split, self.sources.last)
+        return self.sources.zoo.select(self.name, split)
 
 
 def nearest_structure(task: Task, structure: str, others: Sequence[str]) -> str:

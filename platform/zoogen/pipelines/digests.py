@@ -11,7 +11,7 @@ from zoogen.identity import digest
 
 AUTOENCODER_FORMAT = 1  # raise when the same configuration comes to mean another artifact
 GENERATOR_FORMAT = 1
-EVALUATION_FORMAT = 2
+EVALUATION_FORMAT = 3
 
 
 def autoencoder_digest(

@@ -24,7 +24,7 @@ from zoogen.tracking.base import Run
 from zoogen.zoo.build import ZooReport, manifest_key, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgress
-from zoogen.zoo.read import Zoo
+from zoogen.zoo.read import LearntZoo, Zoo
 
 
 def build_zoo(study: Study) -> ZooResult:
@@ -198,14 +198,13 @@ def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
     with study.console.progress("evaluation", "methods") as show:
         return judge(
             study.task,
-            study.zoo,
+            LearntZoo(study.zoo, learnt),
             ConfiguredSampler(generator, study.config.generator.sampler),
             study.config.evaluation,
             codec=generator.codec,
             reference=reference,
             inputs=inputs,
             cost=cost,
-            last_checkpoints=study.config.last_checkpoints,
             device=study.device,
             progress=lambda done, total, _: show(done, total, {}),
         )

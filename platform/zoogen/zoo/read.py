@@ -47,8 +47,16 @@ class CheckpointSet:
 
     def take(self, rows: Tensor) -> "CheckpointSet":
         """The rows of an index or mask, [R'] int64 or [R] bool."""
-        metrics = {name: values[rows] for name, values in self.metrics.items()}
-        return replace(self, weights=self.weights[rows], runs=self.runs[rows], steps=self.steps[rows], metrics=metrics)
+        metrics, runs = {name: values[rows] for name, values in self.metrics.items()}, self.runs[rows]
+        share = len(runs.unique()) / max(1, len(self.runs.unique()))  # cohorts know their time, not that of each run
+        return replace(
+            self,
+            weights=self.weights[rows],
+            runs=runs,
+            steps=self.steps[rows],
+            metrics=metrics,
+            training_seconds=self.training_seconds * share,
+        )
 
     def last(self, count: int = 1) -> "CheckpointSet":
         """The last `count` checkpoints of every run (fewer where a run has fewer)."""
@@ -64,6 +72,31 @@ class CheckpointSet:
         count = max(1, round(share * len(final)))
         best = final.runs[final.metrics[metric].argsort(stable=True)[:count]]
         return self.take(torch.isin(self.runs, best))
+
+
+@dataclass(frozen=True)
+class LearntZoo:
+    """A zoo whose training split holds what a model learnt from, and no other rows; the other splits are whole.
+
+    Attributes:
+        zoo: the whole.
+        learnt: the rows that were learnt from, one set per structure.
+    """
+
+    zoo: "Zoo"
+    learnt: Sequence[CheckpointSet]
+
+    @property
+    def plan(self) -> ZooPlan:
+        return self.zoo.plan
+
+    def select(self, structure: str, split: Split) -> CheckpointSet:
+        """As `Zoo.select`."""
+        if split != "train":
+            return self.zoo.select(structure, split)
+        name = self.zoo.task.canonical(structure)
+        found = next((rows for rows in self.learnt if rows.target.structure == name), None)
+        return found if found is not None else self.zoo.select(structure, split)
 
 
 class Zoo:
