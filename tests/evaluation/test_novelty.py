@@ -10,9 +10,7 @@ from zoogen.evaluation.novelty import (
     coverage,
     density,
     matched_nearest,
-    nearest_behaviour,
     nearest_distance,
-    pairwise_mean,
     pairwise_median,
     same_run,
     train_train_distance,
@@ -89,10 +87,6 @@ def test_checkpoints_of_one_run_are_excluded() -> None:
     assert (distance > 0.01).all()
     alone = matched_nearest(zoo[:2], zoo[:2], LAYOUT, GROUPS, excluded=excluded[:2, :2])
     assert torch.isinf(alone.distance).all()
-    behaviours = torch.eye(6).repeat_interleave(1, 0)
-    behaviours[1] = behaviours[0]
-    assert nearest_behaviour(FakeTask(), behaviours, behaviours).tolist() == [0] * 6
-    assert nearest_behaviour(FakeTask(), behaviours, behaviours, excluded).tolist() == [1] * 6
 
 
 def test_train_train_distance_is_between_runs() -> None:
@@ -109,17 +103,14 @@ def test_behaviour_is_compared_by_total_variation_whatever_the_blocks(monkeypatc
     torch.testing.assert_close(behaviour_distances(FakeTask(), first, second), expected)
     monkeypatch.setattr("zoogen.evaluation.novelty._BLOCK_VALUES", 100)
     torch.testing.assert_close(behaviour_distances(FakeTask(), first, second), expected)
-    torch.testing.assert_close(nearest_behaviour(FakeTask(), first, second), expected.amin(1))
     disjoint = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
     assert behaviour_distances(FakeTask(), *disjoint).tolist() == [[1.0]]
 
 
 def test_pairwise_figures_leave_the_diagonal_out() -> None:
     distances = on_line(line(0, 1, 3), line(0, 1, 3))  # 1, 3, 2
-    assert pairwise_mean(distances) == pytest.approx(2)
     assert pairwise_median(distances) == pytest.approx(2)
     assert pairwise_median(on_line(line(0, 1, 3, 7), line(0, 1, 3, 7))) == pytest.approx(3.5)  # 1 2 3 4 6 7
-    assert pairwise_mean(distances[:1, :1]) is None
     assert pairwise_median(distances[:1, :1]) is None
 
 

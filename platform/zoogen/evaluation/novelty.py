@@ -99,18 +99,6 @@ def behaviour_distances(task: Task, first: Tensor, second: Tensor) -> Tensor:
     )
 
 
-def nearest_behaviour(task: Task, first: Tensor, second: Tensor, excluded: Tensor | None = None) -> Tensor:
-    """The task's distance between each behaviour [K, X] and the nearest of the others [R, X], [K] float64.
-
-    Args:
-        task: says how behaviours are compared.
-        first: [K, X].
-        second: [R, X], R >= 1.
-        excluded: pairs that are not compared, [K, R] bool; a row without any other is infinite.
-    """
-    return _without(behaviour_distances(task, first, second), excluded).amin(1)
-
-
 def same_run(first: Tensor, second: Tensor) -> Tensor:
     """Whether checkpoints of the runs [K] and [R] are of one run, [K, R] bool: pairs that novelty excludes."""
     return first[:, None] == second[None, :]
@@ -138,15 +126,10 @@ def train_train_distance(weights: Tensor, runs: Tensor, seed: int) -> float | No
     return float(torch.cat(nearest).quantile(0.5))
 
 
-def pairwise_mean(distances: Tensor) -> float | None:
-    """Mean distance between different members of one set, from their distances [K, K]; None for fewer than two."""
-    pairs = _different(distances)
-    return float(pairs.mean()) if len(pairs) else None
-
-
 def pairwise_median(distances: Tensor) -> float | None:
     """Median distance between different members of one set, from their distances [K, K]; None for fewer than two."""
-    pairs = _different(distances)
+    rows, columns = torch.triu_indices(len(distances), len(distances), offset=1)
+    pairs = distances[rows, columns]
     return float(pairs.sort().values[[(len(pairs) - 1) // 2, len(pairs) // 2]].mean()) if len(pairs) else None
 
 
@@ -188,9 +171,3 @@ def _inside(generated_to_real: Tensor, real_to_real: Tensor, k: int) -> Tensor |
 
 def _without(distances: Tensor, excluded: Tensor | None) -> Tensor:
     return distances if excluded is None else distances.masked_fill(excluded, torch.inf)
-
-
-def _different(distances: Tensor) -> Tensor:
-    """Entries above the diagonal of [K, K]."""
-    rows, columns = torch.triu_indices(len(distances), len(distances), offset=1)
-    return distances[rows, columns]
