@@ -77,6 +77,16 @@ def test_what_needs_no_generator_asks_for_none(make_study: MakeStudy) -> None:
     assert read_record(FineTuning, text, "x") == result
 
 
+def test_other_levels_are_told_of_the_same_curves(make_study: MakeStudy) -> None:
+    settings = {"starts": ["untrained", "random"], "iterations": 4, "points": 2, "count": 1, "structures": ["F*"]}
+    stages.build_zoo(make_study())
+    first = fine_tune(make_study(fine_tuning=settings))
+    more = fine_tune(make_study(fine_tuning={**settings, "factors": [1, 5]}))
+    assert more.digest != first.digest and not more.reused
+    assert more.fine_tuning.results == first.fine_tuning.results, "seconds included: nothing was trained again"
+    assert any(name.endswith("reached trained x5") for name in more.fine_tuning.medians())
+
+
 def test_settings_name_the_artifact(make_study: MakeStudy) -> None:
     plain = fine_tuning_digest(make_study())
     for change in ({"seed": 1}, {"iterations": 5}, {"count": 3}, {"structures": ["F*"]}, {"starts": ["random"]}):

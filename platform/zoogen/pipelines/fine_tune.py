@@ -48,7 +48,8 @@ def part_key(study: Study, structure: str) -> str:
 
 def fine_tuning_digest(study: Study) -> str:
     """Identity of the fine-tuning of all structures."""
-    return digest({**_identity(study), "structures": list(_structures(study))})
+    factors = list(study.config.fine_tuning.factors)  # levels are told of finished curves, so parts do not know them
+    return digest({**_identity(study), "structures": list(_structures(study)), "factors": factors})
 
 
 def fine_tune(study: Study) -> FineTuningResult:
@@ -111,7 +112,7 @@ def _identity(study: Study) -> dict[str, object]:
     with_generator = _needs_generator(study)
     return {
         "format": FINE_TUNING_FORMAT,
-        "config": study.config.fine_tuning.model_dump(mode="json", exclude={"structures"}),
+        "config": study.config.fine_tuning.model_dump(mode="json", exclude={"structures", "factors"}),
         "zoo": study.plan.digest,
         "reference": study.reference_plan.digest if study.reference_plan is not None else "",
         "generator": study.generator_digest if with_generator else "",
