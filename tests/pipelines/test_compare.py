@@ -1,5 +1,6 @@
 """`zoogen report` finds evaluations in every way that a user may name them; wrong RUNs are one line."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from zoogen.pipelines.console import Console
 from zoogen.pipelines.run import open_study
 from zoogen.pipelines.sweep_plan import load_sweep
 from zoogen.zoo.store import ArtifactStore
+
+
+def silent(_: str) -> None:
+    """Takes notices that a test does not look at."""
+
 
 DIGESTS = ("abc0000000000001", "abd0000000000002")
 
@@ -61,40 +67,73 @@ def test_digest_file_and_folder_lead_to_the_evaluation(root: Path, tmp_path: Pat
     folder.mkdir()
     shutil.copy(root / "evaluations" / f"{DIGESTS[0]}.json", folder / "evaluation.json")
     for text in (DIGESTS[0], "abc", str(root / "evaluations" / f"{DIGESTS[0]}.json"), str(folder)):
-        (found,) = find_evaluations(RunArgument(text), str(root))
+        (found,) = find_evaluations(RunArgument(text), str(root), silent)
         assert found.evaluation == usual(study="study-0")
 
 
 def test_a_study_leads_to_its_evaluation_and_overrides_to_another(tiny_file: Path, tmp_path: Path) -> None:
     study = open_study(str(tiny_file), ["seed=7"], Console())
     study.store.put_if_absent(f"evaluations/{study.evaluation_digest}.json", usual(study="seven").to_json().encode())
-    (found,) = find_evaluations(RunArgument(str(tiny_file), ("seed=7",)), None)
+    (found,) = find_evaluations(RunArgument(str(tiny_file), ("seed=7",)), None, silent)
     assert (found.digest, found.study) == (study.evaluation_digest, "seven")
     with pytest.raises(ZoogenError, match=r"run `zoogen evaluate .*tiny\.yaml` first"):
-        find_evaluations(RunArgument(str(tiny_file)), None)
+        find_evaluations(RunArgument(str(tiny_file)), None, silent)
 
 
-def test_a_sweep_leads_to_the_evaluations_of_its_trials(tiny_file: Path, tmp_path: Path) -> None:
-    sweep = tmp_path / "sweep.yaml"
+def sweep_file(tiny_file: Path, more: str = "") -> Path:
+    """A sweep of two seeds beside the tiny study."""
+    sweep = tiny_file.parent / "sweep.yaml"
     points = "[{name: one, seed: 1}, {name: two, seed: 2}]"
-    sweep.write_text(f"study: s\nbase: {tiny_file.name}\noverrides: {{ray: {{num_cpus: 1}}}}\npoints: {points}\n")
-    assert tiny_file.parent == tmp_path
+    sweep.write_text(f"study: s\nbase: {tiny_file.name}\noverrides: {{ray: {{num_cpus: 1}}}}\npoints: {points}\n{more}")
+    return sweep
+
+
+def test_a_sweep_leads_to_the_evaluations_of_its_trials(tiny_file: Path) -> None:
+    sweep = sweep_file(tiny_file)
     trials = load_sweep(sweep).trials
     store = trials[0].study(Console()).store
     digests = [trial.study(Console()).evaluation_digest for trial in trials]
-    store.put_if_absent(f"evaluations/{digests[0]}.json", usual(study="s").to_json().encode())
-    with pytest.raises(ZoogenError, match=r"trial two has no evaluation .*run `zoogen sweep .*sweep\.yaml` first"):
-        find_evaluations(RunArgument(str(sweep)), None)
+    notices: list[str] = []
+    with pytest.raises(ZoogenError, match=r"no trial of .* has an evaluation; run `zoogen sweep .*sweep\.yaml` first"):
+        find_evaluations(RunArgument(str(sweep)), None, notices.append)
     store.put_if_absent(f"evaluations/{digests[1]}.json", usual(study="s").to_json().encode())
-    found = find_evaluations(RunArgument(str(sweep)), None)
-    assert [item.digest for item in found] == digests
-    assert [r.name for r in named_runs(found)] == ["one", "two"]
+    (found,) = find_evaluations(RunArgument(str(sweep)), None, notices.append)
+    assert (found.digest, found.trial) == (digests[1], "two")
+    assert len(notices) == 1 and "1 of 2 trials have no evaluation" in notices[0] and notices[0].endswith(": one")
+    store.put_if_absent(f"evaluations/{digests[0]}.json", usual(study="s").to_json().encode())
+    both = find_evaluations(RunArgument(str(sweep)), None, notices.append)
+    assert [item.digest for item in both] == digests and len(notices) == 1
+    assert [r.name for r in named_runs(both)] == ["one", "two"]
+
+
+def test_a_partial_sweep_says_so_on_its_page(
+    tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = sweep_file(tiny_file)
+    study = load_sweep(sweep).trials[0].study(Console())
+    study.store.put_if_absent(f"evaluations/{study.evaluation_digest}.json", usual().to_json().encode())
+    run(capsys, sweep, "--out", tmp_path / "out")
+    head = (tmp_path / "out" / "report.md").read_text().partition("##")[0]
+    assert "have no evaluation (not run, failed, or stopped early): two" in head
+
+
+def test_a_sweep_that_ends_before_the_evaluation_is_refused(tiny_file: Path) -> None:
+    sweep = sweep_file(tiny_file, "stage: train_autoencoder\n")
+    with pytest.raises(ZoogenError, match=r"sweep\.yaml ends with train_autoencoder, so .* no evaluations"):
+        find_evaluations(RunArgument(str(sweep)), None, silent)
 
 
 def test_runs_of_one_study_are_told_apart_and_the_same_is_taken_once() -> None:
     found = [Found(RunArgument("x"), name, usual()) for name in (*DIGESTS, DIGESTS[0])]
     assert [r.name for r in named_runs(found)] == ["hand-made-abc00000", "hand-made-abd00000"]
     assert [r.name for r in named_runs(found[:1])] == ["hand-made"]
+
+
+def test_an_evaluation_that_two_sweeps_share_is_a_trial_of_each() -> None:
+    def trial(name: str) -> Found:
+        return Found(RunArgument("x"), DIGESTS[0], usual(), name)
+
+    assert [r.name for r in named_runs([trial("N=4"), trial("M=200"), trial("N=4")])] == ["N=4", "M=200"]
 
 
 def test_command_writes_tables_and_figures_side_by_side(
@@ -111,6 +150,33 @@ def test_command_writes_tables_and_figures_side_by_side(
 def test_without_out_the_report_lies_under_the_artifact_root(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "abc", "--artifacts", root)
     assert len(list(root.glob("reports/comparison-*/report.md"))) == 1
+
+
+def test_without_out_the_report_lies_under_the_studys_own_root(
+    tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = f"artifacts={tmp_path / 'elsewhere'}"
+    study = open_study(str(tiny_file), [own], Console())
+    study.store.put_if_absent(f"evaluations/{study.evaluation_digest}.json", usual().to_json().encode())
+    monkeypatch.chdir(tmp_path)
+    run(capsys, tiny_file, own)
+    assert len(list(tmp_path.glob("elsewhere/reports/comparison-*/report.md"))) == 1
+    assert not (tmp_path / "artifacts").exists()
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/evil", "coordinates=x/h", "a name (with) spaces"])
+def test_a_studys_name_never_leads_out_of_the_folder(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "evaluation.json").write_text(usual(study=name).to_json())
+    out = tmp_path / "deep" / "down" / "out"
+    run(capsys, tmp_path, "--out", out)
+    written = {path for path in tmp_path.rglob("*") if path.is_file()} - {tmp_path / "evaluation.json"}
+    assert all(path.parent == out or path.parent.parent == out for path in written)
+    page = (out / "report.md").read_text()
+    assert page.startswith(f"# {name}\n"), "shown as it is"
+    links = re.findall(r"!\[.*?\]\((.*)\)", page)
+    assert links and all((out / link).is_file() and not re.search(r"[\s()]", link) for link in links)
 
 
 @pytest.mark.parametrize(

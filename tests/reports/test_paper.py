@@ -2,13 +2,14 @@
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
 from rich.console import Console
 from tests.reports.hand_made import KNOWN, UNSEEN, evaluation, result, usual, weight_maps
 
-from zoogen.reports.comparison import PAGE, render_comparison
+from zoogen.reports.comparison import PAGE, render_comparison, run_folders
 from zoogen.reports.comparison_figure import comparison_figure
 from zoogen.reports.documents import audit_document, overview_table, paper_document
 from zoogen.reports.novelty_figure import novelty_figure
@@ -139,6 +140,14 @@ def test_comparison_has_a_box_per_run_structure_and_side() -> None:
     assert [ax.get_title() for ax in figure.axes] == ["known structures", "unseen structures"]
     assert [len(ax.patches) for ax in figure.axes] == [4, 4]  # generated and trained of two runs
     assert comparison_figure([Run("r", evaluation(result("generated", (0.0,))))]) is None
+
+
+def test_folders_of_runs_are_safe_and_unique() -> None:
+    names = ["N=4", "n=4", "x/h", "x h", "..", "", "../../x", "report.md", "é" * 3, "v" * 300]
+    folders = run_folders(names)
+    assert len({folder.lower() for folder in folders} | {PAGE}) == len(names) + 1
+    assert all(re.fullmatch(r"[A-Za-z0-9_=][A-Za-z0-9_.=-]{0,84}", folder) for folder in folders)
+    assert folders[:3] == ["N=4", "n=4-2", "x-h"]
 
 
 def test_comparison_folder() -> None:

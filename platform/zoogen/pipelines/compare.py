@@ -3,7 +3,7 @@
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,12 +41,14 @@ class Found:
 
     Attributes:
         trial: name of the trial in a sweep, empty outside one.
+        store: where it was found, None for files.
     """
 
     argument: RunArgument
     digest: str
     evaluation: Evaluation
     trial: str = ""
+    store: ArtifactStore | None = None
 
     @property
     def study(self) -> str:
@@ -70,12 +72,13 @@ def parse_arguments(words: Sequence[str]) -> list[RunArgument]:
     return found
 
 
-def find_evaluations(argument: RunArgument, artifacts: str | None) -> list[Found]:
-    """The evaluation that a RUN names, or those of all trials of a sweep.
+def find_evaluations(argument: RunArgument, artifacts: str | None, say: Callable[[str], None]) -> list[Found]:
+    """The evaluation that a RUN names, or those of a sweep's trials, as far as they are there.
 
     Args:
         argument: study or sweep file, digest or unique beginning of one, evaluation.json, or folder with one.
         artifacts: artifact root of digests, and of studies instead of their own; None: `artifacts`, their own.
+        say: told, in one line, which trials of a sweep have none.
 
     Raises:
         ZoogenError: there is no such evaluation, or more than one.
@@ -83,7 +86,7 @@ def find_evaluations(argument: RunArgument, artifacts: str | None) -> list[Found
     path = Path(argument.text).expanduser()
     if path.suffix in (".yaml", ".yml"):
         if _is_sweep(argument):
-            return _of_sweep(argument, artifacts)
+            return _of_sweep(argument, artifacts, say)
         return [_of_study(argument, artifacts)]
     if argument.overrides:
         raise ZoogenError(f"{argument.text} is no study's YAML file, so {argument.overrides[0]} changes nothing in it")
@@ -100,22 +103,39 @@ def _is_sweep(argument: RunArgument) -> bool:
     return "base" in read_mapping(argument.text)  # the study that a sweep varies; studies have no such key
 
 
-def _of_sweep(argument: RunArgument, artifacts: str | None) -> list[Found]:
+def _of_sweep(argument: RunArgument, artifacts: str | None, say: Callable[[str], None]) -> list[Found]:
     from zoogen.pipelines.sweep_plan import load_sweep
 
     overrides = [*argument.overrides, *([f"overrides.artifacts={artifacts}"] if artifacts is not None else [])]
-    found = []
-    for trial in load_sweep(argument.text, overrides).trials:
+    plan = load_sweep(argument.text, overrides)
+    command = " ".join(["zoogen sweep", argument.text, *overrides])
+    if plan.config.stage != "pipeline":
+        raise ZoogenError(
+            f"{argument.text} ends with {plan.config.stage}, so its trials have no evaluations to report; "
+            f"`{command}` writes its own table"
+        )
+    found, missing = [], []
+    for trial in plan.trials:
         study = trial.study(Console())
-        name, store = study.evaluation_digest, study.store
-        if not store.exists(evaluation_key(name)):
-            command = " ".join(["zoogen sweep", argument.text, *argument.overrides])
-            raise ZoogenError(
-                f"trial {trial.name} has no evaluation at {store.uri_of(evaluation_key(name))}; run `{command}` first"
-            )
-        evaluation = Evaluation.from_json(store.get(evaluation_key(name)), store.uri_of(evaluation_key(name)))
-        found.append(Found(argument, name, evaluation, trial.name))
+        key = evaluation_key(study.evaluation_digest)
+        if study.store.exists(key):
+            found.append(_stored(argument, study.store, study.evaluation_digest, trial.name))
+        else:
+            missing.append(trial.name)
+    if not found:
+        raise ZoogenError(f"no trial of {argument.text} has an evaluation; run `{command}` first")
+    if missing:
+        say(
+            f"{argument.text}: {len(missing)} of {len(plan.trials)} trials have no evaluation (not run, failed, or "
+            f"stopped early): {', '.join(missing)}"
+        )
     return found
+
+
+def _stored(argument: RunArgument, store: ArtifactStore, name: str, trial: str = "") -> Found:
+    """The evaluation of a digest that is known to be there."""
+    key = evaluation_key(name)
+    return Found(argument, name, Evaluation.from_json(store.get(key), store.uri_of(key)), trial, store)
 
 
 def _of_study(argument: RunArgument, artifacts: str | None) -> Found:
@@ -129,9 +149,9 @@ def _of_study(argument: RunArgument, artifacts: str | None) -> Found:
     if not store.exists(key):
         raise ZoogenError(
             f"there is no evaluation of this configuration at {store.uri_of(key)}; run `zoogen evaluate "
-            f"{' '.join([argument.text, *argument.overrides])}` first"
+            f"{' '.join([argument.text, *overrides])}` first"
         )
-    return Found(argument, name, Evaluation.from_json(store.get(key), store.uri_of(key)))
+    return _stored(argument, store, name)
 
 
 def _of_file(argument: RunArgument, path: Path) -> Found:
@@ -156,8 +176,7 @@ def _of_digest(argument: RunArgument, artifacts: str | None) -> Found:
         raise ZoogenError(
             f"no evaluation {argument.text} under {store.uri_of(folder)} ({there}); give another --artifacts"
         )
-    key = evaluation_key(matching[0])
-    return Found(argument, matching[0], Evaluation.from_json(store.get(key), store.uri_of(key)))
+    return _stored(argument, store, matching[0])
 
 
 def _root(artifacts: str | None) -> str:
@@ -165,8 +184,11 @@ def _root(artifacts: str | None) -> str:
 
 
 def named_runs(found: Sequence[Found]) -> list[Run]:
-    """Runs named by their studies, with the digest where studies share a name; the same evaluation only once."""
-    unique = list({item.digest: item for item in found}.values())
+    """Runs named by their studies or trials, with the digest where these share a name.
+
+    What was asked for twice is there once; an evaluation that two sweeps name differently is a trial of each.
+    """
+    unique = list({(item.study, item.digest): item for item in found}.values())
     counts = Counter(item.study for item in unique)
     names = [item.study if counts[item.study] == 1 else f"{item.study}-{item.digest[:8]}" for item in unique]
     return [Run(name, item.evaluation) for name, item in zip(names, unique, strict=True)]
@@ -178,10 +200,14 @@ def report(words: Sequence[str], out: str | None, artifacts: str | None, console
     Raises:
         ZoogenError: a RUN is wrong, or the folder cannot be written.
     """
-    found = [item for argument in parse_arguments(words) for item in find_evaluations(argument, artifacts)]
+    notices: list[str] = []
+    arguments = parse_arguments(words)
+    found = [item for argument in arguments for item in find_evaluations(argument, artifacts, notices.append)]
+    for notice in notices:
+        console.say(notice)
     runs = named_runs(found)
     folder = local_path(out) if out is not None else _default_folder(found, artifacts)
-    paths = write_comparison(runs, folder)
+    paths = write_comparison(runs, folder, notices)
     console.out.print(overview_table(runs), width=min(console.out.width, _WIDTH))
     for path in paths:
         if path.parent == folder:
@@ -191,9 +217,10 @@ def report(words: Sequence[str], out: str | None, artifacts: str | None, console
 
 
 def _default_folder(found: Sequence[Found], artifacts: str | None) -> Path:
-    """A folder named by the evaluations under the artifact root, or a temporary one if that is remote."""
-    name = f"comparison-{digest({'evaluations': [item.digest for item in found]})}"
-    root = ArtifactStore(_root(artifacts)).root
-    if root is None:
+    """A folder named by the evaluations under the artifact root of the first that has one, or a temporary one if that
+    root is remote."""
+    name = f"comparison-{digest({'evaluations': [[item.study, item.digest] for item in found]})}"
+    store = next((item.store for item in found if item.store is not None), None) or ArtifactStore(_root(artifacts))
+    if store.root is None:
         return Path(tempfile.mkdtemp(prefix=f"zoogen-{name}-"))
-    return root / "reports" / name
+    return store.root / "reports" / name

@@ -1,5 +1,6 @@
 """Several evaluations side by side in one folder, each with its own report in a folder below."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,19 +14,35 @@ from zoogen.weights.files import write_bytes
 
 PAGE = "report.md"
 _TABLES, _PICTURE = "report.csv", "runs.png"
+_LONGEST = 80  # characters of a folder's name
 
 
-def render_comparison(runs: Sequence[Run]) -> dict[str, bytes]:
+def render_comparison(runs: Sequence[Run], notices: Sequence[str] = ()) -> dict[str, bytes]:
     """Path below the folder to content: `report.md` with all tables and figures, `report.csv`, `runs.png`, and each
-    run's report as `<run>/…`. The runs' names must differ and be fit for folders."""
+    run's report as `<run>/…`, the run's name made fit for a folder (`run_folders`).
+
+    Args:
+        runs: the evaluations, in the order of the tables.
+        notices: one-line remarks for the head of the page.
+    """
     documents = [paper_document(runs), audit_document(runs)]
     figure = comparison_figure(runs)
-    files = {f"{run.name}/{name}": data for run in runs for name, data in render_report(run.evaluation).items()}
+    files = {
+        f"{folder}/{name}": data
+        for folder, run in zip(run_folders([run.name for run in runs]), runs, strict=True)
+        for name, data in render_report(run.evaluation).items()
+    }
     if figure is not None:
         files[_PICTURE] = png(figure)
     pictures = [name for name in files if name.endswith(".png")]
     pictures.sort(key=lambda name: name != _PICTURE)
-    lines = [f"# {', '.join(run.name for run in runs)}", "", *map(_made, runs), ""]
+    lines = [
+        f"# {', '.join(run.name for run in runs)}",
+        "",
+        *map(_made, runs),
+        *(f"- {notice}" for notice in notices),
+        "",
+    ]
     lines += [line for document in documents for line in (document.markdown(level=2), "")]
     lines += ["## Figures", "", *(line for name in pictures for line in (f"![{name}]({name})", ""))]
     sheets = [sheet for document in documents for sheet in document.sheets]
@@ -33,14 +50,34 @@ def render_comparison(runs: Sequence[Run]) -> dict[str, bytes]:
     return {PAGE: page.encode(), _TABLES: tidy_csv(sheets).encode(), **files}
 
 
-def write_comparison(runs: Sequence[Run], folder: str | Path) -> list[Path]:
+def run_folders(names: Sequence[str]) -> list[str]:
+    """A folder for each name: one segment of a path and of a Markdown link, all of them different.
+
+    Names come from files that anybody may have written, and a swept value may be a path.
+
+    Example:
+        >>> run_folders(["N=4", "coordinates=x/h", "../evil", "n=4"])
+        ['N=4', 'coordinates=x-h', 'evil', 'n=4-2']
+    """
+    taken = {PAGE, _TABLES, _PICTURE}
+    folders = []
+    for name in names:
+        plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.=") else "-" for c in name)
+        plain = plain.strip("-.")[:_LONGEST].rstrip("-.") or "run"
+        candidates = itertools.chain([plain], (f"{plain}-{count}" for count in itertools.count(2)))
+        folders.append(next(folder for folder in candidates if folder.lower() not in taken))
+        taken.add(folders[-1].lower())  # some file systems do not tell capitals
+    return folders
+
+
+def write_comparison(runs: Sequence[Run], folder: str | Path, notices: Sequence[str] = ()) -> list[Path]:
     """Write the comparison's files into a folder, the page first.
 
     Raises:
         ZoogenError: the folder cannot be written.
     """
     paths = []
-    for name, data in render_comparison(runs).items():
+    for name, data in render_comparison(runs, notices).items():
         paths.append(Path(folder) / name)
         write_bytes(paths[-1], data)
     return paths
