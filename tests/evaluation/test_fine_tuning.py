@@ -8,6 +8,7 @@ import torch
 from tests.fakes import FakeTask, MemoryZoo, NoisyOptimum
 from torch import Tensor
 
+from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.fine_tuning import fine_tuning_curves
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
@@ -128,10 +129,29 @@ def test_checkpoints_are_spaced_in_the_logarithm() -> None:
     assert FineTuningConfig().steps[-1] == FineTuningConfig().iterations
 
 
-@pytest.mark.parametrize("start", ["generatd", "average", "average-x", "5", ""])
+@pytest.mark.parametrize("start", ["generatd", "average", "average-x", "average-2.5", "average-nan", "5", ""])
 def test_unknown_starts(start: str) -> None:
-    with pytest.raises(ValueError, match="average-NUMBER"):
+    with pytest.raises(ValueError, match="average-INTEGER.*noise-NUMBER"):
         FineTuningConfig(starts=("generated", start))
+
+
+@pytest.mark.parametrize(
+    ("start", "why"),
+    [("average-1", "k >= 2"), ("noise-0", "greater than 0"), ("kde--1", "greater than 0"), ("kde-nan", "finite")],
+)
+def test_numbers_that_no_method_takes(start: str, why: str) -> None:
+    with pytest.raises(ZoogenError, match=f"start '{start}': .*{why}") as error:
+        parse_config(FineTuningConfig, {"starts": ["generated", start]}, "a.yaml")
+    assert "\n" not in str(error.value)
+
+
+def test_a_start_is_found_however_its_number_is_written() -> None:
+    task = TunableTask()
+    starts = ("noise-0.010", "noise-1e-2", "noise-0.00001", "average-02", "held-out-last")
+    config = CONFIG.model_validate({**CONFIG.model_dump(), "starts": starts})
+    assert config.starts == ("noise-0.01", "noise-1e-05", "average-2", "held-out-last")
+    result = curves(task, ("2",), config=config).results[0]
+    assert [curve.start for curve in result.curves] == list(config.starts) and not result.notices
 
 
 def test_curves_are_the_known_training() -> None:

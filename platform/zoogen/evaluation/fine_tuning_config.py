@@ -1,13 +1,16 @@
 """What fine-tuning compares: the starts, and how long they are trained on."""
 
+from collections.abc import Mapping
+
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from zoogen.config import Config
 from zoogen.evaluation.config import ALL_FAMILIES, EvaluationConfig, Family
 
 SCRATCH = "untrained"  # the start that the others save against
-_NUMBERED: tuple[Family, ...] = ("average", "noise", "kde")  # families whose methods carry a number, such as average-5
+# Families whose methods carry a number, such as average-5
+_NUMBERED: Mapping[Family, type[int] | type[float]] = {"average": int, "noise": float, "kde": float}
 _LAST = "held-out-last"
 MODEL_FAMILIES: frozenset[Family] = frozenset({"generated", "nearest", "reconstructed", "kde", "prior"})
 """Families that need the generator or its autoencoder."""
@@ -40,9 +43,7 @@ class FineTuningConfig(Config):
     def _known_starts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("name at least one start, for example generated")
-        for start in value:
-            _parse_start(start)
-        return tuple(dict.fromkeys(value))
+        return tuple(dict.fromkeys(map(_method_name, value)))
 
     @field_validator("factors")
     @classmethod
@@ -59,40 +60,64 @@ class FineTuningConfig(Config):
     @property
     def families(self) -> tuple[Family, ...]:
         """The families of methods that the starts belong to."""
-        return tuple(dict.fromkeys(_parse_start(start)[0] for start in self.starts))
+        return _methods(self.starts).methods
 
     def evaluation(self, structures: tuple[str, ...]) -> EvaluationConfig:
         """Settings by which the evaluation's methods make the starts on these structures."""
-        parsed = [_parse_start(start) for start in self.starts]
-        numbers = {family: tuple(n for f, n in parsed if f == family and n is not None) for family in _NUMBERED}
-        return EvaluationConfig(
-            count=self.count,
-            seed=self.seed,
-            structures=structures,
-            methods=self.families,
-            unseen_methods=self.families,
-            average_k=tuple(round(k) for k in numbers["average"]),
-            noise=numbers["noise"],
-            kde=numbers["kde"],
-        )
+        own = {"count": self.count, "seed": self.seed, "structures": structures}
+        return _methods(self.starts).model_copy(update=own)
 
 
-def _parse_start(start: str) -> tuple[Family, float | None]:
+def _methods(starts: tuple[str, ...]) -> EvaluationConfig:
+    """The evaluation's settings whose methods are these starts.
+
+    Raises:
+        ValueError: there is no such start, or its number is out of range.
+    """
+    parsed = [_parse_start(start) for start in starts]
+    families = tuple(dict.fromkeys(family for family, _ in parsed))
+    numbers = {family: tuple(n for f, n in parsed if f == family and n is not None) for family in _NUMBERED}
+    return EvaluationConfig(
+        methods=families,
+        unseen_methods=families,
+        average_k=tuple(round(k) for k in numbers["average"]),
+        noise=numbers["noise"],
+        kde=numbers["kde"],
+    )
+
+
+def _method_name(start: str) -> str:
+    """The name that the evaluation gives to a start: `noise-0.010` is noise-0.01.
+
+    Raises:
+        ValueError: there is no such start, or its number is out of range.
+    """
+    family, number = _parse_start(start)
+    try:
+        _methods((start,))
+    except ValidationError as error:
+        raise ValueError(f"start {start!r}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+    if number is None:
+        return start
+    return f"{family}-{number}" if isinstance(number, int) else f"{family}-{number:g}"
+
+
+def _parse_start(start: str) -> tuple[Family, int | float | None]:
     """Family and number of a start: `average-5` is ("average", 5).
 
     Raises:
         ValueError: there is no such start.
     """
-    name, _, number = start.rpartition("-")
     for family in ALL_FAMILIES:
         if start == family and family not in _NUMBERED:
             return family, None
-        if name == family and family in _NUMBERED:
+        if family in _NUMBERED and start.startswith(f"{family}-"):
             try:
-                return family, float(number)
+                return family, _NUMBERED[family](start.removeprefix(f"{family}-"))
             except ValueError:
                 break
     if start == _LAST:
         return "held-out", None
-    known = ", ".join(f"{family}-NUMBER" if family in _NUMBERED else family for family in ALL_FAMILIES)
+    shown = {family: f"{family}-{'INTEGER' if kind is int else 'NUMBER'}" for family, kind in _NUMBERED.items()}
+    known = ", ".join(shown.get(family, family) for family in ALL_FAMILIES)
     raise ValueError(f"there is no start {start!r}; known are {known}")
