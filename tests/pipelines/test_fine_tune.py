@@ -87,10 +87,29 @@ def test_other_levels_are_told_of_the_same_curves(make_study: MakeStudy) -> None
     assert any(name.endswith("reached trained x5") for name in more.fine_tuning.medians())
 
 
+def test_starts_are_made_of_what_the_generator_learns_from(make_study: MakeStudy) -> None:
+    settings = {"starts": ["training", "nearest"], "iterations": 4, "points": 2, "count": 4, "structures": ["F*", "E*"]}
+    study = make_study(last_checkpoints=1, best_runs=0.3, fine_tuning=settings)
+    for stage in (stages.build_zoo, stages.train_autoencoder, stages.train_generator):
+        stage(study)
+    known, unseen = fine_tune(study).fine_tuning.results
+    learnt = {rows.target.structure: rows.weights for rows in study.checkpoints("train")}
+    assert {len(weights) for weights in learnt.values()} == {1}, "the last checkpoint of the best run"
+    training, nearest = known.curves
+    scores = study.task.score(known.structure, learnt[known.structure])
+    assert training.values[0] == pytest.approx(scores.metric(known.primary).tolist())
+    assert nearest.values[0] == pytest.approx([training.values[0][0]] * 4)
+    assert [(curve.start, curve.count) for curve in unseen.curves] == [("nearest", 1)]
+    assert known.level_runs == 2, "all held-out runs tell the level"
+
+
 def test_settings_name_the_artifact(make_study: MakeStudy) -> None:
     plain = fine_tuning_digest(make_study())
     for change in ({"seed": 1}, {"iterations": 5}, {"count": 3}, {"structures": ["F*"]}, {"starts": ["random"]}):
         assert fine_tuning_digest(make_study(fine_tuning=change)) != plain
+    assert (
+        len({plain, *(fine_tuning_digest(make_study(**c)) for c in ({"best_runs": 0.5}, {"last_checkpoints": 1}))}) == 3
+    )
     assert fine_tuning_digest(make_study(device="cpu", pool={"workers": 2})) == plain
 
 

@@ -49,7 +49,8 @@ def fine_tuning_curves(
 
     Args:
         task: trains and judges.
-        zoo: known structures: training runs that starts are made of, held-out runs that tell the level.
+        zoo: known structures: held-out runs that tell the level, and the training checkpoints that the generator
+            learnt from, of which starts are made.
         generator: makes networks; None leaves out its starts.
         config: which starts, how long; its own structures are the caller's to resolve.
         structures: canonical names, known or unseen.

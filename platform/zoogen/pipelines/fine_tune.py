@@ -20,8 +20,9 @@ from zoogen.pipelines.stages import load_generator
 from zoogen.reports.fine_tuning import notices, render_fine_tuning, summary_lines
 from zoogen.tracking.base import Run
 from zoogen.zoo.plan import structure_key
+from zoogen.zoo.read import LearntZoo
 
-FINE_TUNING_FORMAT = 1  # raise when the same configuration comes to mean another artifact
+FINE_TUNING_FORMAT = 2  # raise when the same configuration comes to mean another artifact
 STAGE = "fine-tune"
 
 
@@ -114,6 +115,8 @@ def _identity(study: Study) -> dict[str, object]:
         "format": FINE_TUNING_FORMAT,
         "config": study.config.fine_tuning.model_dump(mode="json", exclude={"structures", "factors"}),
         "zoo": study.plan.digest,
+        "last": study.config.last_checkpoints,
+        "best": study.config.best_runs,
         "reference": study.reference_plan.digest if study.reference_plan is not None else "",
         "generator": study.generator_digest if with_generator else "",
         "sampler": study.config.generator.sampler.model_dump(mode="json") if with_generator else None,
@@ -147,7 +150,7 @@ def _curves(study: Study, generator: WeightGenerator | None) -> FineTuning:
 
         return fine_tuning_curves(
             study.task,
-            study.zoo,
+            LearntZoo(study.zoo, study.checkpoints("train")),
             ConfiguredSampler(generator, study.config.generator.sampler) if generator is not None else None,
             study.config.fine_tuning,
             structures,
