@@ -9,6 +9,8 @@ import pytest
 
 from zoogen.cli import main
 from zoogen.errors import ZoogenError
+from zoogen.pipelines.console import Console
+from zoogen.pipelines.sweep import _begin
 from zoogen.pipelines.sweep_plan import load_sweep
 from zoogen.pipelines.sweep_report import swept_axis
 from zoogen.pipelines.sweep_result import TrialTime, sweep_time
@@ -133,6 +135,15 @@ def test_resume_needs_an_earlier_go(write: Write, tmp_path: Path, capsys) -> Non
     assert stop.value.code == 2
     assert "there is no earlier go of this sweep" in capsys.readouterr().err
     assert not (tmp_path / "artifacts").exists()
+
+
+def test_what_is_kept_of_a_sweep_holds_no_password(write: Write, tmp_path: Path) -> None:
+    overrides = {"tracking": {"kind": "none"}, "tracking.uri": "postgresql://u:secret@host/db"}
+    plan = load_sweep(write(space={"seed": {"grid": [1, 2]}}, overrides=overrides))
+    assert plan.trials[0].config.tracking.uri == "postgresql://u:secret@host/db", "what is used keeps it"
+    _begin(plan, plan.trials[0].study(Console()), resume=False)
+    (kept,) = (tmp_path / "artifacts").glob("sweeps/*/sweep.json")
+    assert "secret" not in kept.read_text() and "postgresql://u:***@host/db" in kept.read_text()
 
 
 def test_the_accounts_of_a_sweep() -> None:

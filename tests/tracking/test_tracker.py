@@ -69,6 +69,16 @@ def test_a_pipeline_with_stages(root, client):
     assert "x" * 2000 in (folder / parent.info.run_id / "artifacts/config.yaml").read_text()
 
 
+def test_no_password_of_a_store_reaches_a_run(root, client):
+    config = {"tracking": {"uri": "postgresql://u:secret@host/db"}, "more": ["http://u:secret@h/a", 3]}
+    with _track(root).pipeline("d0", config=config):
+        pass
+    run = _runs(client)[0]["pipeline"]
+    assert run.data.params["tracking.uri"] == "postgresql://u:***@host/db"
+    written = (root / "mlartifacts" / "study" / run.info.run_id / "artifacts/config.yaml").read_text()
+    assert "secret" not in written + str(run.data.params) and "http://u:***@h/a" in written
+
+
 def test_same_digest_continues_the_same_runs(root, client):
     for attempt in range(2):
         tracker = _track(root)

@@ -23,6 +23,7 @@ from zoogen.pipelines.sweep_result import SweepResult, SweepTime, record_bytes, 
 from zoogen.pipelines.sweep_trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
 from zoogen.pipelines.sweep_view import sweep_view
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.tracking.secrets import without_passwords
 from zoogen.tracking.tracker import Tracker
 from zoogen.zoo.build import missing_cohorts
 
@@ -122,7 +123,8 @@ def _begin(plan: SweepPlan, study: Study, resume: bool) -> None:
         )
     study.store.check()
     names = [{"name": trial.name, "digest": trial.digest, "values": dict(trial.values)} for trial in plan.trials]
-    content = {"source": plan.source, "sweep": plan.config.model_dump(mode="json"), "trials": names}
+    config = without_passwords(plan.config.model_dump(mode="json"))
+    content = {"source": plan.source, "sweep": config, "trials": names}
     study.store.put_if_absent(key, (json.dumps(content, indent=1) + "\n").encode())
 
 

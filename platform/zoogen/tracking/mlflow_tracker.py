@@ -19,6 +19,7 @@ from zoogen.tracking.base import NullRun, Run, Tracker
 from zoogen.tracking.config import TrackingConfig
 from zoogen.tracking.mlflow_run import MlflowRun
 from zoogen.tracking.names import shorten
+from zoogen.tracking.secrets import hidden_passwords, without_passwords
 from zoogen.zoo.provenance import git_revision
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class MlflowTracker(Tracker):
     def __init__(self, config: TrackingConfig, root: Path | None, study: str, say: Callable[[str], None]) -> None:
         self._config, self._root = config, root
         self.uri = config.uri or default_uri(root)
-        self._say: Callable[[str], None] = lambda text: say(hidden_password(text, self.uri))
+        self._say: Callable[[str], None] = lambda text: say(hidden_passwords(text))
         self._parent: MlflowRun | None = None
         self._monitor: Any = None
         self._client = self._connect()
@@ -90,7 +91,7 @@ class MlflowTracker(Tracker):
             reason = shorten(" ".join(str(problem).split()), 160)
             text = f"cannot reach MLflow at {self.uri}: {reason}"
             hint = "start the server, correct tracking.uri, or set tracking.kind=none"
-            raise ZoogenError(f"{hidden_password(text, self.uri)}; {hint}") from None
+            raise ZoogenError(f"{hidden_passwords(text)}; {hint}") from None
         finally:
             os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = retries
 
@@ -129,9 +130,10 @@ class MlflowTracker(Tracker):
             return NullRun()
         source = {"mlflow.source.name": Path(sys.argv[0]).name or "zoogen", "mlflow.source.type": "PROJECT"}
         run.tags({"zoogen.version": __version__, "mlflow.source.git.commit": git_revision(), **source, **tags})
-        run.params(params)
-        if params:
-            plain = json.loads(json.dumps(dict(params), default=str))  # tuples are no YAML
+        shown = without_passwords(params)
+        run.params(shown)
+        if shown:
+            plain = json.loads(json.dumps(shown, default=str))  # YAML knows plain types alone
             run.text("config.yaml", yaml.safe_dump(plain, sort_keys=False))
         return run
 
@@ -195,20 +197,11 @@ def local_database(uri: str) -> Path | None:
     return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
 
 
-def hidden_password(text: str, uri: str) -> str:
-    """The text without the URI's password, for messages."""
-    try:
-        password = urlsplit(uri).password
-    except ValueError:
-        return text
-    return text.replace(f":{password}@", ":***@") if password else text
-
-
 def ui_command(root: Path | None, uri: str | None = None) -> str:
     """The line that opens the UI on this machine's loopback alone, or the address of the server in use."""
     store = uri or default_uri(root)
     if urlsplit(store).scheme in ("http", "https"):
-        return hidden_password(store, store)
+        return hidden_passwords(store)
     database = local_database(store)
     folder = root or (database.parent if database else Path.cwd())
     program = Path(sys.executable).parent / "mlflow"
