@@ -49,6 +49,27 @@ def test_zoos_are_compared_then_generated_networks_too(make_study: MakeStudy, tm
     assert len(list((tmp_path / "artifacts" / "similarities").iterdir())) == 2
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"zoo": {**TINY["zoo"], "structures": ["F*"]}, "similarity": SECTION},
+        {"reference": REFERENCE, "similarity": {**SECTION, "pairs": [["E*", "4^2"]]}},
+    ],
+    ids=["a zoo of one structure", "unseen pairs alone"],
+)
+def test_the_zoos_first_structure_is_generated_where_no_pair_has_a_known_one(
+    make_study: MakeStudy, changes: dict[str, object]
+) -> None:
+    study = make_study(**changes)
+    for stage in (stages.build_zoo, stages.train_autoencoder, stages.train_generator):
+        stage(study)
+    found = similarity(study).similarity.of("same structure")
+    assert [pair.name for pair in found] == [
+        "F* 8^2 generated vs F* 8^2 trained",
+        "F* 8^2 trained vs F* 8^2 trained, other runs",
+    ]
+
+
 def test_what_lacks_is_named(make_study: MakeStudy) -> None:
     with pytest.raises(ZoogenError, match="incomplete"):
         similarity(make_study(**STUDY))

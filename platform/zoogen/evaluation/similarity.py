@@ -35,7 +35,8 @@ class SimilarityConfig(Config):
     )
     generated: tuple[str, ...] | None = Field(
         None,
-        description="structures whose generated networks are compared with trained ones; null: the first known one",
+        description="structures whose generated networks are compared with trained ones; "
+        "null: the first known one of the pairs, or else the zoo's first",
     )
     networks: int = Field(8, ge=1, description="networks of each structure; fewer where the zoo has fewer runs")
     inputs: int = Field(512, ge=4, description="inputs that correspond between structures")

@@ -30,7 +30,7 @@ from zoogen.reports.similarity import render_similarity, verdict_lines
 from zoogen.tracking.base import Run
 from zoogen.zoo.plan import SPLITS, Split
 
-SIMILARITY_FORMAT = 1  # raise when the same configuration comes to mean another artifact
+SIMILARITY_FORMAT = 2  # raise when the same configuration comes to mean another artifact
 STAGE = "similarity"
 
 
@@ -168,7 +168,8 @@ def _generated_structures(study: Study, pairs: list[tuple[str, str]]) -> list[st
     given = study.config.similarity.generated
     if given is not None:
         return [study.task.canonical(name) for name in given]
-    return [name for pair in pairs for name in pair if name in study.plan.targets][:1]
+    compared = [name for pair in pairs for name in pair if name in study.plan.targets]
+    return [*compared, *study.plan.structures][:1]
 
 
 def _trained(study: Study, structure: str) -> Networks:
