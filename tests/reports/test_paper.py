@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 
 import numpy as np
@@ -52,12 +53,13 @@ def test_best_average_median_and_the_chosen_network() -> None:
     sheet = uncertainty_sheet([RUN])
     exact = [sheet.cell(c, "B 6^6", "exact JS") for c in ("best", "average", "median", "chosen", "trained, median")]
     assert exact == [0.01, pytest.approx(0.02), 0.02, 0.03, pytest.approx(0.013)]
-    assert sheet.cell("chosen", "B 6^6", "sampled JS") == pytest.approx(0.602)
+    for metric in ("sampled JS", "sampled KL", "sampled L1"):
+        assert sheet.cell("chosen", "B 6^6", metric) is None, "the same samples chose it"
     assert [sheet.cell(f"paper: {c}", "B 6^6", "sampled JS") for c in ("best", "average", "median")] == [
         0.685, 0.685, 0.686,
     ]  # fmt: skip
     assert sheet.cell("chosen", "C* 12^3", "exact JS") is None
-    assert "Chosen by sampled JS." in sheet.notes
+    assert "Chosen by sampled JS; empty where the row's metric reads the same data." in sheet.notes
 
 
 def test_variance_beside_the_paper() -> None:
@@ -82,6 +84,20 @@ def test_runs_that_vary_n_stand_beside_the_papers_ablation() -> None:
     assert sheet.cell("exact JS", "B 6^6", "n4") == 0.02
     assert any("Table 11, C*" in note for note in sheet.notes)
     assert not ablation_sheet(runs[:1], "structures").rows and not ablation_sheet(runs, "models").rows
+
+
+def test_one_factor_varies_beside_the_papers_ablation() -> None:
+    pairs = [(2, 200), (4, 200), (3, 50), (3, 200), (3, 300)]
+    runs = [Run(f"{n}x{m}", usual(inputs={"structures": n, "models": m})) for n, m in pairs]
+    runs.append(Run("unknown", usual()))
+
+    def levels(factor: str) -> list[tuple[str, ...]]:
+        return [row.keys[1:] for row in ablation_sheet(runs, factor).rows if row.keys[0] == "B 6^6"]
+
+    assert levels("structures") == [("2x200", "2"), ("4x200", "4"), ("3x200", "3")]
+    assert levels("models") == [("3x50", "50"), ("3x200", "200"), ("3x300", "300")]
+    assert "M, models of each structure: 200 in all rows." in ablation_sheet(runs, "structures").notes
+    assert "N, structures in the training set: 3 in all rows." in ablation_sheet(runs, "models").notes
 
 
 def test_markdown_prints_the_papers_digits_and_hides_a_single_run() -> None:
@@ -133,6 +149,36 @@ def test_novelty_figure_has_a_panel_per_known_structure() -> None:
     assert len(points) == 3 + 2 + 3 and set(points[:, 0].round(6)) == {0.16, 0.19, 0.1}
     assert ax.lines[0].get_xdata()[0] == 0.2
     assert novelty_figure(evaluation(result("generated", (0.1,)))) is None
+
+
+def test_novelty_is_shown_by_what_each_structure_has() -> None:
+    behaviour = result("generated", (0.1, 0.2), matched=0.3)
+    behaviour = behaviour.model_copy(
+        update={"metrics": {**behaviour.metrics, "novelty.behaviour_train": (0.7, 0.8)}, "floors": {}}
+    )
+    without = result("generated", (0.1,), matched=0.4, structure=UNSEEN)
+    figure = novelty_figure(evaluation(behaviour, without))
+    assert [ax.get_title() for ax in figure.axes] == ["B 6^6 (36,6,6,6)", "C* 12^3 (36,12,3,6)"]
+    assert [sorted(ax.collections[0].get_offsets()[:, 0]) for ax in figure.axes] == [[0.7, 0.8], [0.4]]
+    assert ["behaviour" in ax.get_xlabel() for ax in figure.axes] == [True, False]
+    single = novelty_figure(evaluation(behaviour))
+    assert single.get_supxlabel().startswith("distance in behaviour")
+    assert [text.get_text() for text in single.legends[0].get_texts()] == ["generated"], "there is no scale to name"
+    assert len(novelty_figure(evaluation(behaviour, without)).legends[0].get_texts()) == 2
+
+
+def test_networks_without_a_mark_are_counted() -> None:
+    results = (
+        result("generated", (0.1, math.inf, 0.2, math.nan)),
+        result("held-out", (0.1, 0.0)),
+        result("generated", (math.inf,) * 2, structure=UNSEEN),
+    )
+    figure = comparison_figure([Run("r", evaluation(*results))])
+    said = [[text.get_text() for text in ax.texts if text.get_text()] for ax in figure.axes]
+    assert said == [["2 of 4 failed", "1 of 2 at 0"], ["2 of 2 failed"]]
+    assert [len(ax.patches) for ax in figure.axes] == [2, 0]
+    whole = comparison_figure([Run("r", usual())])
+    assert not [text for ax in whole.axes for text in ax.texts if text.get_text()]
 
 
 def test_comparison_has_a_box_per_run_structure_and_side() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,14 +13,17 @@ from zoogen.reports.rows import metric_title
 from zoogen.reports.runs import Place, Run, places
 from zoogen.reports.styles import RUN_COLOURS, new_figure
 
+_COUNT: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "top", "fontsize": 7}
+
 
 def comparison_figure(runs: Sequence[Run]) -> Figure | None:
     """A box per run and structure, filled for generated, hollow for trained networks; a panel for known structures
-    and one for unseen ones. None if nothing is positive."""
-    found = [place for place in places(runs) if any(_values(result) for run in runs for result in _pair(run, place))]
-    sides = [side for side in ([p for p in found if p.known], [p for p in found if not p.known]) if side]
-    if not sides:
+    and one for unseen ones. What a logarithmic axis cannot show, failed networks and zeros, is counted above the box.
+    None if nothing is positive."""
+    found = [place for place in places(runs) if any(_pair(run, place) for run in runs)]
+    if not any(_values(result) for run in runs for place in found for result in _pair(run, place)):
         return None
+    sides = [side for side in ([p for p in found if p.known], [p for p in found if not p.known]) if side]
     widths = [max(2.2, len(side) * (0.5 + 0.34 * len(runs))) for side in sides]
     figure = new_figure(sum(widths) + 3.2, 4.4)
     panels = figure.subplots(1, len(sides), squeeze=False, sharey=True, width_ratios=widths)[0]
@@ -39,10 +43,12 @@ def _panel(ax: Axes, side: Sequence[Place], runs: Sequence[Run]) -> None:
     for index, place in enumerate(side):
         for order, run in enumerate(runs):
             for offset, result in enumerate((run.generated(place.structure), run.trained(place.structure))):
-                values = _values(result) if result is not None else []
+                if result is None:
+                    continue
+                values, at = _values(result), index + (2 * order + offset - len(runs) + 0.5) * room
                 if values:
-                    at = index + (2 * order + offset - len(runs) + 0.5) * room
                     _box(ax, values, at, room, _shade(order), filled=offset == 0)
+                ax.text(at, 0.99, not_drawn(result), **_COUNT, color=_shade(order), transform=ax.get_xaxis_transform())
         if index:
             ax.axvline(index - 0.5, color="#DDDDDD", lw=0.8)
     ax.set_yscale("log")
@@ -51,6 +57,14 @@ def _panel(ax: Axes, side: Sequence[Place], runs: Sequence[Run]) -> None:
     ax.set_xlim(-0.5, len(side) - 0.5)
     ax.set_xticks(range(len(side)), [f"{place.label}\n({place.structure})" for place in side], fontsize=8)
     ax.set_title(f"{'known' if side[0].known else 'unseen'} structures", fontsize=10)
+
+
+def not_drawn(result: MethodResult) -> str:
+    """How many networks have no mark on a logarithmic axis: `2 of 8 failed`, `1 of 8 at 0`; empty if all have one."""
+    values = result.metrics[result.primary]
+    failed, zero = sum(not math.isfinite(value) for value in values), sum(value <= 0 for value in values)
+    counts = ((failed, "failed"), (zero, "at 0"))
+    return ", ".join(f"{count} of {len(values)} {what}" for count, what in counts if count)
 
 
 def _box(ax: Axes, values: Sequence[float], at: float, room: float, shade: str, *, filled: bool) -> None:

@@ -1,14 +1,15 @@
 """Our numbers beside a paper's: medians per structure, cost, and the ablations of the training set."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.published.numbers import SECONDS, Factor, PublishedResult, short_label
 from zoogen.reports.rows import metric_title
-from zoogen.reports.runs import Place, Run, median, places
+from zoogen.reports.runs import GENERATED, Place, Run, median, places
 from zoogen.reports.sheets import PRINTED, RUN, STRUCTURE, Cell, Sheet, SheetRow
 
-OURS, TRAINED, UNTRAINED = "generated", "trained", "untrained"
+OURS, TRAINED, UNTRAINED = GENERATED, "trained", "untrained"
 _FACTORS: dict[Factor, str] = {
     "structures": "N, structures in the training set",
     "models": "M, models of each structure",
@@ -75,12 +76,17 @@ def seconds_sheet(runs: Sequence[Run]) -> Sheet:
 
 
 def ablation_sheet(runs: Sequence[Run], factor: Factor) -> Sheet:
-    """Generated networks against N or M beside the paper's table; empty unless the runs vary the factor."""
-    levels = {getattr(run.evaluation.inputs, factor) for run in runs} - {0}
+    """Generated networks against N or M beside the paper's table; empty unless the runs vary the factor.
+
+    As in the paper, one factor varies: only runs with the most frequent value of the other one are here.
+    """
+    runs, other, common = _varied(runs, factor)
+    levels = {getattr(run.evaluation.inputs, factor) for run in runs}
     metrics = list(dict.fromkeys(metric for run in runs for metric in run.metrics))
     paper = paper_titles(runs)
     columns = [title for m in metrics for title in (metric_title(m), *(f"{p}, {metric_title(m)}" for p in paper[:1]))]
-    rows, notes = [], []
+    rows: list[SheetRow] = []
+    notes = [f"{_FACTORS[other]}: {common} in all rows."] if common else []
     for place, run in _cases(runs) if len(levels) > 1 else []:
         level = getattr(run.evaluation.inputs, factor)
         table = run.published.ablation(place.label, factor) if run.published else None
@@ -93,6 +99,15 @@ def ablation_sheet(runs: Sequence[Run], factor: Factor) -> Sheet:
     title = f"Generated networks by {_FACTORS[factor]}"
     keys = (STRUCTURE, RUN, factor)
     return Sheet(f"ablation-{factor}", title, keys, tuple(columns), tuple(rows), tuple(dict.fromkeys(notes)))
+
+
+def _varied(runs: Sequence[Run], factor: Factor) -> tuple[list[Run], Factor, int]:
+    """The runs that a factor is known of and that agree in the other one; the other one and its value, 0 if unknown."""
+    other: Factor = "models" if factor == "structures" else "structures"
+    told = [run for run in runs if getattr(run.evaluation.inputs, factor)]
+    counts = Counter(getattr(run.evaluation.inputs, other) for run in told)
+    common = counts.most_common(1)[0][0] if counts else 0
+    return [run for run in told if getattr(run.evaluation.inputs, other) == common], other, common
 
 
 def training_seconds(run: Run, structure: str) -> float | None:

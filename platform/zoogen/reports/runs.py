@@ -72,6 +72,21 @@ def median(result: MethodResult | None, metric: str | None = None) -> float | No
     return summary.median if summary.count else None
 
 
+def chosen_value(result: MethodResult, metric: str) -> float | None:
+    """A metric of the network that was chosen.
+
+    None where none was, and where the choice looked at the same protocol's data: the smallest of K readings of the
+    same samples is not what further samples would give.
+    """
+    if result.selection is None or metric not in result.metrics or _group(metric) == _group(result.selection.by):
+        return None
+    return result.metrics[metric][result.selection.index]
+
+
+def _group(metric: str) -> str:
+    return metric.partition(".")[0]
+
+
 def file_label(label: str) -> str:
     """A structure's short name for a file: `Cstar` of `C* 12^3`."""
     name = short_label(label).replace("*", "star")

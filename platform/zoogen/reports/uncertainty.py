@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from zoogen.evaluation.result import MethodResult
 from zoogen.reports.paper import OURS, TRAINED, paper_titles
 from zoogen.reports.rows import metric_title
-from zoogen.reports.runs import Run, median, places
+from zoogen.reports.runs import Run, chosen_value, median, places
 from zoogen.reports.sheets import PRINTED, RUN, STRUCTURE, Cell, Sheet, SheetRow
 
 _NO_TRIPLE = (None, None, None)
 
 
 def uncertainty_sheet(runs: Sequence[Run]) -> Sheet:
-    """Best, average and median over the generated networks, and the one that was chosen by other data than these."""
+    """Best, average and median over the generated networks, and the one that was chosen by other data than those of
+    the row's metric."""
     rows, notes = [], []
     for place in places(runs):
         for run in runs:
@@ -36,7 +36,8 @@ def uncertainty_sheet(runs: Sequence[Run]) -> Sheet:
                     )
                 )
             if result is not None and result.selection is not None:
-                notes.append(f"Chosen by {metric_title(result.selection.by)}.")
+                by = metric_title(result.selection.by)
+                notes.append(f"Chosen by {by}; empty where the row's metric reads the same data.")
     published_notes = [
         f"{r.published.paper}, {name}: {note}."
         for r in runs
@@ -53,13 +54,6 @@ def uncertainty_sheet(runs: Sequence[Run]) -> Sheet:
         tuple(rows),
         tuple(dict.fromkeys([*notes, *published_notes])),
     ).trimmed()
-
-
-def chosen_value(result: MethodResult, metric: str) -> float | None:
-    """A metric of the network that was chosen, None where none was."""
-    if result.selection is None or metric not in result.metrics:
-        return None
-    return result.metrics[metric][result.selection.index]
 
 
 def variance_sheet(runs: Sequence[Run]) -> Sheet:
