@@ -4,6 +4,8 @@ import pytest
 
 from zoogen.errors import ZoogenError
 from zoogen.reports.published.numbers import SECONDS, all_published, parse_published, published_for, short_label
+from zoogen.tasks.hypergrid.environment import HypergridEnvironment, RewardConfig
+from zoogen.tasks.hypergrid.structure import HypergridStructure
 
 PAPER = published_for("hypergrid")
 
@@ -56,6 +58,15 @@ def test_misprints_are_named() -> None:
     assert "A*" in PAPER.ablation("D*", "models").notes["D*"]
     assert "5.803e-05" in PAPER.uncertainty_notes["B"]
     assert PAPER.results["H*"].generated["sampled.l1"] > 2 / 25**4 and "impossible" in PAPER.results["H*"].note
+
+
+@pytest.mark.parametrize(("rule", "states"), [("anywhere", 27), ("forced_at_edge", 20)])
+def test_the_note_on_l1_holds_for_both_stop_rules(rule: str, states: int) -> None:
+    """A mean over all states is ours under one of the rules only, so the note must not say it of every run."""
+    environment = HypergridEnvironment(HypergridStructure(3, 3), RewardConfig(), rule)
+    assert environment.terminal_count == states
+    (note,) = [note for note in PAPER.notes if "L1" in note]
+    assert "over those at which the task's own stop rule lets it end" in note and "over all" not in note
 
 
 def test_uncertainty_variance_and_parameters() -> None:

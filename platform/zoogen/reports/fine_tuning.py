@@ -12,10 +12,11 @@ from zoogen.evaluation.fine_tuning_config import SCRATCH
 from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves, steps_to_level
 from zoogen.evaluation.records import Summary, summarise
 from zoogen.reports.rows import metric_title, number
+from zoogen.reports.runs import GENERATED
 from zoogen.reports.sheets import METHOD, STRUCTURE, Sheet, SheetRow, tidy_csv
 from zoogen.reports.styles import colour, new_figure, png
 
-_REWARDED = ("generated", SCRATCH)  # the paper's two curves
+_REWARDED = (GENERATED, SCRATCH)  # the paper's two curves
 _PANEL = (3.6, 2.9)  # inches
 _START = 0.5  # where iteration 0 is drawn on the logarithmic axis
 

@@ -7,11 +7,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from zoogen.evaluation.result import TRUTH
+from zoogen.reports.runs import GENERATED
 
 # Okabe and Ito's colours, told apart by colour-blind readers; generated networks stand out in vermilion.
 _COLOURS = {
     TRUTH: "#000000",
-    "generated": "#D55E00",
+    GENERATED: "#D55E00",
     "held-out": "#0072B2",
     "held-out-last": "#56B4E9",
     "reference": "#0072B2",
@@ -30,7 +31,7 @@ _LADDERS = {
     "noise": ((0.003, 0.03, 0.1), ("#D4C2EC", "#A98BD6", "#7A4FB5", "#4B2480")),
 }
 _MARKERS = {
-    "generated": "*",
+    GENERATED: "*",
     "average": "s",
     "noise": "^",
     "gaussian": "D",
