@@ -5,6 +5,7 @@ import math
 import pytest
 from tests.reports.hand_made import BETWEEN, KNOWN, UNSEEN, evaluation, result, usual
 
+from zoogen.evaluation.result import Selection
 from zoogen.reports.audit import BETWEEN as BETWEEN_ROW
 from zoogen.reports.audit import audit_sheets, verdicts
 from zoogen.reports.cost import break_even, cost_sheet
@@ -30,7 +31,13 @@ def test_held_out_runs_give_the_scale_where_there_is_a_single_training_run() -> 
     bare = result("generated", (0.01,), matched=0.01).model_copy(update={"floors": {}})
     held_out = result("held-out", (0.01,), matched=0.1).model_copy(update={"floors": {}})
     assert said(bare, held_out).kind == "memorised"
+    assert "matched distance to the nearest checkpoint .01, .1 × the .1 of held-out runs" in said(bare, held_out).reason
+    assert "between training runs" not in said(bare, held_out).reason
     assert said(bare, result("held-out", (0.01,), matched=0.04)).kind == "new and good"
+    (sheet,) = audit_sheets([Run("r", evaluation(bare, held_out))])
+    assert any("with a single training run, of that of held-out runs" in note for note in sheet.notes)
+    several = said(result("generated", (0.01,), matched=0.1), held_out)
+    assert f"{BETWEEN:g}".lstrip("0") + " between training runs" in several.reason
 
 
 def test_a_baseline_as_good_and_as_new_is_named() -> None:
@@ -93,8 +100,29 @@ def test_audit_table_holds_quality_novelty_and_the_scale() -> None:
 def test_break_even_counts_every_stage() -> None:
     found = break_even(Run("r", usual()), KNOWN)
     assert (found.training, found.generating) == (4.2, pytest.approx(0.1))
-    assert (found.networks, found.networks_after_zoo) == (40, 15)  # 160 / 4.1 and 60 / 4.1, rounded up
-    assert cost_sheet([Run("r", usual())]).cell("pays after", "C* 12^3") == 77  # 160 / (2.2 - .1)
+    assert (found.networks, found.networks_after_zoo) == (35, 15)  # 140 / 4.1 and 60 / 4.1, rounded up
+    assert cost_sheet([Run("r", usual())]).cell("pays after", "C* 12^3") == 67  # 140 / (2.2 - .1)
     slow = evaluation(result("generated", (1.0,), generating=9.0), result("held-out", (1.0,), training=4.0))
     assert break_even(Run("r", slow), KNOWN).networks == math.inf
     assert break_even(Run("r", evaluation(result("generated", (1.0,), generating=9.0))), KNOWN) is None
+
+
+def test_break_even_says_where_it_cannot_leave_held_out_runs_out() -> None:
+    told = Run("told", usual())
+    cost = {stage: seconds for stage, seconds in told.evaluation.cost.items() if stage != "zoo_training"}
+    silent = Run("silent", told.evaluation.model_copy(update={"cost": cost}))
+    assert break_even(silent, KNOWN).networks == 40  # 160 / 4.1: the zoo's held-out runs cannot be told apart
+    assert break_even(silent, KNOWN).networks_after_zoo == break_even(told, KNOWN).networks_after_zoo
+    (note,) = [note for note in cost_sheet([told, silent]).notes if "Held-out runs are counted" in note]
+    assert note.endswith(": silent.")
+    notes = cost_sheet([told]).notes
+    assert not any("Held-out" in note or "one after the other" in note for note in notes)
+    assert "wall times of its cohorts" in notes[0]
+
+
+def test_nothing_is_called_chosen_where_the_ranking_metric_chose() -> None:
+    best = result("generated", (0.02, 0.01, 0.03), matched=0.1)
+    chosen = Selection(index=1, by="exact.js", chosen=0.01, value=0.01)
+    (sheet,) = audit_sheets([Run("r", evaluation(best.model_copy(update={"selection": chosen}), HELD_OUT))])
+    assert sheet.cell("best", "generated") == 0.01
+    assert sheet.cell("chosen", "generated") is None, "the smallest reading is no unbiased one"

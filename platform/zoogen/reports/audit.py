@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.paper import generating_seconds
 from zoogen.reports.rows import NOVELTY, metric_title
-from zoogen.reports.runs import Run, median, places
+from zoogen.reports.runs import Run, chosen_value, median, places
 from zoogen.reports.sheets import METHOD, RUN, STRUCTURE, Cell, Sheet, SheetRow
-from zoogen.reports.verdict import MEMORISED, Verdict, verdict
+from zoogen.reports.verdict import BETWEEN_RUNS, MEMORISED, OF_HELD_OUT, Verdict, verdict
 
 DISTANCES = {"nearest_train": "nearest", "matched_train": "matched", "behaviour_train": "behaviour"}
 FIGURES = {
@@ -17,11 +17,12 @@ FIGURES = {
     "coverage.behaviour": "coverage, behaviour",
     "density.behaviour": "density, behaviour",
 }
-BETWEEN = "(between training runs)"
+BETWEEN = f"({BETWEEN_RUNS})"
 _NOTES = (
     "Nearest, matched: root mean square difference per weight to the nearest training checkpoint, as it is and after "
     "matching hidden units. Behaviour: distance between what networks do. Medians over networks.",
-    f"Memorised: the matched distance is below {MEMORISED} of that between training runs.",
+    f"Memorised: the matched distance is below {MEMORISED} of that {BETWEEN_RUNS}, or, with a single training run, of "
+    f"that {OF_HELD_OUT}.",
 )
 
 
@@ -56,7 +57,7 @@ def _audit_sheet(runs: Sequence[Run], known: bool) -> Sheet:
 def _method_row(result: MethodResult, run: Run) -> SheetRow:
     made = result.seconds.training if result.seconds.training is not None else generating_seconds(result)
     cells: list[Cell] = [result.count, median(result), result.best]
-    cells.append(result.selection.value if result.selection else None)
+    cells.append(chosen_value(result, result.primary))
     cells += [median(result, f"{NOVELTY}.{name}") for name in DISTANCES]
     cells += [result.figures.get(name) for name in FIGURES]
     return SheetRow((result.label, run.name, result.method), (*cells, made))

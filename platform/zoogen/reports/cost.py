@@ -9,7 +9,7 @@ from zoogen.reports.runs import Run, places
 from zoogen.reports.sheets import RUN, STRUCTURE, Sheet, SheetRow
 
 LEARNING = ("autoencoder", "generator")
-STAGES = ("zoo", *LEARNING)
+ZOO, ZOO_TRAINING = "zoo", "zoo_training"  # seconds of all runs of the zoo; of its training runs alone
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class BreakEven:
 
     Attributes:
         training, generating: seconds per network.
-        networks: with zoo, autoencoder and generator paid for; infinite if generating is not faster.
+        networks: with the zoo's training runs, autoencoder and generator paid for; infinite if generating is not
+            faster.
         networks_after_zoo: the same where the zoo is there anyway.
     """
 
@@ -29,15 +30,20 @@ class BreakEven:
 
 
 def break_even(run: Run, structure: str) -> BreakEven | None:
-    """The break-even of a structure, the costs of all structures counted; None if a time is unknown."""
+    """The break-even of a structure, the costs of all structures counted; None if a time is unknown.
+
+    Held-out runs are trained to judge, not to generate, and cost nothing here. Where the evaluation does not tell
+    their seconds apart, all runs of the zoo count, which is too much rather than too little.
+    """
     training = training_seconds(run, structure)
     generating = generating_seconds(run.generated(structure))
     cost = run.evaluation.cost
-    if training is None or generating is None or any(stage not in cost for stage in STAGES):
+    zoo = cost.get(ZOO_TRAINING, cost.get(ZOO))
+    if training is None or generating is None or zoo is None or any(stage not in cost for stage in LEARNING):
         return None
+    learning, saved = sum(cost[stage] for stage in LEARNING), training - generating
     counts = []
-    for stages in (STAGES, LEARNING):
-        fixed, saved = sum(cost[stage] for stage in stages), training - generating
+    for fixed in (zoo + learning, learning):
         counts.append(float(math.ceil(fixed / saved)) if saved > 0 else math.inf)
     return BreakEven(training, generating, *counts)
 
@@ -54,12 +60,20 @@ def cost_sheet(runs: Sequence[Run]) -> Sheet:
                 rows.append(SheetRow((place.label, run.name), cells))
     columns = ("s to train one", "s to generate one", "ratio", "pays after", "pays after, zoo given")
     notes = [
-        "Pays after: so many networks of the structure, all of zoo, autoencoder and generator counted; the zoo's "
-        "seconds are those of its runs one after the other."
+        "Pays after: so many networks of the structure, with the training runs of all the zoo's structures, "
+        "autoencoder and generator paid for. The zoo's seconds are the wall times of its cohorts (runs "
+        "trained at once), summed."
     ]
+    whole = [run.name for run in runs if ZOO in run.evaluation.cost and ZOO_TRAINING not in run.evaluation.cost]
+    if whole:
+        notes.append(f"Held-out runs are counted too, as their seconds are not told apart: {', '.join(whole)}.")
     notes += [f"{run.name}: " + _stages(run) for run in runs if run.evaluation.cost]
     return Sheet("cost", "Cost", (STRUCTURE, RUN), columns, tuple(rows), tuple(notes))
 
 
 def _stages(run: Run) -> str:
-    return "seconds of " + ", ".join(f"{stage} {seconds:,.1f}" for stage, seconds in run.evaluation.cost.items()) + "."
+    return (
+        "seconds of "
+        + ", ".join(f"{stage.replace('_', ' ')} {spent:,.1f}" for stage, spent in run.evaluation.cost.items())
+        + "."
+    )

@@ -14,6 +14,7 @@ from zoogen.reports.runs import GENERATED, TRAINED, Run, median
 
 MEMORISED = 0.2  # nearer to a training checkpoint than this share of the distance between training runs: a copy
 GOOD = 2.0  # at most so many times the trained runs' median: the spread between seeds is of this size
+BETWEEN_RUNS, OF_HELD_OUT = "between training runs", "of held-out runs"  # scales of distances
 MEASURES = ("matched_train", "nearest_train")  # the first one that was measured counts
 # What is no rival: networks that were trained, and what a codec makes of held-out ones.
 _NO_BASELINES = {GENERATED, *TRAINED, "held-out-last", "training", "reconstructed"}
@@ -29,6 +30,34 @@ Kind = Literal[
     "better than the baselines",
     "not compared",
 ]
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near generated networks are to training checkpoints.
+
+    Attributes:
+        measure: the distance, one of MEASURES.
+        distance: median over the generated networks.
+        scale: positive distance to compare with; `scale_of` names it.
+    """
+
+    measure: str
+    distance: float
+    scale: float
+    scale_of: str
+
+    @property
+    def share(self) -> float:
+        return self.distance / self.scale
+
+    @property
+    def text(self) -> str:
+        words = {"matched_train": "matched distance", "nearest_train": "distance"}[self.measure]
+        return (
+            f"{words} to the nearest checkpoint {number(self.distance)}, {number(self.share)} × "
+            f"the {number(self.scale)} {self.scale_of}"
+        )
 
 
 @dataclass(frozen=True)
@@ -59,30 +88,27 @@ def verdict(run: Run, structure: str) -> Verdict | None:
         return None
     results = run.of(structure)
     quality = _quality(generated)
-    measure, novelty, scale = _novelty(generated, results)
+    near = _nearness(generated, results)
     label, trained = generated.label, median(run.trained(structure), generated.primary)
     reached = f"median {metric_title(generated.primary)} {number(quality)}"
     if trained is not None:
         reached += f" is {number(quality / trained) if trained else 'inf'} × that of trained runs"
-    near = ""
-    if scale:
-        share = number(novelty / scale)
-        near = f"{_words(measure)} {number(novelty)}, {share} × the {number(scale)} between training runs"
-        if novelty < MEMORISED * scale:
-            return Verdict(label, "memorised", f"{near}; {reached}")
+    if near is not None and near.share < MEMORISED:
+        return Verdict(label, "memorised", f"{near.text}; {reached}")
+    novel = f"; {near.text}" if near is not None else ""
     baselines = [r for r in results if r.method not in _NO_BASELINES]
-    rivals = [r for r in baselines if _rivals(r, quality, measure, novelty, bool(scale))]
+    rivals = [r for r in baselines if _rivals(r, quality, near)]
     if rivals:
         shown = ", ".join(f"{r.method} {number(_quality(r))}" for r in sorted(rivals, key=_quality))
-        reason = f"{reached}, against {shown}{_and(near)}"
+        reason = f"{reached}, against {shown}{novel}"
         return Verdict(label, "no better than a baseline", reason, tuple(r.method for r in rivals))
     if trained is None:
         kind: Kind = "better than the baselines" if baselines else "not compared"
         others = "no trained runs" if baselines else "neither baselines nor trained runs"
-        return Verdict(label, kind, f"{reached}; {others} to compare with{_and(near)}")
+        return Verdict(label, kind, f"{reached}; {others} to compare with{novel}")
     if quality > GOOD * trained:
-        return Verdict(label, "new, but worse than trained" if near else "worse than trained", reached + _and(near))
-    return Verdict(label, "new and good" if near else "as good as trained", reached + _and(near))
+        return Verdict(label, "new, but worse than trained" if near else "worse than trained", reached + novel)
+    return Verdict(label, "new and good" if near else "as good as trained", reached + novel)
 
 
 def _quality(result: MethodResult) -> float:
@@ -91,33 +117,28 @@ def _quality(result: MethodResult) -> float:
     return math.inf if value is None else value
 
 
-def _novelty(generated: MethodResult, results: Sequence[MethodResult]) -> tuple[str, float, float]:
-    """Measure, median distance of generated networks to the nearest training checkpoint, and the distance to compare
-    with: between training checkpoints of different runs, or, with a single run, from held-out runs; 0 if there is
-    none."""
+def _nearness(generated: MethodResult, results: Sequence[MethodResult]) -> Nearness | None:
+    """By the first measure that has a scale: the distance between training checkpoints of different runs, or, with a
+    single training run, that of held-out runs to the training checkpoints. None if there is neither."""
     for measure in MEASURES:
         distance = median(generated, f"{NOVELTY}.{measure}")
         if distance is None:
             continue
         between = generated.floors.get(NOVELTY, {}).get("train_train", {}).get(measure)
+        if between:
+            return Nearness(measure, distance, between, BETWEEN_RUNS)
         held_out = next((r for r in results if r.method in TRAINED), None)
-        scale = between if between is not None else median(held_out, f"{NOVELTY}.{measure}")
-        if scale:
-            return measure, distance, scale
-    return "", 0.0, 0.0
+        beside = median(held_out, f"{NOVELTY}.{measure}") if between is None else None
+        if beside:
+            return Nearness(measure, distance, beside, OF_HELD_OUT)
+    return None
 
 
-def _rivals(result: MethodResult, quality: float, measure: str, novelty: float, compared: bool) -> bool:
+def _rivals(result: MethodResult, quality: float, near: Nearness | None) -> bool:
     """Whether a baseline is as good and, where novelty is measured, as new."""
     if _quality(result) > SAME * quality:
         return False
-    distance = median(result, f"{NOVELTY}.{measure}") if compared else None
-    return not compared or (distance is not None and distance >= novelty)
-
-
-def _words(measure: str) -> str:
-    return {"matched_train": "matched distance", "nearest_train": "distance"}[measure] + " to the nearest checkpoint"
-
-
-def _and(text: str) -> str:
-    return f"; {text}" if text else ""
+    if near is None:
+        return True
+    distance = median(result, f"{NOVELTY}.{near.measure}")
+    return distance is not None and distance >= near.distance
