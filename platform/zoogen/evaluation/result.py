@@ -43,7 +43,10 @@ class TensorStatistics(Record):
 
 
 class Selection(Record):
-    """The network that was chosen of the `count` ones by a metric other than the reported ones.
+    """The network that was chosen of the `count` ones by the task's selection metric.
+
+    The choice is honest where that metric is made of other data than the primary one; where it is the same, or of the
+    same protocol, `value` is as optimistic as the best of all.
 
     Attributes:
         index: which network.
@@ -165,8 +168,8 @@ class Evaluation(Record):
     """All methods on all structures, and what is needed to read or repeat the numbers.
 
     Attributes:
-        cost: wall-clock seconds per stage (`zoo`, `autoencoder`, `generator`, `generating`, `judging`,
-            `auditing`), as far as known.
+        cost: wall-clock seconds per stage (`zoo`, of it `zoo_training` for the runs that were learnt from,
+            `autoencoder`, `generator`, `generating`, `judging`, `auditing`), as far as known.
     """
 
     inputs: Inputs

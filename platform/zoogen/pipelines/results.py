@@ -6,8 +6,10 @@ from pathlib import Path
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.evaluation.result import Evaluation
 from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.pipelines.digests import evaluation_key
 from zoogen.zoo.build import ZooReport
 from zoogen.zoo.read import Zoo
+from zoogen.zoo.store import ArtifactStore
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,15 @@ class EvaluationResult:
     uri: str
     report: tuple[Path, ...]
     reused: bool
+
+
+def read_evaluation(store: ArtifactStore, name: str, study: str) -> Evaluation:
+    """The evaluation of a digest, as of the study that asks for it: its digest covers no name, so that another study
+    may have made it.
+
+    Raises:
+        ZoogenError: it is not there, or damaged.
+    """
+    key = evaluation_key(name)
+    evaluation = Evaluation.from_json(store.get(key), store.uri_of(key))
+    return evaluation.model_copy(update={"inputs": evaluation.inputs.model_copy(update={"study": study})})

@@ -18,7 +18,13 @@ from zoogen.pipelines import compute
 from zoogen.pipelines.context import Log, Study
 from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_key
 from zoogen.pipelines.report import write_reports
-from zoogen.pipelines.results import AutoencoderResult, EvaluationResult, GeneratorResult, ZooResult
+from zoogen.pipelines.results import (
+    AutoencoderResult,
+    EvaluationResult,
+    GeneratorResult,
+    ZooResult,
+    read_evaluation,
+)
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.tracking.base import Run
 from zoogen.zoo.build import ZooReport, manifest_key, missing_cohorts
@@ -164,7 +170,7 @@ def evaluate(study: Study) -> EvaluationResult:
     with study.tracker.stage("evaluate", name, name="evaluation", params=params) as run:
         run.reused = reused
         if generator is None:
-            evaluation = Evaluation.from_json(study.store.get(key), uri)
+            evaluation = read_evaluation(study.store, name, study.config.study)
             study.console.say(f"evaluation: reused, {uri}")
         else:
             begin = time.perf_counter()
@@ -183,6 +189,7 @@ def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
     learnt = study.checkpoints("train")
     cost = {
         "zoo": study.zoo.training_seconds(),
+        "zoo_training": study.zoo.training_seconds(split="train"),
         "autoencoder": generator.codec.seconds,
         "generator": generator.seconds,
     }

@@ -177,11 +177,11 @@ class Zoo:
         # Parts whose checkpoints all diverged have no metric columns: fill those with nulls.
         return pa.concat_tables(tables, promote_options="default")
 
-    def training_seconds(self, structure: str | None = None) -> float:
-        """Wall-clock training time of all cohorts (of one structure), summed over workers."""
+    def training_seconds(self, structure: str | None = None, split: Split | None = None) -> float:
+        """Wall-clock training time of all cohorts (of one structure, with runs of a split), summed over workers."""
         names = list(self.plan.structures) if structure is None else [self._structure(structure)]
         self.require(names)
-        cohorts = [c for name in names for c in self.plan.cohorts_of(name)]
+        cohorts = [c for name in names for c in self.plan.cohorts_of(name, split)]
         return sum(float(part_metadata(self._open(c))["training_seconds"]) for c in cohorts)
 
     def _structure(self, structure: str) -> str:
