@@ -24,6 +24,15 @@ QUIET = TrackingConfig(system_metrics=False)
 CONFIG = {"study": "s", "zoo": {"runs": 8, "structures": ("A", "B")}, "long": "x" * 2000}
 
 
+@pytest.fixture(scope="module")
+def judged():
+    """An evaluation of the fake task."""
+    task = FakeTask(checkpoints=2)
+    zoo = MemoryZoo(task, ZooConfig(structures=("2",), runs=3, test_runs=1))
+    inputs = Inputs(structures=1, models=6)
+    return evaluate(task, zoo, NoisyOptimum(task), EvaluationConfig(count=2, structures=("5",)), inputs=inputs)
+
+
 def _track(root, say=lambda _: None):
     return open_tracker(QUIET, root, "study", say)
 
@@ -213,11 +222,8 @@ def test_an_evaluation_and_a_zoo(root, client, tmp_path):
     assert names == {"report/metric.png", "tables/zoo.csv"}
 
 
-def test_results_are_runs_that_can_be_filtered_and_compared(root, client):
-    task = FakeTask(checkpoints=2)
-    zoo = MemoryZoo(task, ZooConfig(structures=("2",), runs=3, test_runs=1))
-    inputs = Inputs(structures=1, models=6)
-    evaluation = evaluate(task, zoo, NoisyOptimum(task), EvaluationConfig(count=2, structures=("5",)), inputs=inputs)
+def test_results_are_runs_that_can_be_filtered_and_compared(root, client, judged):
+    evaluation = judged
     for _ in range(2):  # the second time finds them all
         with _track(root).stage("evaluate", "d1") as run:
             run.evaluation(evaluation)
@@ -237,6 +243,40 @@ def test_results_are_runs_that_can_be_filtered_and_compared(root, client):
     assert unseen.data.tags["zoogen.run"] == parent.info.run_id and unseen.data.params["trial"] == "N=1"
     assert unseen.info.run_name == "N=1 F5* generated"
     assert parent.data.params["M"] == "6"
+
+
+def _result_runs(client):
+    (experiment,) = client.search_experiments(filter_string="name = 'zoogen-results'")
+    return client.search_runs([experiment.experiment_id])
+
+
+def test_studies_and_trials_that_share_an_evaluation_have_results_of_their_own(root, client, judged):
+    owners = [("N sweep", {"trial": "N=4"}), ("M sweep", {"trial": "N=4"}), ("M sweep", {"trial": "it's M"}), ("", {})]
+    for study, params in owners * 2:
+        inputs = judged.inputs.model_copy(update={"study": study})
+        with _track(root).stage("evaluate", "d1") as run:
+            run.results(judged.model_copy(update={"inputs": inputs}), params)
+    found = [(run.data.params.get("study", ""), run.data.params.get("trial")) for run in _result_runs(client)]
+    expected = [(study, params.get("trial")) for study, params in owners for _ in judged.results]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+
+
+def test_a_result_that_was_interrupted_is_completed(root, client, judged, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    tracked = _track(root).stage("evaluate", "d1")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), tracked as run:
+        patch.setattr(type(client), "set_terminated", interrupt)
+        run.results(judged)
+    (begun,) = _result_runs(client)
+    assert begun.info.status == "RUNNING"
+    with _track(root).stage("evaluate", "d1") as run:
+        run.results(judged)
+    found = _result_runs(client)
+    assert len(found) == len(judged.results) and {run.info.status for run in found} == {"FINISHED"}
+    assert begun.info.run_id in {run.info.run_id for run in found}
+    assert all(run.data.metrics for run in found)
 
 
 def test_fresh_database_is_announced_and_deleted_experiments_come_back(root, client, tmp_path):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from zoogen.evaluation.result import Evaluation, MethodResult
+from zoogen.identity import digest
 from zoogen.tracking.names import safe_key
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 RESULTS = "zoogen-results"  # name of the experiment
 RESULT_STAGE = "result"
-_STAGE, _DIGEST, _RUN = "zoogen.stage", "zoogen.digest", "zoogen.run"
+_STAGE, _DIGEST, _RUN, _SOURCE = "zoogen.stage", "zoogen.digest", "zoogen.run", "zoogen.source"
+_COMPLETE = "FINISHED"  # state of a run that has all its numbers
 _PAGE = 1000  # runs that one search returns at most
 
 
@@ -33,35 +35,40 @@ def learnt_from(evaluation: Evaluation) -> dict[str, str]:
 def log_results(
     client: "MlflowClient", experiment: str, source: "MlflowEntity", evaluation: Evaluation, params: Mapping[str, str]
 ) -> int:
-    """Create the runs that are not there yet; returns how many were created.
+    """Create the runs that are not there yet, and complete those that were interrupted; returns how many.
+
+    Studies and trials may share an evaluation, and each has results of its own.
 
     Args:
         experiment: id of the experiment of results.
         source: the evaluation's run; its digest tells whether a result is there.
         params: further parameters of all of them, for example the trial of a sweep.
     """
-    known = source.data.tags.get(_DIGEST, source.info.run_id)
-    found = client.search_runs([experiment], f"tags.`zoogen.source` = '{known}'", max_results=_PAGE)
-    there = {run.data.tags.get(_DIGEST) for run in found}
+    owner = {"study": evaluation.inputs.study, **params}
+    known = digest({"run": source.data.tags.get(_DIGEST, source.info.run_id), **owner})
+    found = client.search_runs([experiment], f"tags.`{_SOURCE}` = '{known}'", max_results=_PAGE)
+    there = {run.data.tags.get(_DIGEST) for run in found if run.info.status == _COMPLETE}
+    begun = {run.data.tags.get(_DIGEST): run.info.run_id for run in found if run.info.status != _COMPLETE}
     ratios = evaluation.ratios_of_all()
-    created = 0
-    for result in reversed(
-        evaluation.results
-    ):  # the UI shows the latest first: what was generated, above the baselines
-        digest = f"{known}/{safe_key(result.structure)}/{result.method}"
-        if digest in there:
+    completed = 0
+    # The UI shows the latest first: what was generated, above the baselines.
+    for result in reversed(evaluation.results):
+        own_digest = f"{known}/{safe_key(result.structure)}/{result.method}"
+        if own_digest in there:
             continue
-        own = {"study": evaluation.inputs.study, **params, "structure": result.label.split(" ")[0]}
+        own = {**owner, "structure": result.label.split(" ")[0]}
         own |= {"method": result.method, **learnt_from(evaluation), "count": str(result.count)}
         own |= {"shape": result.structure, "known": str(result.known).lower()}
-        tags = {_STAGE: RESULT_STAGE, _DIGEST: digest, _RUN: source.info.run_id, "zoogen.source": known}
-        name = " ".join(part for part in (*params.values(), result.label, result.method) if part)
-        run = client.create_run(experiment, tags=tags, run_name=name)
+        run_id = begun.get(own_digest)
+        if run_id is None:
+            tags = {_STAGE: RESULT_STAGE, _DIGEST: own_digest, _RUN: source.info.run_id, _SOURCE: known}
+            name = " ".join(part for part in (*params.values(), result.label, result.method) if part)
+            run_id = client.create_run(experiment, tags=tags, run_name=name).info.run_id
         figures = result_figures(result, ratios.get((result.structure, result.method)))
-        client.log_batch(run.info.run_id, metrics=_metrics(figures), params=_params(own))
-        client.set_terminated(run.info.run_id, "FINISHED")
-        created += 1
-    return created
+        client.log_batch(run_id, metrics=_metrics(figures), params=_params(own))
+        client.set_terminated(run_id, _COMPLETE)
+        completed += 1
+    return completed
 
 
 def result_figures(result: MethodResult, ratio: float | None) -> dict[str, float]:
