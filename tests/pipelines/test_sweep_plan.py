@@ -18,6 +18,7 @@ from zoogen.pipelines.sweep_result import TrialTime, sweep_time
 from .conftest import TINY
 
 Write = Callable[..., Path]
+VALIDATED = {"metric": "validation/error", "grace": 2}
 
 
 @pytest.fixture
@@ -107,6 +108,18 @@ def test_digests_follow_what_a_trial_makes(write: Write) -> None:
         ({"space": {"seed": {"grid": [1]}}, "overrides": {"ray": None}}, "a sweep runs on Ray, and ray is null"),
         ({"space": {"seed": {"grid": [1]}}, "base": "other.yaml"}, "cannot read configuration"),
         ({"space": {"seed": {"grid": [1]}}, "scheduler": {"grace": 6}}, "grace 6 is no less than its 6 iterations"),
+        (
+            {"space": {"seed": {"grid": [1]}}, "scheduler": {"metric": "los"}},
+            "metric: Input should be 'loss' ",
+        ),
+        (
+            {"space": {"seed": {"grid": [1]}}, "scheduler": VALIDATED, "stage": "train_generator"},
+            "stage train_generator is judged by the generator's training, which has no validation/error",
+        ),
+        (
+            {"space": {"zoo.validation_runs": {"grid": [0]}}, "scheduler": VALIDATED, "stage": "train_autoencoder"},
+            "trial 'validation_runs=0': validation/error is of validation runs, and zoo.validation_runs is 0",
+        ),
         ({"space": {"seed": {"grid": [1]}}, "scheduler": {}, "train_in": "ray"}, "a scheduler needs train_in: process"),
     ],
 )

@@ -47,7 +47,9 @@ class SchedulerConfig(Config):
     """
 
     kind: Literal["asha"] = "asha"
-    metric: str = Field("loss", description="figure of the training: loss, or validation/error of the autoencoder")
+    metric: Literal["loss", "validation/error"] = Field(
+        "loss", description="figure of the training: loss, or validation/error of the autoencoder"
+    )
     mode: Literal["min", "max"] = "min"
     grace: PositiveInt = Field(100, description="iterations that every trial gets")
     reduction_factor: float = Field(4.0, gt=1)

@@ -15,7 +15,8 @@ from zoogen.identity import canonical_json, derive_seed, digest
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.console import Console
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.sweep_config import NAME, Domain, Stage, SweepConfig
+from zoogen.pipelines.sweep_config import NAME, Domain, SchedulerConfig, Stage, SweepConfig
+from zoogen.pipelines.validation import VALIDATION_ERROR
 
 SWEEP_FORMAT = 1  # raise when the same sweep comes to mean other results
 
@@ -121,11 +122,31 @@ def _trial(config: SweepConfig, path: str, base: dict[str, Any], name: str, valu
     except ZoogenError as error:
         raise ZoogenError(f"{where}: {error}") from None
     scheduler = config.scheduler
-    if scheduler is not None and scheduler.grace >= (iterations := judged_iterations(config, resolved)):
-        raise ZoogenError(f"{where}: scheduler.grace {scheduler.grace} is no less than its {iterations} iterations")
+    if scheduler is not None:
+        _require_curve(scheduler, config, resolved, where)
     content = {"name": name, "stage": config.stage, "artifact": artifact}
     ruled = {"scheduler": scheduler.model_dump(mode="json")} if scheduler is not None else {}
     return TrialPlan(name, values, resolved, digest({**content, **ruled}))
+
+
+def _require_curve(scheduler: SchedulerConfig, config: SweepConfig, study: PipelineConfig, where: str) -> None:
+    """Raises:
+    ZoogenError: a trial has no training curve of the scheduler's metric, or too short a one.
+    """
+    if scheduler.grace >= (iterations := judged_iterations(config, study)):
+        raise ZoogenError(f"{where}: scheduler.grace {scheduler.grace} is no less than its {iterations} iterations")
+    if scheduler.metric != VALIDATION_ERROR:
+        return
+    if config.stage != "train_autoencoder":
+        raise ZoogenError(
+            f"{where}: stage {config.stage} is judged by the generator's training, which has no {VALIDATION_ERROR}; "
+            "set scheduler.metric to loss, or stage to train_autoencoder"
+        )
+    if not study.zoo.validation_runs:
+        raise ZoogenError(
+            f"{where}: {VALIDATION_ERROR} is of validation runs, and zoo.validation_runs is 0; raise it, or set "
+            "scheduler.metric to loss"
+        )
 
 
 def judged_iterations(config: SweepConfig, study: PipelineConfig) -> int:
