@@ -96,9 +96,9 @@ def test_shared_work_is_done_by_one_trial(cluster: Cluster, tmp_path) -> None:
         import os
         import time
 
-        with handle.exclusive("work", lambda: os.path.exists(payload)) as waited:
+        with handle.exclusive("work", lambda: os.path.exists(payload)):
             if os.path.exists(payload):
-                return f"reused {waited > 0}"
+                return f"reused {handle.waited > 0.1}"
             time.sleep(1.0)
             with open(payload, "x"):
                 return "made"

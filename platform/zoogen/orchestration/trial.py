@@ -10,10 +10,15 @@ _WAIT_SECONDS = 0.2  # between two looks at an artifact that another trial makes
 
 
 class TrialHandle:
-    """What a trial's function talks to: reports, and work that it shares with other trials."""
+    """What a trial's function talks to: reports, and work that it shares with other trials.
+
+    Attributes:
+        waited: seconds waited for other trials so far.
+    """
 
     def __init__(self, name: str, leases: Any) -> None:
         self.name, self._leases = name, leases
+        self.waited = 0.0
 
     def report(self, figures: Mapping[str, Any]) -> None:
         """Tell the driver. A scheduler judges figures that come with `STEP`, and may end the trial here: SystemExit."""
@@ -22,19 +27,16 @@ class TrialHandle:
         tune.report(dict(figures))
 
     @contextmanager
-    def exclusive(self, key: str, done: Callable[[], bool]) -> Iterator[float]:
-        """Hold the work named `key` alone; a block that finds it `done` by another trial has nothing left to do.
-
-        Yields:
-            Seconds that were waited for another trial.
-        """
+    def exclusive(self, key: str, done: Callable[[], bool]) -> Iterator[None]:
+        """Hold the work named `key` alone; a block that finds it `done` by another trial has nothing left to do."""
         import ray
 
         begin = time.perf_counter()
         while not (finished := done()) and not ray.get(self._leases.take.remote(key, self.name)):
             time.sleep(_WAIT_SECONDS)
+        self.waited += time.perf_counter() - begin
         try:
-            yield time.perf_counter() - begin
+            yield
         finally:
             if not finished:
                 ray.get(self._leases.free.remote(self.name, key))

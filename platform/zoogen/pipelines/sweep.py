@@ -10,6 +10,7 @@ from pathlib import Path
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.environment import describe_environment
 from zoogen.evaluation.records import read_record
+from zoogen.identity import digest
 from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.sweep import HalvingRule, TrialResources, run_trials
 from zoogen.pipelines import stages
@@ -135,10 +136,10 @@ def _run_missing(plan: SweepPlan, study: Study, ledger: Ledger) -> SweepTime | N
         if not missing:
             ledger.settle()
             return None
+        resources = _resources(plan, missing[0])
+        slots = resources.concurrency(study.cluster, len(missing))  # too small a cluster is told before hours of zoos
         _build_zoos(missing, study)
         begin = time.time()
-        resources = _resources(plan, missing[0])
-        slots = resources.concurrency(study.cluster, len(missing))
         run_trials(
             run_trial,
             {trial.name: _order(plan, trial, study) for trial in missing},
@@ -152,7 +153,7 @@ def _run_missing(plan: SweepPlan, study: Study, ledger: Ledger) -> SweepTime | N
         ledger.settle()
         for trial in ledger.missing:
             ledger.failures.setdefault(trial.name, "it did not run")
-        return sweep_time(begin, end, slots, [ledger.records[name].time for name in ledger.fresh])
+        return sweep_time(begin, end, slots, list(ledger.times.values()))
     except BaseException as error:
         ledger.abandon(error)
         raise
@@ -240,8 +241,10 @@ def _result(plan: SweepPlan, study: Study, ledger: Ledger, spent: SweepTime | No
 
 def _write_report(plan: SweepPlan, study: Study, result: SweepResult) -> tuple[Path, ...]:
     """Tables and figure below the artifact root. What is written under a remote one stays, so that an incomplete
-    report gets a name of its own there."""
+    report, and one with other columns, get names of their own there."""
     folder = f"reports/{plan.config.study}-{plan.digest}"
     if study.store.root is None and result.failed:
         folder += f"-{len(result.trials)}-of-{len(plan.trials)}"
+    if study.store.root is None and plan.config.columns:
+        folder += f"-columns-{digest({'columns': plan.config.columns})}"
     return write_files(study, folder, render_sweep(result, plan.config.columns))

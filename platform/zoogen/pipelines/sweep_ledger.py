@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import Any
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import read_record
-from zoogen.evaluation.result import Evaluation
 from zoogen.orchestration.trial import STEP
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import evaluation_key
+from zoogen.pipelines.results import read_evaluation
+from zoogen.pipelines.sweep_clock import TrialClock
 from zoogen.pipelines.sweep_plan import SweepPlan, TrialPlan
 from zoogen.pipelines.sweep_result import TrialRecord, TrialTime, record_bytes, trial_key
-from zoogen.pipelines.sweep_trial import AT, STAGE
+from zoogen.pipelines.sweep_trial import AT, STAGE, WAITED
 from zoogen.pipelines.sweep_view import SweepView
 from zoogen.tracking.base import Run
 
@@ -26,8 +27,9 @@ class Ledger:
 
     Attributes:
         records: results by trial name, those of earlier goes included.
-        fresh: names of trials that ended in this go.
+        fresh: names of trials with a result of this go.
         failures: trial name to why it has no result.
+        times: trial name to where its time went, of all that ended in this go, failed ones included.
     """
 
     def __init__(self, plan: SweepPlan, study: Study, view: SweepView) -> None:
@@ -36,10 +38,11 @@ class Ledger:
         self.records: dict[str, TrialRecord] = {}
         self.fresh: list[str] = []
         self.failures: dict[str, str] = {}
-        self._begun: dict[str, float] = {}
+        self.times: dict[str, TrialTime] = {}
+        self._clocks: dict[str, TrialClock] = {}
         self._curves: dict[str, list[dict[str, float]]] = {}
         self._open: dict[str, tuple[AbstractContextManager[Run], Run]] = {}
-        self._later: list[Callable[[], object]] = []
+        self._later: list[tuple[str, Callable[[], object]]] = []  # trial, and what the tracker is still to be told
 
     def recall(self) -> None:
         """Take results of earlier goes from the store."""
@@ -50,7 +53,7 @@ class Ledger:
                 record = read_record(TrialRecord, self._study.store.get(key), self._study.store.uri_of(key))
                 self.records[trial.name] = record
                 self._view.end(trial.name, record.state)
-                self._later.append(lambda trial=trial, record=record: self._retell(trial, record))  # type: ignore[misc]
+                self._later.append((trial.name, partial(self._retell, trial, record)))
 
     @property
     def missing(self) -> list[TrialPlan]:
@@ -59,20 +62,19 @@ class Ledger:
     # What Tune tells.
 
     def started(self, name: str) -> None:
-        self._begun[name], self._curves[name] = time.time(), []
+        self._clocks[name], self._curves[name] = TrialClock(time.time()), []
         self._view.begin(name)
-        self._later.append(lambda: self._track(name))
+        self._later.append((name, partial(self._track, name)))
 
     def reported(self, name: str, report: Mapping[str, Any]) -> None:
         row, figures = self._view.rows[name], _figures(report)
         row.stage, row.step = str(report.get(STAGE, "")), int(report.get(AT, 0))
+        self._clocks[name].told(row.stage, float(report.get(WAITED, 0.0)), time.time())
         row.figures = {key: value for key, value in figures.items() if key in ("loss", self._metric)}
         if STEP in report:
-            self._require_metric(figures)
             self._curves[name].append({STEP: float(report[STEP]), **figures})
         if figures:
-            tracked = {f"{row.stage}/{key}": value for key, value in figures.items()}
-            self._later.append(lambda step=row.step: self._track(name).metrics(tracked, step, "train"))  # type: ignore[misc]
+            self._later.append((name, partial(self._track_figures, name, row.stage, row.step, figures)))
         self._view.refresh()
 
     def finished(self, name: str, result: str) -> None:
@@ -81,7 +83,6 @@ class Ledger:
 
     def stopped(self, name: str, step: int) -> None:
         trial, curve = self._trials[name], tuple(self._curves[name])
-        begin, end = self._begun[name], time.time()
         record = TrialRecord(
             name=name,
             digest=trial.digest,
@@ -90,7 +91,7 @@ class Ledger:
             step=step,
             artifacts={"zoo": trial.study(self._study.console).plan.digest},
             metrics={key: value for key, value in curve[-1].items() if key != STEP} if curve else {},
-            time=TrialTime(begin=begin, end=end, training=end - begin),
+            time=self._clocks[name].time(time.time()),
             curve=curve,
         )
         self._keep(name, record)
@@ -98,13 +99,15 @@ class Ledger:
     def failed(self, name: str, reason: str) -> None:
         self.failures[name] = " ".join(reason.split())
         self._view.end(name, "failed")
-        self._later.append(lambda: self._close(name, ZoogenError(self.failures[name])))
+        if name in self._clocks:
+            self.times[name] = self._clocks[name].time(time.time())
+        self._later.append((name, partial(self._close, name, ZoogenError(self.failures[name]))))
         self._view.refresh()
 
     def tick(self) -> None:
         """Tracking waits for moments in which no trial does."""
         if self._later and (self._view.count("running") or not self.missing):
-            self._later.pop(0)()
+            self._tell_next()
         self._view.refresh()
 
     # What is kept.
@@ -113,29 +116,32 @@ class Ledger:
     def _metric(self) -> str:
         return self._plan.config.scheduler.metric if self._plan.config.scheduler is not None else ""
 
-    def _require_metric(self, figures: Mapping[str, float]) -> None:
-        if self._metric not in figures:
-            known = ", ".join(figures)
-            raise ZoogenError(
-                f"{self._plan.source}: scheduler.metric {self._metric} is no figure of this training; it has {known} "
-                "(and an autoencoder has validation/error, where the zoo has validation runs)"
-            )
-
     def _keep(self, name: str, record: TrialRecord) -> None:
         self.records[name] = record
         self.fresh.append(name)
+        self.times[name] = record.time
         self._study.store.put_if_absent(trial_key(self._plan.digest, record.digest), record_bytes(record))
         self._view.end(name, record.state)
-        self._later.append(lambda: self._retell(self._trials[name], record))
+        self._later.append((name, partial(self._retell, self._trials[name], record)))
         self._view.refresh()
 
     def settle(self) -> None:
         """Catch up with the tracking."""
         while self._later:
-            self._later.pop(0)()
+            self._tell_next()
+
+    def _tell_next(self) -> None:
+        self._later[0][1]()
+        del self._later[0]  # not before it was told: an interrupt leaves it to `abandon`
 
     def abandon(self, error: BaseException) -> None:
-        """End what is still open in the tracker by the error that ended the sweep."""
+        """End what is still open in the tracker: ended trials by their own end, others by what ended the sweep."""
+        ended = {*self.fresh, *self.failures}
+        self._later = [(name, tell) for name, tell in self._later if name in ended]
+        while self._later:
+            name, tell = self._later.pop(0)
+            with suppress(Exception):  # `error` is the one to show; perhaps it is this one, of a store that went away
+                tell()
         for name in list(self._open):
             self._close(name, error)
 
@@ -149,6 +155,9 @@ class Ledger:
             )
             self._open[name] = context, context.__enter__()
         return self._open[name][1]
+
+    def _track_figures(self, name: str, stage: str, step: int, figures: Mapping[str, float]) -> None:
+        self._track(name).metrics({f"{stage}/{key}": value for key, value in figures.items()}, step, "train")
 
     def _close(self, name: str, error: BaseException | None = None) -> None:
         self._track(name)
@@ -164,8 +173,7 @@ class Ledger:
         if record.state == "stopped":
             run.tags({"zoogen.stopped_early": str(record.step)})
         if (digest := record.artifacts.get("evaluation")) is not None:
-            store, key = self._study.store, evaluation_key(digest)
-            evaluation = Evaluation.from_json(store.get(key), store.uri_of(key))
+            evaluation = read_evaluation(self._study.store, digest, self._plan.config.study)
             run.evaluation(evaluation)
             run.results(evaluation, {"trial": trial.name})
             run.text("report/evaluation.json", evaluation.to_json())
@@ -176,7 +184,7 @@ class Ledger:
 
 def _figures(report: Mapping[str, Any]) -> dict[str, float]:
     """The trial's own numbers, without what Tune adds."""
-    own = {STAGE, AT, STEP}
+    own = {STAGE, AT, STEP, WAITED}
     return {
         key: float(value)
         for key, value in report.items()

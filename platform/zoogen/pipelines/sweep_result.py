@@ -1,14 +1,13 @@
 """What a sweep leaves: typed records, the same after a trip through JSON."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from zoogen.evaluation.records import Record
 from zoogen.evaluation.result import Environment, Evaluation
+from zoogen.reports.runs import GENERATED
 
 TrialState = Literal["finished", "stopped"]
-GENERATED = "generated"
-_R = TypeVar("_R", bound=Record)
 
 
 class Score(Record):
@@ -89,7 +88,7 @@ class SweepTime(Record):
     Attributes:
         wall: from the first trial's start to the last one's end, Tune's own start included.
         slots: trials at a time.
-        work: training and judging, summed over the trials of this go.
+        work: training and judging, summed over the trials of this go, stopped and failed ones included.
         waiting: summed over trials: for stages that others were making.
         tail: slots without a trial left to run, summed.
         trials: run in this go; the others were there.

@@ -17,6 +17,7 @@ from zoogen.pipelines.console import Console
 from zoogen.pipelines.context import Log, Study
 from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_key
 from zoogen.pipelines.results import AutoencoderResult, EvaluationResult, GeneratorResult
+from zoogen.pipelines.sweep_clock import AUTOENCODER, EVALUATION, GENERATOR
 from zoogen.pipelines.sweep_config import Stage
 from zoogen.pipelines.sweep_result import TrialRecord, TrialTime, scores_of
 from zoogen.pipelines.validation import ValidatingHooks, validation_error
@@ -24,14 +25,14 @@ from zoogen.tracking.base import NullRun, NullTracker, Run, Split, Tracker
 from zoogen.tracking.summary import evaluation_medians
 from zoogen.training.hooks import LoopHooks
 
-STAGE, AT = "stage", "at"  # keys of a report: which stage, iterations done
-AUTOENCODER, GENERATOR, EVALUATION = "autoencoder", "generator", "evaluation"
+# Keys of a report: which stage, iterations done, and at a stage's begin the seconds waited for other trials so far.
+STAGE, AT, WAITED = "stage", "at", "waited"
 STEPS: Mapping[Stage, tuple[str, ...]] = {
     "train_autoencoder": (AUTOENCODER,),
     "train_generator": (AUTOENCODER, GENERATOR),
     "pipeline": (AUTOENCODER, GENERATOR, EVALUATION),
 }
-BEFORE_JUDGING = ("zoo", AUTOENCODER, GENERATOR)  # costs that an evaluation takes over from earlier stages
+_EVALUATING = ("generating", "judging", "auditing")  # costs of an evaluation of its own, without earlier stages'
 _TRACKED = {"train-autoencoder": AUTOENCODER, "train-generator": GENERATOR, "evaluate": EVALUATION}
 _MAKE: Mapping[str, Callable[[Study], Any]] = {
     AUTOENCODER: stages.train_autoencoder,
@@ -68,15 +69,14 @@ def run_trial(order: TrialOrder, handle: TrialHandle) -> str:
     Raises:
         ZoogenError: as the stages; the zoo has to be there.
     """
-    begin, waiting, results = time.time(), 0.0, {}
+    begin, results = time.time(), {}
     config = PipelineConfig.model_validate_json(order.config)
     with TrialStudy(config, silent(), f"trial {order.name}", reporting=False, order=order, handle=handle) as study:
         for step in STEPS[order.stage]:
             key = artifact_key(study, step)
-            with handle.exclusive(key, partial(study.store.exists, key)) as waited:
-                waiting += waited
+            with handle.exclusive(key, partial(study.store.exists, key)):
                 results[step] = _MAKE[step](study)
-        return _record(study, results, begin, waiting).model_dump_json()
+        return _record(study, results, begin).model_dump_json()
 
 
 def artifact_key(study: Study, step: str) -> str:
@@ -118,7 +118,7 @@ class _TrialTracker(NullTracker):
     def _open(self, stage: str, digest: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
         if stage not in _TRACKED:
             return NullRun()
-        self._handle.report({STAGE: _TRACKED[stage], AT: 0})
+        self._handle.report({STAGE: _TRACKED[stage], AT: 0, WAITED: self._handle.waited})
         return _TrialRun(_TRACKED[stage], self._order, self._handle)
 
 
@@ -136,7 +136,7 @@ class _TrialRun(NullRun):
         self._handle.report({**numbers, STAGE: self._stage, AT: step, **({STEP: step} if judged else {})})
 
 
-def _record(study: TrialStudy, results: Mapping[str, Any], begin: float, waiting: float) -> TrialRecord:
+def _record(study: TrialStudy, results: Mapping[str, Any], begin: float) -> TrialRecord:
     order, metrics, cost, training, judging = study.order, dict[str, float](), dict[str, float](), 0.0, 0.0
     artifacts = {"zoo": study.plan.digest}
     scores: tuple[Any, ...] = ()
@@ -155,7 +155,7 @@ def _record(study: TrialStudy, results: Mapping[str, Any], begin: float, waiting
             case EvaluationResult():
                 metrics, scores = _judgement(result.evaluation), scores_of(result.evaluation)
                 cost = dict(result.evaluation.cost)
-                judging = 0.0 if result.reused else sum(v for part, v in cost.items() if part not in BEFORE_JUDGING)
+                judging = 0.0 if result.reused else judging_seconds(cost)
     return TrialRecord(
         name=order.name,
         digest=order.digest,
@@ -165,8 +165,13 @@ def _record(study: TrialStudy, results: Mapping[str, Any], begin: float, waiting
         scores=scores,
         metrics=metrics,
         cost=cost,
-        time=TrialTime(begin=begin, end=time.time(), training=training, judging=judging, waiting=waiting),
+        time=TrialTime(begin=begin, end=time.time(), training=training, judging=judging, waiting=study.handle.waited),
     )
+
+
+def judging_seconds(cost: Mapping[str, float]) -> float:
+    """What an evaluation took itself, of its `Evaluation.cost`."""
+    return sum(cost.get(part, 0.0) for part in _EVALUATING)
 
 
 def _judgement(evaluation: Evaluation) -> dict[str, float]:
