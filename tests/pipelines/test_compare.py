@@ -75,7 +75,7 @@ def test_a_study_leads_to_its_evaluation_and_overrides_to_another(tiny_file: Pat
     study = open_study(str(tiny_file), ["seed=7"], Console())
     study.store.put_if_absent(f"evaluations/{study.evaluation_digest}.json", usual(study="seven").to_json().encode())
     (found,) = find_evaluations(RunArgument(str(tiny_file), ("seed=7",)), None, silent)
-    assert (found.digest, found.study) == (study.evaluation_digest, "seven")
+    assert (found.digest, found.study) == (study.evaluation_digest, "tiny"), "the asking study's name"
     with pytest.raises(ZoogenError, match=r"run `zoogen evaluate .*tiny\.yaml` first"):
         find_evaluations(RunArgument(str(tiny_file)), None, silent)
 

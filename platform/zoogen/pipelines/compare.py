@@ -15,6 +15,7 @@ from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.console import Console
 from zoogen.pipelines.context import artifact_root, local_path
 from zoogen.pipelines.digests import evaluation_key
+from zoogen.pipelines.results import read_evaluation
 from zoogen.reports.comparison import write_comparison
 from zoogen.reports.documents import overview_table
 from zoogen.reports.runs import Run
@@ -119,7 +120,7 @@ def _of_sweep(argument: RunArgument, artifacts: str | None, say: Callable[[str],
         study = trial.study(Console())
         key = evaluation_key(study.evaluation_digest)
         if study.store.exists(key):
-            found.append(_stored(argument, study.store, study.evaluation_digest, trial.name))
+            found.append(_stored(argument, study.store, study.evaluation_digest, plan.config.study, trial.name))
         else:
             missing.append(trial.name)
     if not found:
@@ -132,10 +133,9 @@ def _of_sweep(argument: RunArgument, artifacts: str | None, say: Callable[[str],
     return found
 
 
-def _stored(argument: RunArgument, store: ArtifactStore, name: str, trial: str = "") -> Found:
-    """The evaluation of a digest that is known to be there."""
-    key = evaluation_key(name)
-    return Found(argument, name, Evaluation.from_json(store.get(key), store.uri_of(key)), trial, store)
+def _stored(argument: RunArgument, store: ArtifactStore, name: str, study: str | None = None, trial: str = "") -> Found:
+    """The evaluation of a digest that is known to be there, as of the study that asks for it, if one does."""
+    return Found(argument, name, read_evaluation(store, name, study), trial, store)
 
 
 def _of_study(argument: RunArgument, artifacts: str | None) -> Found:
@@ -151,7 +151,7 @@ def _of_study(argument: RunArgument, artifacts: str | None) -> Found:
             f"there is no evaluation of this configuration at {store.uri_of(key)}; run `zoogen evaluate "
             f"{' '.join([argument.text, *overrides])}` first"
         )
-    return _stored(argument, store, name)
+    return _stored(argument, store, name, study.config.study)
 
 
 def _of_file(argument: RunArgument, path: Path) -> Found:

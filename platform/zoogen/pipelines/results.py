@@ -72,13 +72,15 @@ class EvaluationResult:
     reused: bool
 
 
-def read_evaluation(store: ArtifactStore, name: str, study: str) -> Evaluation:
+def read_evaluation(store: ArtifactStore, name: str, study: str | None) -> Evaluation:
     """The evaluation of a digest, as of the study that asks for it: its digest covers no name, so that another study
-    may have made it.
+    may have made it. With None it keeps the name that it was made under.
 
     Raises:
         ZoogenError: it is not there, or damaged.
     """
     key = evaluation_key(name)
     evaluation = Evaluation.from_json(store.get(key), store.uri_of(key))
+    if study is None:
+        return evaluation
     return evaluation.model_copy(update={"inputs": evaluation.inputs.model_copy(update={"study": study})})
