@@ -1,5 +1,7 @@
 """Ray Tune on a real local Ray: trials that finish, fail, are stopped early or share work; how many fit."""
 
+import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -127,3 +129,13 @@ def test_how_many_fit(resources: TrialResources, trials: int, expected: int) -> 
 def test_a_cluster_that_holds_none_is_one_line() -> None:
     with pytest.raises(ZoogenError, match=r"a trial needs 4.01 CPUs and 0 GPUs, the cluster has 4 CPUs"):
         TrialResources(workers_cpus=4.0).concurrency(Cluster("", True, cpus=4.0, gpus=0.0), 1)
+
+
+def test_a_terminated_driver_exits_as_one(cluster: Cluster) -> None:
+    class Terminated(Listener):
+        def reported(self, name: str, report: Mapping[str, Any]) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)  # Ray's own handler takes it
+
+    with pytest.raises(SystemExit) as stop:
+        run_trials(constant_loss(), {"one": 0.5}, TrialResources(), 1, Terminated())
+    assert stop.value.code == 128 + signal.SIGTERM
