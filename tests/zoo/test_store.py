@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
 from tests.fakes import FakeTask
 
 import zoogen
@@ -222,31 +223,23 @@ def test_nothing_half_written_after_a_kill(tmp_path):
         path.unlink()
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+@pytest.fixture
+def closed_port():
+    """A port that refuses connections for as long as the test runs: held by a socket that does not listen, so that
+    no other process can be given it."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
-def s3_endpoint(tmp_path_factory):
-    """moto's S3 on a free loopback port."""
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    log = open(tmp_path_factory.mktemp("moto") / "log", "wb")  # noqa: SIM115
-    process = subprocess.Popen(command, stdout=log, stderr=log)
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except OSError:
-            assert process.poll() is None and time.monotonic() < deadline, "moto's server did not start"
-            time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
-    log.close()
+def s3_endpoint():
+    """moto's S3 on a loopback port that the system chooses as it opens it: no other process can come in between."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
 
 
 @pytest.fixture
@@ -282,10 +275,10 @@ def test_missing_bucket(s3):
     one_line(error)
 
 
-def test_unreachable_endpoint_answers_soon(monkeypatch):
+def test_unreachable_endpoint_answers_soon(monkeypatch, closed_port):
     for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b")):
         monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
     begin = time.monotonic()
     for call in (lambda s: s.check(), lambda s: s.list("zoo"), lambda s: s.exists("a")):
         with pytest.raises(ZoogenError, match="does not answer") as error:
@@ -309,10 +302,10 @@ def test_silent_endpoint_answers_within_ten_seconds(monkeypatch):
         assert "does not answer" in one_line(error)
 
 
-def test_no_credentials(monkeypatch):
+def test_no_credentials(monkeypatch, closed_port):
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ENDPOINT_URL"):
         monkeypatch.delenv(f"AWS_{name}", raising=False)
-    monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"http://127.0.0.1:{free_port()}")  # no cloud machine
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"http://127.0.0.1:{closed_port}")  # no cloud machine
     begin = time.monotonic()
     with pytest.raises(ZoogenError, match="no credentials; set AWS_ACCESS_KEY_ID") as error:
         ArtifactStore("s3://zoos").check()
