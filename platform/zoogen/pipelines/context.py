@@ -68,7 +68,7 @@ class Study:
 
     @cached_property
     def task(self) -> Task:
-        return build_task(self.config.task)
+        return build_task(self.config.task).using(self.store)
 
     @cached_property
     def store(self) -> ArtifactStore:
@@ -154,12 +154,12 @@ class Study:
         return LocalHooks(log=log)
 
     def _ranking_metric(self, rows: CheckpointSet) -> str:
-        for name in self.task.primary_metrics:
+        for name in self.task.ranking_metrics:
             if name in rows.metrics and not rows.metrics[name].isnan().any():
                 return name
         raise ZoogenError(
             f"best_runs needs a metric to rank the runs of {rows.target.label} by, and its rows have none of "
-            f"{', '.join(self.task.primary_metrics)}; set best_runs=1"
+            f"{', '.join(self.task.ranking_metrics)}; set best_runs=1"
         )
 
 

@@ -4,9 +4,10 @@ A task trains cohorts of networks, judges flat weights and describes structures 
 Everything outside `zoogen.tasks` speaks to this contract alone.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -20,10 +21,59 @@ from zoogen.weights.target import Target
 ProgressCallback = Callable[[int, int, Mapping[str, float]], None]  # (iterations done, total, figures such as loss)
 
 
+class Assets(Protocol):
+    """Where a task keeps what is made once for many networks: bytes by key, written if absent (`ArtifactStore`)."""
+
+    def exists(self, key: str) -> bool: ...
+
+    def get(self, key: str) -> bytes: ...
+
+    def put_if_absent(self, key: str, data: bytes) -> bool: ...
+
+
+class MemoryAssets:
+    """Assets of one process."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, bytes] = {}
+
+    def exists(self, key: str) -> bool:
+        return key in self._held
+
+    def get(self, key: str) -> bytes:
+        return self._held[key]
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        return self._held.setdefault(key, data) is data
+
+
 class Task(ABC):
     """What a checkpoint is for. Instances are cheap, picklable and hold no device memory."""
 
     name: str  # also the `kind` of the task's configuration
+    assets: Assets | None = None
+
+    def using(self, assets: Assets) -> Self:
+        """This task with a place for what is made once (`prepare`); without one it is made in every process."""
+        task = copy.copy(self)
+        task.assets = assets
+        return task
+
+    def prepare(  # noqa: B027  # nothing by default
+        self, structure: str, device: str = "cpu", progress: ProgressCallback | None = None
+    ) -> None:
+        """Make what training and judging this structure's networks share and what is not there yet.
+
+        Safe to repeat and to race. Called before cohorts are trained; by default there is nothing to make.
+        """
+
+    def prepared(self, structure: str) -> bool:
+        """Whether `prepare` has nothing left to do."""
+        return True
+
+    def complete(self, structure: str, weights: Tensor) -> Mapping[str, Tensor]:
+        """Whole networks: tensors [K, ...] by name for flat weights [K, D], whatever is not generated included."""
+        return self.layout(structure).unflatten(weights)
 
     @abstractmethod
     def resolved(self) -> dict[str, Any]:
@@ -144,6 +194,12 @@ class Task(ABC):
     @abstractmethod
     def primary_metrics(self) -> tuple[str, ...]:
         """Metrics (`group.metric`, lower is better) that rank networks; the first available one counts."""
+
+    @property
+    def ranking_metrics(self) -> tuple[str, ...]:
+        """Metrics (lower is better) of training runs by which the best of them are chosen to learn from; a task whose
+        primary metrics are made of test data names others here."""
+        return self.primary_metrics
 
     @property
     def selection_metrics(self) -> tuple[str, ...]:

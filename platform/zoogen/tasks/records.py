@@ -58,6 +58,7 @@ class Cohort:
         weights: flat weights, [M, C, D] float32.
         training: named training figures per checkpoint (loss, log_z, …), each [M, C] float32.
         seconds: wall-clock time of the training of the whole cohort.
+        columns: further text columns of all its rows, for example the hash of what its networks share.
     """
 
     spec: CohortSpec
@@ -65,6 +66,7 @@ class Cohort:
     weights: Tensor
     training: Mapping[str, Tensor]
     seconds: float
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

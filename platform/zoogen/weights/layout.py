@@ -1,5 +1,6 @@
 """The layout of a network's parameters in one flat vector."""
 
+import difflib
 import fnmatch
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
+
+_SHOWN = 5  # parameter names in a message
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,15 @@ class ParameterLayout:
         """
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(entry.name, pattern) for entry in self.entries):
-                raise ZoogenError(f"pattern {pattern!r} matches no parameter; there are {', '.join(self.shapes)}")
+                raise ZoogenError(f"pattern {pattern!r} matches no parameter; {self._nearest(pattern)}")
         return ParameterLayout.of(
             {e.name: e.shape for e in self.entries if any(fnmatch.fnmatchcase(e.name, p) for p in patterns)}
         )
+
+    def _nearest(self, pattern: str) -> str:
+        """The names that a mistyped pattern may have meant."""
+        bare = pattern.strip("*")
+        holding = [name for name in self.shapes if bare and bare in name]
+        found = holding or difflib.get_close_matches(bare, self.shapes, n=_SHOWN, cutoff=0.0)
+        more = ", …" if len(self.shapes) > min(len(found), _SHOWN) else ""
+        return f"the nearest are {', '.join(found[:_SHOWN])}{more}"

@@ -61,7 +61,7 @@ def cohort_table(
         "step": pa.array(steps, pa.int64()),
         "checkpoint": pa.array(checkpoint.astype(np.int64), pa.int64()),
     }
-    own: dict[str, pa.Array] = _constant(rows, run_columns)
+    own: dict[str, pa.Array] = _constant(rows, {**run_columns, **cohort.columns})
     weights = cohort.weights[keep].detach().cpu().to(torch.float32).contiguous()
     own["weights"] = _tensor_column(weights)
     for name, values in cohort.training.items():
