@@ -8,6 +8,7 @@ from zoogen.errors import ZoogenError
 from zoogen.generators.build import build_generator
 from zoogen.generators.condition import ConditionNormaliser
 from zoogen.generators.config import DiffusionConfig, SamplerConfig, UNetConfig
+from zoogen.generators.denoisers.unet import ConditionalUNet1d
 from zoogen.generators.diffusion import LatentDiffusion, NoiseSchedule, make_scheduler
 from zoogen.generators.train import GeneratorObjective
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
@@ -40,7 +41,7 @@ class Gaussian(LatentDiffusion):
 
     mean, std = 1.5, 0.7
 
-    def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
+    def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor, hidden: Tensor | None = None) -> Tensor:
         signal, noise = self.schedule.coefficients(timesteps)
         gain = signal * self.std**2 / (signal**2 * self.std**2 + noise**2)
         sample = self.mean + gain * (noisy - signal * self.mean)
@@ -127,6 +128,7 @@ def test_conditions_are_normalised_by_distinct_training_structures() -> None:
 
 def test_one_condition_serves_a_batch() -> None:
     model = LatentDiffusion(DiffusionConfig(denoiser=UNET), latent=8, condition=2)
+    assert isinstance(model.denoiser, ConditionalUNet1d)
     torch.nn.init.normal_(model.denoiser.last.weight)
     noisy, conditions = torch.randn(5, 8), torch.tensor([[3.0, 4.0]])
     together = model.predict(noisy, torch.tensor([7]), conditions)

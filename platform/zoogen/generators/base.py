@@ -1,7 +1,7 @@
 """The contract of generators of latents."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from zoogen.generators.config import SamplerConfig
 
 LossAndFigures = tuple[Tensor, Mapping[str, Tensor]]
+Watch = Callable[[int, Tensor], None]  # (steps done, latents [count, L]), which are not to be changed
 
 
 class LatentGenerator(nn.Module, ABC):
@@ -34,11 +35,20 @@ class LatentGenerator(nn.Module, ABC):
         """Training loss on latents [B, L] with their conditions [B, C]."""
 
     @abstractmethod
+    def steps(self, sampler: SamplerConfig | None = None) -> int:
+        """Steps from noise to latents."""
+
+    @abstractmethod
     def sample(
-        self, condition: Tensor, count: int, generator: torch.Generator, sampler: SamplerConfig | None = None
+        self,
+        condition: Tensor,
+        count: int,
+        generator: torch.Generator,
+        sampler: SamplerConfig | None = None,
+        watch: Watch | None = None,
     ) -> Tensor:
         """Draw latents [count, L] for one condition [C].
 
         `generator` lives on the CPU whatever the device, so that a seed means the same noise everywhere; `sampler`
-        replaces the configured one.
+        replaces the configured one; `watch` sees the noise (0 steps done) and what every step makes of it.
         """

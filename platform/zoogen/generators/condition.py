@@ -9,7 +9,7 @@ _SMALLEST_STD = 1e-6  # a number that is equal in all training structures is onl
 
 
 class ConditionNormaliser(nn.Module):
-    """(f(c) - mean) / std per number, with f the natural logarithm of 1 + c or the identity.
+    """(f(c) - mean) / std per number, with f(c) = sign(c) ln(1 + |c|) or the identity.
 
     The statistics are those of the distinct training conditions; they are buffers, hence part of the artifact.
     Sizes act by ratio rather than by difference, which is why the logarithm is the default.
@@ -36,7 +36,7 @@ class ConditionNormaliser(nn.Module):
         return (self._map(conditions) - self.mean) / self.std
 
     def _map(self, conditions: Tensor) -> Tensor:
-        return conditions.log1p() if self.transform == "log" else conditions
+        return conditions.sign() * conditions.abs().log1p() if self.transform == "log" else conditions
 
 
 class StructureEncoder(nn.Module):

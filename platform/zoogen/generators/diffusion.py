@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
-from zoogen.generators.base import LatentGenerator, LossAndFigures
+from zoogen.generators.base import LatentGenerator, LossAndFigures, Watch
 from zoogen.generators.condition import ConditionNormaliser, StructureEncoder
 from zoogen.generators.config import DiffusionConfig, SamplerConfig
-from zoogen.generators.unet import ConditionalUNet1d
+from zoogen.generators.denoisers.build import build_denoiser
 
 
 class NoiseSchedule(nn.Module):
@@ -46,14 +46,28 @@ class LatentDiffusion(LatentGenerator):
         self.schedule = NoiseSchedule(config.timesteps, config.beta_start, config.beta_end)
         self.normaliser = ConditionNormaliser(condition, config.condition.transform)
         self.structure = StructureEncoder(condition, config.condition.width, config.denoiser.embedding)
-        self.denoiser = ConditionalUNet1d(latent, config.denoiser)
+        self.denoiser = build_denoiser(config.denoiser, latent)
+        if config.condition.drop:
+            self.nothing = nn.Parameter(torch.zeros(config.denoiser.embedding))  # stands for a hidden condition
 
     def fit_conditions(self, conditions: Tensor) -> None:
         self.normaliser.fit(conditions)
 
-    def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
-        """Prediction [B, L] for noisy latents [B, L], time steps [B] or [1], raw conditions [B, C] or [1, C]."""
-        return self.denoiser(noisy, timesteps, self.structure(self.normaliser(conditions)))
+    def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Prediction [B, L] for noisy latents [B, L], time steps [B] or [1], raw conditions [B, C] or [1, C], hidden
+        where [B] or [1] says so."""
+        structure = self.structure(self.normaliser(conditions))
+        if hidden is not None:
+            structure = torch.where(hidden.unsqueeze(1), self.nothing, structure)
+        return self.denoiser(noisy, timesteps, structure)
+
+    def guided(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor, guidance: float) -> Tensor:
+        """Prediction without the condition plus `guidance` times what the condition changes (Ho & Salimans 2022)."""
+        known = self.predict(noisy, timesteps, conditions)
+        if guidance == 1:
+            return known
+        unknown = self.predict(noisy, timesteps, conditions, torch.ones(1, dtype=torch.bool, device=noisy.device))
+        return unknown + guidance * (known - unknown)
 
     def loss(self, latents: Tensor, conditions: Tensor, generator: torch.Generator) -> LossAndFigures:
         """Mean squared error of the prediction at uniformly drawn time steps (GenFlowNet eq. 3)."""
@@ -61,7 +75,9 @@ class LatentDiffusion(LatentGenerator):
         timesteps = torch.randint(self.config.timesteps, (len(latents),), generator=generator, device=device)
         noise = torch.randn(latents.shape, generator=generator, device=device, dtype=latents.dtype)
         signal_scale, noise_scale = self.schedule.coefficients(timesteps)
-        prediction = self.predict(signal_scale * latents + noise_scale * noise, timesteps, conditions)
+        drop = self.config.condition.drop
+        hidden = torch.rand(len(latents), generator=generator, device=device) < drop if drop else None
+        prediction = self.predict(signal_scale * latents + noise_scale * noise, timesteps, conditions, hidden)
         wanted = {
             "epsilon": noise,
             "sample": latents,
@@ -88,20 +104,34 @@ class LatentDiffusion(LatentGenerator):
             return (cap / (snr + 1)).clamp_max(1)
         return (snr + 1).clamp_max(cap)
 
+    def steps(self, sampler: SamplerConfig | None = None) -> int:
+        return len(make_scheduler(self.config, sampler or self.config.sampler)[0].timesteps)
+
     @torch.no_grad()
     def sample(
-        self, condition: Tensor, count: int, generator: torch.Generator, sampler: SamplerConfig | None = None
+        self,
+        condition: Tensor,
+        count: int,
+        generator: torch.Generator,
+        sampler: SamplerConfig | None = None,
+        watch: Watch | None = None,
     ) -> Tensor:
         sampler = sampler or self.config.sampler
         if condition.shape != (self.condition,):
             raise ZoogenError(f"the condition has {condition.numel()} numbers, the generator takes {self.condition}")
+        if sampler.guidance != 1 and not self.config.condition.drop:
+            raise ZoogenError("the generator was trained without condition.drop; set sampler.guidance to 1")
         device = self.schedule.cumulative.device
         scheduler, keywords = make_scheduler(self.config, sampler)
         conditions = condition.to(device).unsqueeze(0)  # one condition serves the whole batch
         latents = torch.randn(count, self.latent, generator=generator).to(device)
-        for timestep in scheduler.timesteps:
-            prediction = self.predict(latents, timestep.to(device).unsqueeze(0), conditions)
+        if watch is not None:
+            watch(0, latents)
+        for done, timestep in enumerate(scheduler.timesteps, start=1):
+            prediction = self.guided(latents, timestep.to(device).unsqueeze(0), conditions, sampler.guidance)
             latents = scheduler.step(prediction, timestep, latents, generator=generator, **keywords).prev_sample
+            if watch is not None:
+                watch(done, latents)
         return latents
 
 

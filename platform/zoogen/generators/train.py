@@ -1,5 +1,6 @@
 """Training a generator on the latents of checkpoints."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -50,6 +51,9 @@ def train_generator(
     sizes = {len(checkpoints.target.condition) for checkpoints in train}
     if len(sizes) > 1:
         raise ZoogenError(f"structures have conditions of different lengths {sorted(sizes)}; train one task at a time")
+    for checkpoints in train:
+        if not all(math.isfinite(number) for number in checkpoints.target.condition):
+            raise ZoogenError(f"the condition of structure {checkpoints.target.label} has numbers that are not finite")
     codec.to(device)
     latents = torch.cat([codec.encode(s.target, s.weights) for s in train])
     codec.to("cpu")

@@ -1,6 +1,6 @@
 """From a structure to new weights: a generator of latents with its codec."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
-from zoogen.generators.base import LatentGenerator
+from zoogen.generators.base import LatentGenerator, Watch
 from zoogen.generators.build import build_generator
 from zoogen.generators.config import GeneratorConfig, SamplerConfig
 from zoogen.identity import derive_seed
@@ -59,6 +59,49 @@ class WeightGenerator:
         Raises:
             ZoogenError: the structure does not fit the codec or its condition has the wrong length, or count < 1.
         """
+        drawn = self._draw(target, count, seed, device, sampler)
+        return torch.cat([self.codec.decode(target, latents).cpu() for latents in drawn])
+
+    def trajectory(
+        self,
+        target: Target,
+        count: int,
+        seed: int,
+        points: int = 11,
+        device: str | torch.device = "cpu",
+        sampler: SamplerConfig | None = None,
+    ) -> list[tuple[int, Tensor]]:
+        """Networks on their way from noise (p-diff Figure 5b): steps done and decoded weights [count, D] on the CPU.
+
+        `points` steps (all, if there are fewer) are evenly spaced; the first is the noise, the last is what
+        `generate` makes of the same seed.
+
+        Raises:
+            ZoogenError: as `generate`, or points < 2.
+        """
+        if points < 2:
+            raise ZoogenError(f"a trajectory has a first and a last point, not {points}; ask for at least 2")
+        last = self.model.steps(sampler)
+        parts: dict[int, list[Tensor]] = {round(last * i / (points - 1)): [] for i in range(points)}
+
+        def watch(done: int, latents: Tensor) -> None:
+            if done in parts:
+                parts[done].append(self.codec.decode(target, latents).cpu())
+
+        for _ in self._draw(target, count, seed, device, sampler, watch):
+            pass
+        return [(done, torch.cat(chunks)) for done, chunks in parts.items()]
+
+    def _draw(
+        self,
+        target: Target,
+        count: int,
+        seed: int,
+        device: str | torch.device,
+        sampler: SamplerConfig | None,
+        watch: Watch | None = None,
+    ) -> Iterator[Tensor]:
+        """Latents [count, L] in chunks on the device, where model and codec are then, too."""
         if count < 1:
             raise ZoogenError(f"cannot generate {count} networks; ask for at least 1")
         self.codec.require_fits(target)
@@ -66,12 +109,9 @@ class WeightGenerator:
         self.codec.to(device)
         condition = torch.tensor(target.condition, dtype=torch.float32)
         chunk = max(1, _CHUNK_NUMBERS // self.codec.length)  # by the codec alone, so that a seed means one result
-        parts = []
         for start in range(0, count, chunk):
             generator = torch.Generator().manual_seed(derive_seed(seed, target.structure, start))
-            latents = self.model.sample(condition, min(chunk, count - start), generator, sampler)
-            parts.append(self.codec.decode(target, latents).cpu())
-        return torch.cat(parts)
+            yield self.model.sample(condition, min(chunk, count - start), generator, sampler, watch)
 
     def to_bytes(self) -> bytes:
         """Safetensors with JSON metadata, the codec included."""

@@ -1,32 +1,12 @@
 """The conditional Conv1d U-Net (GenFlowNet §2.3, §3.1)."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from zoogen.autoencoders.conv1d import Down, Up
 from zoogen.errors import ZoogenError
 from zoogen.generators.config import UNetConfig
-
-_GATE_START = -3.0  # the gate's sigmoid begins near closed
-
-
-class TimeEmbedding(nn.Module):
-    """Sinusoids of the time step at geometric frequencies (Vaswani et al. 2017), then a two-layer perceptron."""
-
-    frequencies: Tensor
-
-    def __init__(self, embedding: int):
-        super().__init__()
-        half = embedding // 2
-        self.register_buffer("frequencies", torch.exp(-math.log(10_000) * torch.arange(half) / half), persistent=False)
-        self.layers = nn.Sequential(nn.Linear(2 * half, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
-
-    def forward(self, timesteps: Tensor) -> Tensor:
-        """Time steps [B] to embeddings [B, E]."""
-        angles = timesteps[:, None] * self.frequencies
-        return self.layers(torch.cat([angles.sin(), angles.cos()], dim=1))
+from zoogen.generators.denoisers.layers import DenseBlock, InputGate, TimeEmbedding
 
 
 class Injection(nn.Module):
@@ -45,34 +25,9 @@ class Injection(nn.Module):
         return features + self.project(embedding).unflatten(1, self.shape)
 
 
-class DenseBlock(nn.Module):
-    """Residual perceptron over all channels and positions of [B, C, W] at once, its hidden layer scaled and shifted by
-    the embedding.
-
-    Which checkpoint a noisy latent is closest to depends on all its dimensions together; convolutions alone, whose
-    weights are shared along the latent, mix checkpoints. The scale lets the noise level set how sharply to decide.
-    """
-
-    def __init__(self, size: int, hidden: int, embedding: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(size)
-        self.expand = nn.Linear(size, hidden)
-        self.modulate = nn.Linear(embedding, 2 * hidden)
-        self.contract = nn.Linear(hidden, size)
-        self.act = nn.SiLU()
-
-    def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
-        flat = features.flatten(1)
-        scale, shift = self.modulate(embedding).chunk(2, dim=1)
-        hidden = self.act(self.expand(self.norm(flat)) * (1 + scale) + shift)
-        return (flat + self.contract(hidden)).view_as(features)
-
-
 class ConditionalUNet1d(nn.Module):
     """Strided convolutions down, dense blocks, transposed convolutions up, skips across; time and structure are added
-    to the features of every layer. In the end a gate, set by time and structure per dimension, mixes in the input:
-    how much of a deviation is spread and how much is noise (for a Gaussian of spread s the optimal sample lies
-    s^2 / (s^2 + noise^2) of the way from the mean to the input), which the layers learn slowly where s is small.
+    to the features of every layer; in the end a gate mixes in the input.
 
     Args:
         latent: latent length L, a multiple of stride ** layers.
@@ -106,8 +61,7 @@ class ConditionalUNet1d(nn.Module):
             before = after
         self.last = nn.Conv1d(before + 1, 1, kernel, padding=kernel // 2)
         nn.init.zeros_(self.last.weight)  # training begins at the loss of predicting nothing, whatever the depth
-        self.gate = nn.Linear(config.embedding, latent)
-        nn.init.constant_(self.gate.bias, _GATE_START)
+        self.gate = InputGate(config.embedding, latent)
         self.act = nn.SiLU()
 
     def forward(self, noisy: Tensor, timesteps: Tensor, structure: Tensor) -> Tensor:
@@ -125,4 +79,4 @@ class ConditionalUNet1d(nn.Module):
             skip = skips.pop()
             features = (features + skip) * 0.5**0.5 if skip.shape[1] > 1 else torch.cat([features, skip], dim=1)
         prediction = self.last(features).squeeze(1)
-        return prediction + self.gate(embedding).sigmoid() * (noisy - prediction)
+        return self.gate.mix(prediction, noisy, embedding)
