@@ -231,3 +231,50 @@ class FaultyTask(FakeTask):
                 cohort.weights[m, -1, 0] = float("nan")
         mark.write_text("done")
         return cohort
+
+
+class TrunkTask(FaultyTask):
+    """A faulty task whose cohorts need something made first, which lies among its assets.
+
+    Args:
+        unlucky: structures whose first so many preparations kill their process with SIGKILL.
+        impossible: structures whose preparation raises ZoogenError.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        delay: float = 0.0,
+        unlucky: Mapping[str, int] | None = None,
+        impossible: Sequence[str] = (),
+    ) -> None:
+        super().__init__(folder, delay=delay)
+        self.unlucky, self.impossible = dict(unlucky or {}), tuple(impossible)
+
+    def preparations(self) -> Counter[str]:
+        """Structure to the number of preparations that were begun."""
+        return Counter(path.name.split("_")[0] for path in self.folder.glob("*_*"))
+
+    def prepared(self, structure: str) -> bool:
+        assert self.assets is not None, "whoever builds a zoo gives the task the zoo's store"
+        return self.assets.exists(f"trunks/{structure}.bin")
+
+    def prepare(self, structure: str, device: str = "cpu", progress: ProgressCallback | None = None) -> None:
+        assert self.assets is not None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        before = self.preparations()[structure]
+        (self.folder / f"{structure}_{uuid.uuid4().hex}").touch()
+        if before < self.unlucky.get(structure, 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if structure in self.impossible:
+            raise ZoogenError(f"there is no trunk of {structure}")
+        for done in range(1, 5):
+            time.sleep(self.delay / 4)
+            if progress is not None:
+                progress(done, 4, {"loss": 1 / done})
+        self.assets.put_if_absent(f"trunks/{structure}.bin", structure.encode())
+
+    def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:
+        assert self.assets is not None and self.assets.get(f"trunks/{spec.structure}.bin") == spec.structure.encode()
+        return super().train_cohort(spec, device, progress)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from tests.fakes import FaultyTask
+from tests.fakes import FaultyTask, TrunkTask
 
 from zoogen.errors import ZoogenError
 from zoogen.orchestration.cluster import connect
@@ -97,10 +97,37 @@ def test_an_error_of_the_task_is_told_once(cluster, tmp_path):
     assert [cohort.structure for cohort in missing_cohorts(plan, store)] == ["3"], "the others are built all the same"
 
 
+def test_structures_are_prepared_before_their_cohorts_and_a_death_is_survived(cluster, tmp_path):
+    task, seen = TrunkTask(tmp_path / "count", delay=0.6, unlucky={"3": 1}), []
+    plan, store = plan_zoo(CONFIG, task), ArtifactStore(tmp_path / "root")
+    report = build_zoo(plan, task, store.uri, PoolConfig(workers=2), seen.append)
+    assert task.preparations() == {"2": 1, "3": 2} and report.deaths == 1
+    assert task.trainings() == {cohort.digest: 1 for cohort in plan.cohorts}
+    assert any("the preparation of structure 3 starts again" in snapshot.message for snapshot in seen)
+    assert any(0 < snapshot.prepared < 1 for snapshot in seen), "workers report while they prepare"
+    assert max(snapshot.fraction for snapshot in seen) == 1
+    more = plan_zoo(CONFIG.model_copy(update={"runs": 6}), task)
+    assert len(build_zoo(more, task, store.uri, PoolConfig(workers=1)).parts) == 2
+    assert task.preparations() == {"2": 1, "3": 2}, "what is there is not made again"
+
+
+def test_a_preparation_that_fails_takes_the_cohorts_of_its_structure_alone(cluster, tmp_path):
+    task = TrunkTask(tmp_path / "count", impossible=("2",))
+    plan, store = plan_zoo(CONFIG, task), ArtifactStore(tmp_path / "root")
+    with pytest.raises(ZoogenError, match="preparation of structure 2 failed: there is no trunk of 2") as error:
+        build_zoo(plan, task, store.uri, PoolConfig(workers=1))
+    assert "\n" not in str(error.value) and "3 finished parts are kept" in str(error.value)
+    assert {cohort.structure for cohort in missing_cohorts(plan, store)} == {"2"}
+    assert task.preparations() == {"2": 1, "3": 1}
+
+
 def test_workers_that_cannot_start(cluster, tmp_path):
     class Unknown(FaultyTask):
         def __reduce__(self):
             return (__import__, ("no_such_module_anywhere",))
+
+        def using(self, assets):
+            return self  # a copy here would fail here
 
     task = Unknown(tmp_path / "count")
     plan = plan_zoo(CONFIG, task)
@@ -123,7 +150,7 @@ def test_more_than_the_cluster_has(cluster, tmp_path):
 NODES = """
 import sys, threading, time
 from ray.cluster_utils import Cluster
-from tests.fakes import FaultyTask
+from tests.fakes import FaultyTask, TrunkTask
 from zoogen.orchestration.cluster import connect
 from zoogen.orchestration.pool import build_zoo
 from zoogen.zoo.plan import ZooConfig, plan_zoo
@@ -162,7 +189,7 @@ def test_a_node_that_vanishes(tmp_path):
 
 DRIVER = """
 import sys
-from tests.fakes import FaultyTask
+from tests.fakes import FaultyTask, TrunkTask
 from zoogen.orchestration.cluster import connect
 from zoogen.orchestration.pool import build_zoo
 from zoogen.zoo.plan import ZooConfig, plan_zoo

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from tests.fakes import FakeTask, FaultyTask
+from tests.fakes import FakeTask, FaultyTask, TrunkTask
 
 from zoogen.errors import ZoogenError
 from zoogen.tasks.records import Cohort
@@ -268,3 +268,26 @@ def test_revision_comes_from_the_environment_or_is_unknown(monkeypatch):
     monkeypatch.setenv("ZOOGEN_GIT_REVISION", "")
     monkeypatch.setenv("PATH", "")
     assert git_revision() == "unknown"
+
+
+def test_structures_are_prepared_once_before_their_cohorts(tmp_path):
+    task, seen = TrunkTask(tmp_path / "count"), []
+    plan, store = plan_zoo(CONFIG, task), ArtifactStore(tmp_path / "root")
+    build_serially(plan, task, store, seen.append)
+    assert task.preparations() == {"2": 1, "3": 1}
+    assert sorted(store.list("trunks")) == ["trunks/2.bin", "trunks/3.bin"]
+    told = [snapshot for snapshot in seen if snapshot.message]
+    assert [snapshot.message for snapshot in told[:2]] == ["preparing F2", "preparing F2"]
+    assert {snapshot.cohorts_done for snapshot in told} == {0} and not math.isnan(told[0].prepared)
+    assert math.isnan(seen[-1].prepared) and seen[-1].fraction == 1
+    build_serially(plan, task, store)
+    assert sum(task.preparations().values()) == 2
+    assert task.assets is None, "the caller's task is left alone"
+
+
+def test_a_part_on_its_own_is_prepared_too(tmp_path):
+    task = TrunkTask(tmp_path / "count")
+    plan, store = plan_zoo(CONFIG, task), ArtifactStore(tmp_path / "root")
+    assert build_part(task, plan.cohorts[0], store).committed
+    assert build_part(task, plan.cohorts[1], store).committed
+    assert task.preparations() == {"2": 1}

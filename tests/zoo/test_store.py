@@ -1,6 +1,7 @@
 """The artifact store: written once, whole, inside its root, with errors of one line."""
 
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -321,3 +322,13 @@ def test_a_zoo_on_s3(s3):
     rows = Zoo(store, plan, task).select("3", "train", last=1)
     assert rows.runs.tolist() == [0, 1, 2] and rows.weights.shape == (3, 9)
     assert [listing.complete for listing in list_zoos(store)] == [True]
+
+
+def test_a_store_travels_by_its_address_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-this-machine")
+    store = ArtifactStore(tmp_path / "a root")
+    store.put_if_absent("x", b"1")
+    sent = pickle.dumps(store)
+    assert pickle.loads(sent).get("x") == b"1" and len(sent) < 400
+    bucket = ArtifactStore("s3://bucket/prefix")
+    assert b"secret" not in pickle.dumps(bucket) and pickle.loads(pickle.dumps(bucket)).uri == bucket.uri

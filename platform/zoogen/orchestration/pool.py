@@ -3,12 +3,12 @@
 The driver hands one cohort to each worker, waits for whatever ends first, and replaces workers that
 die; their cohort goes back to the head of the queue. Nothing is lost or done twice, since a part in the
 store is the only sign that a cohort is done. The driver may be killed too: the next one finds the
-parts and trains the rest.
+parts and trains the rest. What the networks of a structure share is made by a worker, too, supervised in the
+same way; the structure's cohorts wait for it, those of others do not.
 """
 
 import time
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,11 +18,12 @@ from pydantic import Field, PositiveInt
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.orchestration.cluster import Cluster, connect, import_ray
+from zoogen.orchestration.work import Preparation, Work, WorkQueue, title
 from zoogen.orchestration.worker import CohortFailure, CohortWorker
 from zoogen.tasks.base import Task
-from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.build import PartReport, ZooReport, begin_zoo, finish_zoo, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
+from zoogen.zoo.prepare import preparing, unprepared
 from zoogen.zoo.progress import ProgressMeter, ZooProgressCallback
 from zoogen.zoo.provenance import git_revision
 from zoogen.zoo.store import ArtifactStore
@@ -57,12 +58,14 @@ def build_zoo(
     if store.uri.startswith("memory:"):
         raise ZoogenError(f"{store.uri} lives in one process; give workers a folder or a bucket, or build serially")
     begin_zoo(plan, store)
+    task = task.using(store)
     missing, deaths = missing_cohorts(plan, store), 0
     parts: tuple[PartReport, ...] = ()
     reused = len(plan.cohorts) - len(missing)
     if missing:
         with connect() as cluster:
-            supervisor = _Supervisor(missing, task, store, config, _size(config, cluster, len(missing)))
+            queue = WorkQueue(missing, unprepared(task, missing))
+            supervisor = _Supervisor(queue, task, store, config, _size(config, cluster, len(missing)))
             meter = ProgressMeter(len(plan.cohorts), reused)
             parts, deaths = supervisor.run(meter, progress), supervisor.deaths
         if absent := missing_cohorts(plan, store):
@@ -98,18 +101,16 @@ class _Worker:
 
     handle: Any
     ready: bool = False
-    spec: CohortSpec | None = None
+    work: Work | None = None
     polled: bool = False
 
 
 class _Supervisor:
     """Keeps workers alive and busy until the queue is empty."""
 
-    def __init__(
-        self, cohorts: Sequence[CohortSpec], task: Task, store: ArtifactStore, config: PoolConfig, size: int
-    ) -> None:
+    def __init__(self, queue: WorkQueue, task: Task, store: ArtifactStore, config: PoolConfig, size: int) -> None:
         self._ray = import_ray()
-        self._queue, self._config, self._size = deque(cohorts), config, size
+        self._queue, self._task, self._config, self._size = queue, task, config, size
         device = "cuda" if config.gpus_per_worker else "cpu"
         # A task of many megabytes would travel once for every worker: once is enough.
         self._arguments = (self._ray.put(task), store.uri, config.threads, device, git_revision())
@@ -124,7 +125,7 @@ class _Supervisor:
         self._workers: list[_Worker] = []
         self._calls: dict[Any, tuple[_Worker, str]] = {}
         self._parts: list[PartReport] = []
-        self._failures: list[tuple[CohortSpec, str]] = []
+        self._failures: list[tuple[Work, str]] = []
         self._attempts: Counter[str] = Counter()
         self._idle_deaths = 0  # in a row, of workers without a cohort: workers that cannot even start
         self._message = ""
@@ -154,10 +155,10 @@ class _Supervisor:
             for worker in self._workers:
                 self._ray.kill(worker.handle)
         if self._failures:
-            spec, reason = self._failures[0]
+            work, reason = self._failures[0]
             more = f" (and {len(self._failures) - 1} more)" if len(self._failures) > 1 else ""
             raise ZoogenError(
-                f"cohort {spec.digest} of structure {spec.structure}{more} failed: {reason}; "
+                f"{title(work)}{more} failed: {reason}; "
                 f"{len(self._parts)} finished parts are kept, the same command continues"
             )
         if progress is not None:
@@ -165,7 +166,7 @@ class _Supervisor:
         return tuple(self._parts)
 
     def _busy(self) -> list[_Worker]:
-        return [worker for worker in self._workers if worker.spec is not None]
+        return [worker for worker in self._workers if worker.work is not None]
 
     def _spawn(self) -> None:
         while len(self._workers) < min(self._size, len(self._queue) + len(self._busy())):
@@ -175,10 +176,15 @@ class _Supervisor:
 
     def _assign(self) -> None:
         for worker in self._workers:
-            if worker.ready and worker.spec is None and self._queue:
-                worker.spec = self._queue.popleft()
-                self._calls[worker.handle.build.remote(worker.spec)] = (worker, "build")
-                self._meter.start(worker.spec.digest)
+            if worker.ready and worker.work is None and (work := self._queue.take()) is not None:
+                worker.work = work
+                if isinstance(work, Preparation):
+                    self._calls[worker.handle.prepare.remote(work)] = (worker, "prepare")
+                    self._meter.prepare(work.digest)
+                    self._message = preparing(self._task.label(work.structure))
+                else:
+                    self._calls[worker.handle.build.remote(work)] = (worker, "build")
+                    self._meter.start(work.digest)
 
     def _poll(self) -> None:
         unasked = [worker for worker in self._busy() if not worker.polled]
@@ -202,17 +208,24 @@ class _Supervisor:
             worker.ready = True
         elif kind == "progress":
             worker.polled = False
-            if result is not None and not isinstance(result, CohortFailure) and worker.spec is not None:
-                self._meter.update(result.cohort, result.done, result.total, result.figures)
-        elif (spec := worker.spec) is not None:
-            worker.spec = None
-            if isinstance(result, CohortFailure):
-                self._meter.lost(spec.digest)
-                self._fail(spec, result.reason)
-            else:
-                self._idle_deaths, self._message = 0, ""
-                self._meter.finish(spec.digest, result.rows)
-                self._parts.append(result)
+            if result is not None and not isinstance(result, CohortFailure) and worker.work is not None:
+                self._meter.update(result.work, result.done, result.total, result.figures)
+        elif (work := worker.work) is not None:
+            worker.work = None
+            self._end(work, result)
+
+    def _end(self, work: Work, result: PartReport | CohortFailure | None) -> None:
+        if isinstance(result, CohortFailure):
+            self._meter.lost(work.digest)
+            self._fail(work, result.reason)
+            return
+        self._idle_deaths, self._message = 0, ""
+        if isinstance(result, PartReport):
+            self._meter.finish(work.digest, result.rows)
+            self._parts.append(result)
+        else:
+            self._meter.lost(work.digest)
+            self._queue.prepared(work.structure)
 
     def _bury(self, worker: _Worker, reason: str) -> None:
         """Give the cohort of a dead worker to another one."""
@@ -220,25 +233,27 @@ class _Supervisor:
         self._workers.remove(worker)
         # "Unavailable" may mean that it still works: two may write one part, two may not fill one machine.
         self._ray.kill(worker.handle)
-        if (spec := worker.spec) is None:
+        if (work := worker.work) is None:
             self._idle_deaths += 1
             if self._idle_deaths >= self._config.max_attempts * self._size:
                 raise ZoogenError(f"workers cannot start: {reason}; see Ray's logs in /tmp/ray/session_latest/logs")
             return
-        self._meter.lost(spec.digest)
-        self._attempts[spec.digest] += 1
-        attempts, allowed = self._attempts[spec.digest], self._config.max_attempts
+        self._meter.lost(work.digest)
+        self._attempts[work.digest] += 1
+        attempts, allowed = self._attempts[work.digest], self._config.max_attempts
         if attempts < allowed:
-            self._queue.appendleft(spec)
-            self._message = f"a worker died; cohort {spec.digest} starts again ({attempts} of {allowed} attempts)"
+            self._queue.again(work)
+            self._message = f"a worker died; {title(work)} starts again ({attempts} of {allowed} attempts)"
         else:
             self._fail(
-                spec, f"{attempts} workers died of it ({reason}); out of memory? lower zoo.cohort or pool.workers"
+                work, f"{attempts} workers died of it ({reason}); out of memory? lower zoo.cohort or pool.workers"
             )
 
-    def _fail(self, spec: CohortSpec, reason: str) -> None:
-        self._failures.append((spec, reason))
-        self._message = f"cohort {spec.digest} of structure {spec.structure} failed: {reason}"
+    def _fail(self, work: Work, reason: str) -> None:
+        self._failures.append((work, reason))
+        self._message = f"{title(work)} failed: {reason}"
+        if isinstance(work, Preparation):
+            self._queue.drop(work.structure)
         if len(self._failures) >= self._config.max_attempts:
             self._queue.clear()  # it is not this cohort alone: finish what runs, then say so
 

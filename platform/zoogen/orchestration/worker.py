@@ -1,37 +1,41 @@
-"""What runs in a worker of the pool: one cohort at a time, with its progress on call."""
+"""What runs in a worker of the pool: one cohort or preparation at a time, with its progress on call."""
 
 import os
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from zoogen.errors import ZoogenError
-from zoogen.tasks.base import Task
+from zoogen.orchestration.work import Preparation, Work
+from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.build import PartReport, build_part
 from zoogen.zoo.provenance import REVISION_VARIABLE, Provenance
 from zoogen.zoo.store import ArtifactStore
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class CohortFailure:
-    """A cohort that cannot be built: trying again would fail again.
+    """A cohort that cannot be built, or a structure that cannot be prepared: trying again would fail again.
 
     Attributes:
-        cohort: digest of the specification.
+        work: digest of the specification or preparation.
         reason: one line.
     """
 
-    cohort: str
+    work: str
     reason: str
 
 
 @dataclass(frozen=True)
 class WorkerProgress:
-    """How far a worker's cohort is: `done` of `total` iterations, and figures such as the loss."""
+    """How far a worker's cohort or preparation is: `done` of `total` iterations, and figures such as the loss."""
 
-    cohort: str
+    work: str
     done: int
     total: int
     figures: Mapping[str, float]
@@ -53,7 +57,8 @@ class CohortWorker:
 
         os.environ[REVISION_VARIABLE] = revision
         torch.set_num_threads(threads)
-        self._task, self._store, self._threads, self._device = task, ArtifactStore(store_uri), threads, device
+        self._store, self._threads, self._device = ArtifactStore(store_uri), threads, device
+        self._task = task.using(self._store)
         self._provenance = Provenance.current()
         self._lock = threading.Lock()
         self._progress: WorkerProgress | None = None
@@ -62,29 +67,41 @@ class CohortWorker:
         """Process id, as a sign of life."""
         return os.getpid()
 
+    def prepare(self, work: Preparation) -> CohortFailure | None:
+        """Make what the networks of a structure share. Errors come back as values, as of `build`."""
+        return self._guarded(
+            work, lambda progress: self._task.prepare(work.structure, device=self._device, progress=progress)
+        )
+
     def build(self, spec: CohortSpec) -> PartReport | CohortFailure:
         """Train, judge and commit a cohort. Errors come back as values: they are not deaths."""
-        import torch
-
-        torch.set_num_threads(self._threads)  # of this thread, too
-        self._note(spec.digest, 0, 0, {})
-        try:
-            return build_part(
+        return self._guarded(
+            spec,
+            lambda progress: build_part(
                 self._task,
                 spec,
                 self._store,
                 device=self._device,
-                progress=lambda done, total, figures: self._note(spec.digest, done, total, figures),
+                progress=progress,
                 provenance=self._provenance,
-            )
+            ),
+        )
+
+    def _guarded(self, work: Work, run: Callable[[ProgressCallback], Result]) -> Result | CohortFailure:
+        import torch
+
+        torch.set_num_threads(self._threads)  # of this thread, too
+        self._note(work.digest, 0, 0, {})
+        try:
+            return run(lambda done, total, figures: self._note(work.digest, done, total, figures))
         except ZoogenError as error:
-            return CohortFailure(spec.digest, str(error))
+            return CohortFailure(work.digest, str(error))
         except Exception as error:
             traceback.print_exc()  # into the worker's log
             where = traceback.extract_tb(error.__traceback__)[-1]
             text = " ".join(str(error).split())[:200]
             return CohortFailure(
-                spec.digest, f"{type(error).__name__}: {text} ({os.path.basename(where.filename)}:{where.lineno})"
+                work.digest, f"{type(error).__name__}: {text} ({os.path.basename(where.filename)}:{where.lineno})"
             )
 
     def progress(self) -> WorkerProgress | None:
@@ -92,6 +109,6 @@ class CohortWorker:
         with self._lock:
             return self._progress
 
-    def _note(self, cohort: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+    def _note(self, work: str, done: int, total: int, figures: Mapping[str, float]) -> None:
         with self._lock:
-            self._progress = WorkerProgress(cohort, done, total, dict(figures))
+            self._progress = WorkerProgress(work, done, total, dict(figures))

@@ -13,12 +13,11 @@ from zoogen.identity import derive_seed
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import Cohort, CohortSpec, Scores
 from zoogen.zoo.plan import ZooPlan, part_key, structure_key
+from zoogen.zoo.prepare import prepare_serially, relay
 from zoogen.zoo.progress import ProgressMeter, ZooProgressCallback
 from zoogen.zoo.provenance import Provenance
 from zoogen.zoo.rows import cohort_table, finite_rows, table_to_parquet
 from zoogen.zoo.store import ArtifactStore
-
-PROGRESS_INTERVAL = 0.25  # seconds between two calls of a progress callback
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,8 @@ def build_part(
 ) -> PartReport:
     """Train, judge and commit one cohort, unless its part is there.
 
-    Safe to repeat and to race: the part appears whole, once, whoever writes it.
+    Safe to repeat and to race: the part appears whole, once, whoever writes it. What the structure's networks share
+    is made first where nobody did (`Task.prepare`), into the same store unless the task has another place for it.
 
     Raises:
         ZoogenError: the store cannot be used.
@@ -145,6 +145,9 @@ def build_part(
     key = part_key(spec)
     if store.exists(key):
         return PartReport(spec.digest, key, spec.structure)
+    task = task if task.assets is not None else task.using(store)
+    if not task.prepared(spec.structure):
+        task.prepare(spec.structure, device, progress)
     cohort = task.train_cohort(spec, device=device, progress=progress)
     size = task.layout(spec.structure).size
     if cohort.weights.shape != (len(spec.runs), len(cohort.steps), size):
@@ -182,14 +185,15 @@ def build_serially(
     plan: ZooPlan, task: Task, store: ArtifactStore, progress: ZooProgressCallback | None = None, *, device: str = "cpu"
 ) -> ZooReport:
     """Build what is missing of a zoo in this process, cohort by cohort, and commit the manifest."""
-    start = time.perf_counter()
+    start, task = time.perf_counter(), task.using(store)
     begin_zoo(plan, store)
     missing, provenance, parts = missing_cohorts(plan, store), Provenance.current(), []
     meter = ProgressMeter(len(plan.cohorts), len(plan.cohorts) - len(missing))
+    prepare_serially(task, missing, meter, progress, device=device)
     for spec in missing:
         meter.start(spec.digest)
         report = build_part(
-            task, spec, store, device=device, progress=_relay(meter, spec.digest, progress), provenance=provenance
+            task, spec, store, device=device, progress=relay(meter, spec.digest, progress), provenance=provenance
         )
         meter.finish(spec.digest, report.rows)
         parts.append(report)
@@ -197,21 +201,6 @@ def build_serially(
             progress(meter.snapshot())
     manifest = finish_zoo(plan, store)
     return ZooReport(plan.digest, manifest, tuple(parts), meter.reused, time.perf_counter() - start)
-
-
-def _relay(meter: ProgressMeter, cohort: str, progress: ZooProgressCallback | None) -> ProgressCallback | None:
-    if progress is None:
-        return None
-    last = -PROGRESS_INTERVAL
-
-    def relay(done: int, total: int, figures: object) -> None:
-        nonlocal last
-        meter.update(cohort, done, total, figures)  # type: ignore[arg-type]
-        if (now := time.monotonic()) - last >= PROGRESS_INTERVAL:
-            last = now
-            progress(meter.snapshot())
-
-    return relay
 
 
 def _diverged_notice(label: str, diverged: tuple[tuple[int, int], ...], total: int) -> tuple[str, ...]:

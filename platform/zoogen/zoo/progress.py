@@ -21,6 +21,7 @@ class ZooProgress:
         seconds: time since the start.
         seconds_left: estimate, NaN while unknown.
         message: a remark for the user (a worker died, waiting for workers), or empty.
+        prepared: share that is done of what is being prepared (`Task.prepare`) right now, NaN if nothing is.
     """
 
     cohorts_done: int
@@ -33,6 +34,7 @@ class ZooProgress:
     seconds: float
     seconds_left: float
     message: str = ""
+    prepared: float = math.nan
 
 
 ZooProgressCallback = Callable[[ZooProgress], None]
@@ -48,6 +50,7 @@ class ProgressMeter:
     finished: int = 0
     checkpoints: int = 0
     running: dict[str, tuple[float, float]] = field(default_factory=dict)  # cohort digest: fraction, loss
+    preparing: dict[str, tuple[float, float]] = field(default_factory=dict)  # the same of preparations; no cohorts
     _start: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,14 +59,20 @@ class ProgressMeter:
     def start(self, cohort: str) -> None:
         self.running[cohort] = (0.0, math.nan)
 
-    def update(self, cohort: str, done: int, total: int, figures: Mapping[str, float]) -> None:
-        """`done` of `total` iterations of a running cohort."""
-        if cohort in self.running:
-            self.running[cohort] = (min(1.0, done / total) if total else 0.0, float(figures.get("loss", math.nan)))
+    def prepare(self, name: str) -> None:
+        """Something that cohorts share is being made; it counts as no cohort, and `lost` ends it."""
+        self.preparing[name] = (0.0, math.nan)
 
-    def lost(self, cohort: str) -> None:
-        """The cohort stopped without a part."""
-        self.running.pop(cohort, None)
+    def update(self, name: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+        """`done` of `total` iterations of a running cohort or preparation."""
+        for under_way in (self.running, self.preparing):
+            if name in under_way:
+                under_way[name] = (min(1.0, done / total) if total else 0.0, float(figures.get("loss", math.nan)))
+
+    def lost(self, name: str) -> None:
+        """A cohort that stopped without a part, or a preparation that ended."""
+        self.running.pop(name, None)
+        self.preparing.pop(name, None)
 
     def finish(self, cohort: str, checkpoints: int) -> None:
         self.running.pop(cohort, None)
@@ -75,16 +84,19 @@ class ProgressMeter:
         partly = sum(fraction for fraction, _ in self.running.values())
         done, missing = self.finished + partly, self.expected - self.reused
         per_cohort = self.checkpoints / self.finished if self.finished else 0.0
-        losses = [loss for _, loss in self.running.values() if math.isfinite(loss)]
+        under_way = [*self.running.values(), *self.preparing.values()]
+        losses = [loss for _, loss in under_way if math.isfinite(loss)]
+        prepared = [fraction for fraction, _ in self.preparing.values()]
         return ZooProgress(
             cohorts_done=self.reused + self.finished,
             cohorts_expected=self.expected,
             fraction=(self.reused + done) / self.expected if self.expected else 1.0,
-            workers=len(self.running),
+            workers=len(under_way),
             checkpoints=self.checkpoints,
             checkpoints_per_second=(self.checkpoints + partly * per_cohort) / seconds if seconds > 0 else 0.0,
             loss=sum(losses) / len(losses) if losses else math.nan,
             seconds=seconds,
             seconds_left=seconds * (missing - done) / done if done > 0 else math.nan,
             message=message,
+            prepared=sum(prepared) / len(prepared) if prepared else math.nan,
         )

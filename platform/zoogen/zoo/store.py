@@ -73,6 +73,9 @@ class ArtifactStore:
     def __repr__(self) -> str:
         return f"ArtifactStore({self.uri!r})"
 
+    def __reduce__(self) -> tuple[type["ArtifactStore"], tuple[str]]:
+        return ArtifactStore, (self.uri,)  # by its address: credentials and connections do not travel
+
     def check(self) -> None:
         """Make sure that the root can be written to, before hours of work depend on it.
 
