@@ -1,0 +1,246 @@
+"""Frozen prefix: outputs of what runs before the first tensor that changes, computed once for all images.
+
+When only the last layers of a network change, most of every forward pass gives what it gave before. Here the
+submodules that finish before the first changing one starts are answered from a table instead.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from zoogen.tasks.images.trace import Calls, Forward, rebuilt, replaced, tensors_of, trace
+
+_CHUNK = 64  # images whose outputs are computed at once
+_GIB = 2.0  # outputs that are kept at most
+_TOLERANCE = 1e-3  # relative difference of logits with and without the table, far above rounding
+
+Tell = Callable[[Tensor], dict[str, Tensor]]  # logits [B, classes] of one network to named tensors
+
+
+@dataclass(frozen=True)
+class Table:
+    """What one submodule gives.
+
+    Attributes:
+        form: its output for a few images, as its caller gets it.
+        kept: whether the rest of the network reads it.
+        values: its tensors [n, ...] for all images; of no images where it is not read.
+    """
+
+    form: Any
+    kept: bool
+    values: tuple[Tensor, ...]
+
+    def rows(self, index: Tensor) -> Any:
+        if self.kept:
+            return rebuilt(self.form, [values[index] for values in self.values])
+        return rebuilt(self.form, [values.new_zeros(len(index), *values.shape[1:]) for values in self.values])
+
+
+class Prefix:
+    """A module on fixed images, with the outputs of its frozen submodules in tables.
+
+    Attributes:
+        module: as given; its parameters as they are count, except in the frozen submodules.
+        images: [n, C, S, S] on the device.
+        live: names of the submodules that run for real, or may.
+        largest: values per image of the largest output of a live submodule.
+    """
+
+    def __init__(
+        self, module: nn.Module, images: Tensor, tables: Mapping[str, Table], live: frozenset[str], largest: int
+    ) -> None:
+        self.module, self.images, self.live, self.largest = module, images, live, largest
+        self._tables = {module.get_submodule(name): table for name, table in tables.items()}
+        self._batched: bool | None = None  # whether the module runs under vmap
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the tables."""
+        return sum(v.numel() * v.element_size() for table in self._tables.values() for v in table.values)
+
+    def logits(self, index: Tensor) -> Tensor:
+        """Logits [B, classes] of the images `index` [B], by the module's parameters as they are; differentiable."""
+        with replaced(self._forwards(index)):
+            return self.module(self.images[index])
+
+    def stacked(self, tensors: Mapping[str, Tensor], index: Tensor) -> Tensor:
+        """Logits [K, B, classes] of K networks that differ in the tensors [K, ...] given by name."""
+        return self.of_networks(lambda logits: {"logits": logits}, tensors, index)["logits"]
+
+    def of_networks(self, tell: Tell, tensors: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+        """What `tell` makes of each of K networks' logits on the images `index`, [K, ...] by name.
+
+        All networks go through in one batched pass, or one after the other where the module cannot do that.
+        """
+        if self._batched is None:
+            self._batched = self._runs_batched(tensors, index[:2])
+        run = self._all if self._batched else self._each
+        return run(tell, tensors, index)
+
+    def _one(self, tell: Tell, index: Tensor) -> Callable[..., dict[str, Tensor]]:
+        images = self.images[index]
+
+        def run(own: dict[str, Tensor]) -> dict[str, Tensor]:
+            with replaced(self._forwards(index)):
+                return tell(functional_call(self.module, own, (images,)))
+
+        return run
+
+    def _all(self, tell: Tell, tensors: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+        return vmap(self._one(tell, index))(dict(tensors))
+
+    def _each(self, tell: Tell, tensors: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+        run, count = self._one(tell, index), len(next(iter(tensors.values())))
+        told = [run({name: value[k] for name, value in tensors.items()}) for k in range(count)]
+        return {name: torch.stack([one[name] for one in told]) for name in told[0]}
+
+    @torch.no_grad()
+    def _runs_batched(self, tensors: Mapping[str, Tensor], index: Tensor) -> bool:
+        """Two networks on two images tell; torch raises a RuntimeError for what it cannot batch."""
+        few = {name: value[:2] for name, value in tensors.items()}
+        try:
+            batched = self._all(lambda logits: {"logits": logits}, few, index)["logits"]
+        except RuntimeError:
+            return False
+        return close(batched, self._each(lambda logits: {"logits": logits}, few, index)["logits"])
+
+    def _forwards(self, index: Tensor) -> dict[nn.Module, Forward]:
+        return {module: _lookup(table, index) for module, table in self._tables.items()}
+
+
+def frozen_prefix(
+    module: nn.Module, names: Iterable[str], images: Tensor, device: str = "cpu", gib: float = _GIB
+) -> Prefix | None:
+    """The module on `images` [n, C, S, S] with what does not depend on the tensors `names` computed once.
+
+    The module must be in evaluation mode, on the device and keep its other values while this is used.
+
+    Returns:
+        None if nothing finishes before the first changing submodule starts, or the tables would exceed `gib`.
+    """
+    names, few = tuple(names), images[:2].to(device)
+    first, calls = _first_change(module, names, few)
+    frozen = _frozen(calls, trace(module, torch.cat([few, few[:1]])), first)
+    if not frozen:
+        return None
+    live, largest = _live(calls, first)
+
+    def tabled(read: frozenset[str], images: Tensor) -> Prefix:
+        return Prefix(module, images, _tables(module, frozen, read, images), live, largest)
+
+    for read in (_read(module, frozen, few), frozenset(frozen)):
+        per_image = sum(t[0].nbytes for name in read for t in tensors_of(frozen[name]) or ())
+        if per_image * len(images) > gib * 2**30:
+            return None
+        if _agrees(tabled(read, few), names):
+            return tabled(read, images.to(device))
+    return None  # something reads a changing tensor unseen, for example one that two layers share
+
+
+def whole_network(module: nn.Module, images: Tensor, device: str = "cpu") -> Prefix:
+    """The module on `images` with nothing computed before."""
+    calls = trace(module, images[:2].to(device))
+    live, largest = _live(calls, 0)
+    return Prefix(module, images.to(device), {}, live, largest)
+
+
+def prefix_or_whole(module: nn.Module, names: Iterable[str], images: Tensor, device: str = "cpu") -> Prefix:
+    """`frozen_prefix` where there is one, else the whole network."""
+    return frozen_prefix(module, names, images, device) or whole_network(module, images, device)
+
+
+def close(first: Tensor, second: Tensor) -> bool:
+    """Whether logits are equal up to rounding, by the larger one's scale; NaN equals NaN."""
+    scale = max(float(second.nan_to_num().abs().max()), 1e-6)
+    return torch.allclose(first, second, rtol=0, atol=_TOLERANCE * scale, equal_nan=True)
+
+
+def _lookup(table: Table, index: Tensor) -> Forward:
+    return lambda *_args, **_kwargs: table.rows(index)
+
+
+def _first_change(module: nn.Module, names: tuple[str, ...], few: Tensor) -> tuple[int, dict[str, Calls]]:
+    """When the first submodule with a changing tensor starts, and all calls."""
+    calls = trace(module, few)
+    starts = []
+    for name in names:
+        owner = name.rpartition(".")[0]
+        while owner and owner not in calls:  # its tensors are read by a parent, it never runs itself
+            owner = owner.rpartition(".")[0]
+        starts.append(calls[owner].starts[0])
+    return min(starts, default=0), calls
+
+
+def _frozen(calls: Mapping[str, Calls], more: Mapping[str, Calls], first: int) -> dict[str, Any]:
+    """Outputs of the top-most submodules that finish before `first` and give one row per image.
+
+    Args:
+        calls, more: of two and of three images: rows per image follow the number.
+    """
+    found: dict[str, Any] = {}
+    for name, call in calls.items():
+        inside = any(name.startswith(f"{outer}.") for outer in found)
+        if not inside and len(call.starts) == 1 and call.ends[0] < first:
+            few, many = tensors_of(call.outputs[0]), tensors_of(more[name].outputs[0])
+            if few and many and {t.shape[:1] for t in few} == {(2,)} and {t.shape[:1] for t in many} == {(3,)}:
+                found[name] = call.outputs[0]
+    return found
+
+
+def _live(calls: Mapping[str, Calls], first: int) -> tuple[frozenset[str], int]:
+    live = frozenset(name for name, call in calls.items() if max(call.ends) >= first)
+    outputs = [tensors_of(output) or [] for name in live for output in calls[name].outputs]
+    sizes = [tensor.numel() // max(len(tensor), 1) for group in outputs for tensor in group if tensor.ndim]
+    return live, max(sizes, default=1)
+
+
+def _read(module: nn.Module, frozen: Mapping[str, Any], few: Tensor) -> frozenset[str]:
+    """Which of the outputs the logits depend on, by autograd; those without gradients count as read."""
+    leaves = {
+        name: [v.detach().clone().requires_grad_(v.is_floating_point()) for v in tensors_of(output) or ()]
+        for name, output in frozen.items()
+    }
+
+    def give(name: str) -> Forward:
+        return lambda *_args, **_kwargs: rebuilt(frozen[name], [leaf * 1 for leaf in leaves[name]])
+
+    with torch.enable_grad(), replaced({module.get_submodule(name): give(name) for name in frozen}):
+        total = module(few).sum()
+    owners = [(name, leaf) for name, group in leaves.items() for leaf in group]
+    wanted = [leaf for _, leaf in owners if leaf.requires_grad]
+    slopes = torch.autograd.grad(total, wanted, allow_unused=True) if total.requires_grad and wanted else ()
+    reached = {id(leaf) for leaf, slope in zip(wanted, slopes, strict=False) if slope is not None}
+    return frozenset(name for name, leaf in owners if id(leaf) in reached or not leaf.requires_grad)
+
+
+@torch.no_grad()
+def _agrees(prefix: Prefix, names: tuple[str, ...]) -> bool:
+    """Whether other values of the changing tensors give the same logits with the tables and without."""
+    module, images = prefix.module, prefix.images
+    state, generator = {**dict(module.named_parameters()), **dict(module.named_buffers())}, torch.Generator()
+    generator.manual_seed(0)
+    factors = {name: 1 + torch.rand(state[name].shape, generator=generator).to(images) / 10 for name in names}
+    other = {name: (state[name] * factor + 0.01).unsqueeze(0) for name, factor in factors.items()}
+    short = prefix.stacked(other, torch.arange(len(images), device=images.device))[0]
+    return close(short, functional_call(module, {name: value[0] for name, value in other.items()}, (images,)))
+
+
+@torch.no_grad()
+def _tables(module: nn.Module, frozen: Mapping[str, Any], read: frozenset[str], images: Tensor) -> dict[str, Table]:
+    found: dict[str, list[list[Tensor]]] = {name: [] for name in read}
+    for chunk in images.split(_CHUNK):
+        for name, call in trace(module, chunk, read).items():
+            found[name].append(tensors_of(call.outputs[0]) or [])
+    unread = {name: [[tensor[:0] for tensor in tensors_of(form) or []]] for name, form in frozen.items()}
+    return {
+        name: Table(form, name in read, tuple(torch.cat(parts) for parts in zip(*(unread | found)[name], strict=True)))
+        for name, form in frozen.items()
+    }
