@@ -29,6 +29,10 @@ class RoundingCodec:
     def decode(self, target, latents):
         return latents / 2
 
+    def sample_prior(self, target, count, seed):
+        latents = torch.randn(count, target.layout.size, generator=torch.Generator().manual_seed(seed))
+        return self.decode(target, latents)
+
 
 @pytest.fixture(scope="module")
 def task():

@@ -18,6 +18,7 @@ from zoogen.evaluation.sources import Checkpoints
 from zoogen.evaluation.structure import StructureData
 from zoogen.weights.symmetry import UnitGroup
 
+TRAINING = "training"  # the method whose networks are training checkpoints
 NEAREST, MATCHED, BEHAVIOUR = "nearest_train", "matched_train", "behaviour_train"
 
 
@@ -27,7 +28,7 @@ class Audited:
 
     Attributes:
         distances: name to the distance of each network to the nearest training checkpoint, [F] float64: all of them,
-            or NaN beyond the first `audit.sample` ones.
+            or NaN beyond the first `audit.sample` (`audit.behaviour_sample`) ones.
         figures: numbers of the set, for example `coverage.weights`.
     """
 
@@ -38,19 +39,26 @@ class Audited:
 class Audit:
     """Compares networks with the training checkpoints of one structure; what these give is made once.
 
-    Weights are compared with all training checkpoints. Behaviour is compared with `audit.sample` of them, the last
-    one of every run before all others. Coverage and density take the last checkpoints of the runs for the real
-    points, since neighbours within a run would make every ball small; where there are no more than `audit.neighbours`
-    runs, they take the whole sample.
+    Weights are compared with all training checkpoints. Behaviour is compared with `audit.behaviour_sample` of them
+    (`audit.sample` if that is not set), the last one of every run before all others. Coverage and density take the
+    last checkpoints of the runs for the real points, since neighbours within a run would make every ball small; where
+    there are no more than `audit.neighbours` runs, they take the whole sample.
     """
 
     def __init__(self, data: StructureData) -> None:
         self.data, self.config = data, data.config.audit
+        self._compared = self.config.behaviour_sample or self.config.sample  # in behaviour
 
-    def of(self, method: str, weights: Tensor) -> Audited:
-        """Audit the networks [F, D] of a method; distances of training checkpoints to themselves are left out."""
-        sampled = weights[: self.config.sample]
-        behaviour = self._behaviour(sampled)
+    def of(self, method: str, weights: Tensor, rows: Tensor | None = None) -> Audited:
+        """Audit the networks [F, D] of a method.
+
+        Args:
+            method: distances of `training` are left out unless `audit.originals` is set.
+            weights: its networks.
+            rows: which training checkpoints they are, [F] int64, so that each is compared with the others alone;
+                None for other networks.
+        """
+        behaviour = self._behaviour(weights[: self._compared])
         distances: dict[str, Tensor] = {}
         figures = {
             "diversity.weights": novelty.pairwise_median(novelty.weight_distances(weights, weights)),
@@ -60,8 +68,8 @@ class Audit:
         if train is not None:
             between = None if behaviour is None else self._to_train(behaviour)
             figures |= self._coverage(train, weights, between)
-            if method != "training":
-                distances = self._distances(train, weights, between)
+            if method != TRAINING or (self.config.originals and rows is not None and len(train.runs) > 1):
+                distances = self._distances(train, weights, between, rows)
         return Audited(distances, {name: value for name, value in figures.items() if value is not None})
 
     @cached_property
@@ -74,25 +82,32 @@ class Audit:
         if train is None or len(torch.unique(train.runs)) < 2:
             return {}
         found = {NEAREST: novelty.train_train_distance(train.weights, train.runs, self.data.seed("train-train"))}
-        rows = self._rows
         if self._groups:
+            rows = self._rows[: self.config.sample]
             excluded = novelty.same_run(train.runs[rows], train.runs)
             nearest = novelty.matched_nearest(
                 train.weights[rows], train.weights, self.data.target.layout, self._groups, excluded=excluded
             )
             found[MATCHED] = float(nearest.distance.quantile(0.5))
         if self._train_to_train is not None:
-            excluded = novelty.same_run(train.runs[rows], train.runs[rows])
+            runs = train.runs[self._compared_rows]
+            excluded = novelty.same_run(runs, runs)
             found[BEHAVIOUR] = float(self._train_to_train.masked_fill(excluded, torch.inf).amin(1).quantile(0.5))
         return {name: value for name, value in found.items() if value is not None}
 
-    def _distances(self, train: Checkpoints, weights: Tensor, between: Tensor | None) -> dict[str, Tensor]:
-        found = {NEAREST: novelty.nearest_distance(weights, train.weights)}
+    def _distances(
+        self, train: Checkpoints, weights: Tensor, between: Tensor | None, rows: Tensor | None
+    ) -> dict[str, Tensor]:
+        itself = None if rows is None else rows[:, None] == torch.arange(len(train.runs))
+        found = {NEAREST: novelty.nearest_distance(weights, train.weights, itself)}
         if self._groups:
             sampled, layout = weights[: self.config.sample], self.data.target.layout
-            nearest = novelty.matched_nearest(sampled, train.weights, layout, self._groups)
+            excluded = None if itself is None else itself[: len(sampled)]
+            nearest = novelty.matched_nearest(sampled, train.weights, layout, self._groups, excluded=excluded)
             found[MATCHED] = _padded(nearest.distance, len(weights))
         if between is not None:
+            if rows is not None:
+                between = between.masked_fill(rows[: len(between), None] == self._compared_rows, torch.inf)
             found[BEHAVIOUR] = _padded(between.amin(1), len(weights))
         return found
 
@@ -129,13 +144,19 @@ class Audit:
 
     @cached_property
     def _rows(self) -> Tensor:
-        """Training checkpoints of the sample: the last one of every run, in random order, then others."""
+        """Training checkpoints of the samples: the last one of every run, in random order, then others."""
         train = self.data.train
         assert train is not None, "the caller asks only where there are training checkpoints"
+        largest = max(self.config.sample, self._compared)
         last = last_of_each_run(train.runs, train.steps)
-        last = last[draw(len(last), self.config.sample, self.data.seed("audit", "runs"))]
+        last = last[draw(len(last), largest, self.data.seed("audit", "runs"))]
         others = draw(len(train.runs), len(train.runs), self.data.seed("audit", "checkpoints"))
-        return torch.cat([last, others[~torch.isin(others, last)]])[: self.config.sample]
+        return torch.cat([last, others[~torch.isin(others, last)]])[:largest]
+
+    @property
+    def _compared_rows(self) -> Tensor:
+        """Those of them whose behaviour is compared with."""
+        return self._rows[: self._compared]
 
     @cached_property
     def _anchors(self) -> Tensor:
@@ -143,12 +164,12 @@ class Audit:
         train = self.data.train
         assert train is not None, "the caller asks only where there are training checkpoints"
         runs = len(torch.unique(train.runs))
-        return self._rows[:runs] if runs > self.config.neighbours else self._rows
+        return self._compared_rows[:runs] if runs > self.config.neighbours else self._compared_rows
 
     @cached_property
     def _train_behaviour(self) -> Tensor | None:
         train = self.data.train
-        return None if train is None else self._behaviour(train.weights[self._rows])
+        return None if train is None else self._behaviour(train.weights[self._compared_rows])
 
     @cached_property
     def _train_to_train(self) -> Tensor | None:

@@ -19,6 +19,7 @@ class Candidates:
         training: seconds of conventional training per network, None if unknown or not trained.
         generating: seconds that making them took, None if they were read.
         notices: one-line remarks.
+        rows: which training checkpoints they are, [K] int64; None where they are others.
     """
 
     method: str
@@ -26,6 +27,7 @@ class Candidates:
     training: float | None = None
     generating: float | None = None
     notices: tuple[str, ...] = ()
+    rows: Tensor | None = None
 
 
 @dataclass(frozen=True)

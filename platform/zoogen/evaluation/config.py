@@ -1,9 +1,10 @@
 """What an evaluation compares, and how many networks of each."""
 
-from typing import Literal, get_args
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.config import Config
 
 Family = Literal[
@@ -21,9 +22,15 @@ Family = Literal[
     "random",
     "untrained",
     "reference",
+    "ensemble",
+    "vae",
 ]
 
-ALL_FAMILIES: tuple[Family, ...] = get_args(Family)
+# Judged unless a configuration names others: the last two are p-diff's and wanted where its tables are.
+DEFAULT_FAMILIES: tuple[Family, ...] = (
+    *("generated", "held-out", "training", "nearest", "average", "gaussian", "pca-gaussian", "noise"),
+    *("reconstructed", "kde", "prior", "random", "untrained", "reference"),
+)
 
 
 class AuditConfig(Config):
@@ -34,12 +41,17 @@ class AuditConfig(Config):
         behaviour: distances between what networks do, where the task can tell.
         sample: the first so many networks of each method, and as many training checkpoints, are compared in
             these ways; both cost time per pair.
+        behaviour_sample: the same number for behaviour alone, where that is cheap; `sample` if None.
+        originals: measure the training checkpoints of the method `training` too, each against the others (p-diff §4:
+            its similarity to itself is excluded); else their distances are left out.
         neighbours: k of coverage and density (Naeem et al. 2020).
     """
 
     matched: bool = True
     behaviour: bool = True
     sample: int = Field(default=48, ge=2)
+    behaviour_sample: int | None = Field(default=None, ge=2, exclude_if=lambda value: value is None)
+    originals: bool = Field(default=False, exclude_if=lambda value: not value)
     neighbours: int = Field(default=5, ge=1)
 
 
@@ -55,6 +67,20 @@ class WeightMapConfig(Config):
     structures: tuple[str, ...] = ()
     networks: int = Field(default=4, ge=0)
     largest: int = Field(default=20_000, ge=1)
+
+
+class TrajectoryConfig(Config):
+    """Quality of networks on their way from noise (p-diff, Figure 5b).
+
+    Attributes:
+        networks: how many are followed.
+        points: denoising steps at which they are decoded and judged, evenly spaced, first and last included.
+        structures: of which structures; the first known one if empty.
+    """
+
+    networks: int = Field(default=5, ge=1)
+    points: int = Field(default=20, ge=2)
+    structures: tuple[str, ...] = ()
 
 
 class EvaluationConfig(Config):
@@ -80,12 +106,16 @@ class EvaluationConfig(Config):
             density of the training latents, decoded; `prior` standard normal latents, decoded; `random` a
             Gaussian with each tensor's mean and standard deviation over the training checkpoints; `untrained`
             fresh initial weights; `reference` conventionally trained runs of unseen structures, where a zoo of
-            them is given.
+            them is given; `ensemble` the average of all training checkpoints, one network (p-diff §3.1); `vae`
+            networks decoded from the prior of a variational autoencoder (p-diff, Table 8).
         unseen_methods: which of them are judged on unseen structures, too; possible are `generated`, `nearest`,
             `prior`, `untrained` and `reference`.
         portraits: methods that are pictured beside the truth, by their median network.
         audit: comparisons with the training checkpoints.
         weight_maps: weight matrices that are kept to be drawn.
+        vae: the autoencoder of `vae`, one with a KL term; it is trained on each structure's training checkpoints, and
+            its seconds count as those of making the networks.
+        trajectories: follow some networks through the denoising steps; None leaves it out.
     """
 
     count: int = Field(default=64, ge=1)
@@ -95,11 +125,13 @@ class EvaluationConfig(Config):
     noise: tuple[float, ...] = (0.001, 0.01, 0.05, 0.15)
     kde: tuple[float, ...] = (0.01, 0.1, 0.3)
     seed: int = Field(default=0, ge=0)
-    methods: tuple[Family, ...] = ALL_FAMILIES
+    methods: tuple[Family, ...] = DEFAULT_FAMILIES
     unseen_methods: tuple[Family, ...] = ("generated", "nearest", "untrained", "reference")
     portraits: tuple[str, ...] = ("held-out", "reference", "generated", "untrained")
     audit: AuditConfig = AuditConfig()
     weight_maps: WeightMapConfig = WeightMapConfig()
+    vae: AutoencoderConfig | None = Field(default=None, exclude_if=lambda value: value is None)
+    trajectories: TrajectoryConfig | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @field_validator("average_k")
     @classmethod
@@ -119,8 +151,18 @@ class EvaluationConfig(Config):
     @classmethod
     def _not_empty(cls, value: tuple[Family, ...]) -> tuple[Family, ...]:
         if not value:
-            raise ValueError(f"name at least one of {', '.join(ALL_FAMILIES)}")
+            raise ValueError(f"name at least one of {', '.join(DEFAULT_FAMILIES)}")
         return value
+
+    @model_validator(mode="after")
+    def _variational(self) -> "EvaluationConfig":
+        if "vae" in self.methods and self.vae is None:
+            raise ValueError("methods names vae, so evaluation.vae has to hold its autoencoder, one with kl")
+        if self.vae is not None and self.vae.model_dump().get("kl") is None:
+            raise ValueError(
+                "the prior of vae is that of its KL term; set evaluation.vae.kl to its weight, such as 0.001"
+            )
+        return self
 
     def families(self, known: bool) -> tuple[Family, ...]:
         """The families to judge on a known or an unseen structure, in the order of `methods`."""

@@ -10,8 +10,9 @@ from zoogen.evaluation.judge import judge
 from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.pictures import portraits, weight_maps
 from zoogen.evaluation.result import Evaluation, Inputs, MethodResult, PortraitRecord, WeightMapRecord
-from zoogen.evaluation.sources import CheckpointSource, Codec, Generator
+from zoogen.evaluation.sources import CheckpointSource, Codec, Generator, TracedGenerator
 from zoogen.evaluation.structure import Sources, StructureData
+from zoogen.evaluation.trajectories import trajectories
 from zoogen.tasks.base import Task
 
 EvaluationProgress = Callable[[int, int, str], None]  # (methods judged, methods in all, what comes next)
@@ -44,13 +45,14 @@ def evaluate(
         progress: told before each method and at the end.
 
     Raises:
-        ZoogenError: a structure is unknown to the task, the zoo lacks rows, or weight maps are wanted of a structure
-            that is not evaluated.
+        ZoogenError: a structure is unknown to the task, the zoo lacks rows, or weight maps or trajectories are wanted
+            of a structure that is not evaluated.
     """
     sources = Sources(task, config, zoo, generator, codec, reference, device)
     structures = [StructureData(sources, name) for name in (*sources.known, *sources.unseen)]
     work = [(data, candidate) for data in structures for candidate in candidates_of(data)]
-    mapped = _mapped(sources)
+    mapped = _wanted(sources, "weight_maps", config.weight_maps.structures)
+    followed = _wanted(sources, "trajectories", config.trajectories.structures) if config.trajectories else ()
     results: list[MethodResult] = []
     shown: list[PortraitRecord] = []
     drawn: list[WeightMapRecord] = []
@@ -82,23 +84,24 @@ def evaluate(
         results=tuple(results),
         portraits=tuple(shown),
         weight_maps=tuple(drawn),
+        trajectories=tuple(t for data in structures if data.name in followed for t in trajectories(data)),
         cost={**(cost or {}), **measured},
-        notices=_left_out(structures),
+        notices=(*_left_out(structures), *_not_followed(sources)),
         environment=describe_environment(device),
     )
 
 
-def _mapped(sources: Sources) -> tuple[str, ...]:
-    """Structures whose weight matrices are kept.
+def _wanted(sources: Sources, section: str, structures: Sequence[str]) -> tuple[str, ...]:
+    """Canonical names of the structures that a section of the configuration asks for, the first known one by default.
 
     Raises:
         ZoogenError: one of them is not evaluated.
     """
-    wanted = tuple(map(sources.task.canonical, sources.config.weight_maps.structures)) or sources.known[:1]
+    wanted = tuple(map(sources.task.canonical, structures)) or sources.known[:1]
     for name in wanted:
         if name not in sources.known and name not in sources.unseen:
             raise ZoogenError(
-                f"evaluation.weight_maps.structures names {name}, which is not evaluated; take a structure of the zoo "
+                f"evaluation.{section}.structures names {name}, which is not evaluated; take a structure of the zoo "
                 "or of evaluation.structures"
             )
     return wanted
@@ -117,3 +120,9 @@ def _left_out(structures: Sequence[StructureData]) -> tuple[str, ...]:
                 have = len(data.train.runs)
                 notices.append(f"{label}: {have} training checkpoints, too few for averages of {missing}")
     return tuple(notices)
+
+
+def _not_followed(sources: Sources) -> tuple[str, ...]:
+    if sources.config.trajectories is None or isinstance(sources.generator, TracedGenerator):
+        return ()
+    return ("this generator does not show its denoising steps, so evaluation.trajectories has no effect",)

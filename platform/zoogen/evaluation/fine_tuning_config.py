@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, ValidationError, field_validator
 
 from zoogen.config import Config
-from zoogen.evaluation.config import ALL_FAMILIES, EvaluationConfig, Family
+from zoogen.evaluation.config import DEFAULT_FAMILIES, EvaluationConfig, Family
 
 SCRATCH = "untrained"  # the start that the others save against
 # Families whose methods carry a number, such as average-5
@@ -108,7 +108,7 @@ def _parse_start(start: str) -> tuple[Family, int | float | None]:
     Raises:
         ValueError: there is no such start.
     """
-    for family in ALL_FAMILIES:
+    for family in DEFAULT_FAMILIES:
         if start == family and family not in _NUMBERED:
             return family, None
         if family in _NUMBERED and start.startswith(f"{family}-"):
@@ -119,5 +119,5 @@ def _parse_start(start: str) -> tuple[Family, int | float | None]:
     if start == _LAST:
         return "held-out", None
     shown = {family: f"{family}-{'INTEGER' if kind is int else 'NUMBER'}" for family, kind in _NUMBERED.items()}
-    known = ", ".join(shown.get(family, family) for family in ALL_FAMILIES)
+    known = ", ".join(shown.get(family, family) for family in DEFAULT_FAMILIES)
     raise ValueError(f"there is no start {start!r}; known are {known}")

@@ -7,10 +7,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.train import train_codec
 from zoogen.evaluation import baselines
 from zoogen.evaluation.candidates import Candidate, Candidates, calculated, shortage
 from zoogen.evaluation.sources import Checkpoints, Codec
 from zoogen.evaluation.structure import StructureData
+from zoogen.zoo.read import CheckpointSet
 
 
 def generated(data: StructureData) -> Iterator[Candidate]:
@@ -33,9 +36,26 @@ def kde(data: StructureData) -> Iterator[Candidate]:
 
 
 def prior(data: StructureData) -> Iterator[Candidate]:
-    """Standard normal latents, decoded: latents are standardised over the training checkpoints."""
+    """Standard normal latents, decoded: a variational autoencoder's own ones, or those standardised over the training
+    checkpoints."""
     if data.sources.codec is not None:
-        yield calculated("prior", partial(_prior, data, data.sources.codec))
+        make = partial(data.sources.codec.sample_prior, data.target, data.config.count, data.seed("prior"))
+        yield calculated("prior", make)
+
+
+def vae(data: StructureData) -> Iterator[Candidate]:
+    """A variational autoencoder of the training checkpoints, its networks decoded from the prior (p-diff, Table 8).
+
+    Its training is part of the seconds that making them takes.
+    """
+    if data.train is not None and data.config.vae is not None:
+        yield calculated("vae", partial(_variational, data, data.config.vae, data.train))
+
+
+def _variational(data: StructureData, config: AutoencoderConfig, train: Checkpoints) -> Tensor:
+    learnt = CheckpointSet(data.target, train.weights, train.runs, train.steps, {})
+    codec = train_codec(config, [learnt], seed=data.seed("vae"), device=data.sources.device)
+    return codec.sample_prior(data.target, data.config.count, data.seed("vae", "prior"))
 
 
 def _generated(data: StructureData) -> Candidates:
@@ -57,10 +77,3 @@ def _kernel_density(data: StructureData, codec: Codec, train: Checkpoints, width
     latents = codec.encode(data.target, train.weights).detach().cpu()
     drawn = baselines.kernel_density(latents, width, data.config.count, data.seed("kde"))
     return codec.decode(data.target, drawn)
-
-
-def _prior(data: StructureData, codec: Codec) -> Tensor:
-    # The length of a latent is the codec's own; any network of the structure tells it.
-    length = codec.encode(data.target, data.task.untrained(data.name, 1, data.seed("untrained"))).shape[1]
-    generator = torch.Generator().manual_seed(data.seed("prior"))
-    return codec.decode(data.target, torch.randn(data.config.count, length, generator=generator))

@@ -40,6 +40,13 @@ def average(data: StructureData) -> Iterator[Candidate]:
                 yield _average(data, data.train, k)
 
 
+def ensemble(data: StructureData) -> Iterator[Candidate]:
+    """The average of all training checkpoints, one network (p-diff §3.1: average weight ensemble)."""
+    if data.train is not None:
+        rows = data.train.weights
+        yield calculated("ensemble", lambda: rows.mean(0, keepdim=True, dtype=torch.float64).to(rows.dtype))
+
+
 def gaussian(data: StructureData) -> Iterator[Candidate]:
     if data.train is not None:
         make = partial(baselines.gaussian, data.train.weights, data.config.count, data.seed("gaussian"))
@@ -109,7 +116,8 @@ def _carried_over(data: StructureData, source: str) -> Candidates:
 def _read(data: StructureData, method: str, rows: Checkpoints) -> Candidates:
     chosen = baselines.draw(len(rows.runs), data.config.count, data.seed(method))
     notices = shortage(data, len(chosen), len(torch.unique(rows.runs)))
-    return Candidates(method, rows.weights[chosen], _training_seconds(rows), notices=notices)
+    own = chosen if rows is data.train else None
+    return Candidates(method, rows.weights[chosen], _training_seconds(rows), notices=notices, rows=own)
 
 
 def _read_last(data: StructureData, method: str, rows: Checkpoints) -> Candidates:

@@ -48,7 +48,7 @@ def judge(data: StructureData, made: Candidates, audit: Audit) -> MethodResult:
     metrics = {name: _spread(values, finite, name in ranking).tolist() for name, values in scores.flat().items()}
     primary = primary_metric(task, scores)
     judged = time.perf_counter()
-    audited = audit.of(made.method, made.weights[finite])
+    audited = audit.of(made.method, made.weights[finite], None if made.rows is None else made.rows[finite])
     metrics |= {f"{NOVELTY}.{name}": _spread(d, finite, False).tolist() for name, d in audited.distances.items()}
     floors = _floors(scores.groups)
     if audited.distances and audit.between_runs:

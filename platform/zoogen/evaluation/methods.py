@@ -22,6 +22,8 @@ _FAMILIES: Mapping[Family, FamilyMembers] = {
     "random": from_zoo.random,
     "untrained": from_zoo.untrained,
     "reference": from_zoo.reference,
+    "ensemble": from_zoo.ensemble,
+    "vae": from_models.vae,
 }
 
 

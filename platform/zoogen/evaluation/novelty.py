@@ -41,17 +41,18 @@ def weight_distances(weights: Tensor, others: Tensor) -> Tensor:
     )
 
 
-def nearest_distance(weights: Tensor, others: Tensor) -> Tensor:
+def nearest_distance(weights: Tensor, others: Tensor, excluded: Tensor | None = None) -> Tensor:
     """Root mean square difference per weight between each row and the nearest other row.
 
     Args:
         weights: [K, D].
         others: [R, D], R >= 1.
+        excluded: pairs that are not compared, [K, R] bool.
 
     Returns:
-        [K] float64.
+        [K] float64; infinite where all others are excluded.
     """
-    return torch.cat([weight_distances(rows, others).amin(1) for rows in weights.split(_QUERY_ROWS)])
+    return _without(weight_distances(weights, others), excluded).amin(1)
 
 
 def matched_nearest(

@@ -34,6 +34,24 @@ def read_record(model: type[R], data: str | bytes, where: str) -> R:
         ) from None
 
 
+class TrajectoryRecord(Record):
+    """One network decoded after several numbers of denoising steps.
+
+    Attributes:
+        network: its index; each begins from noise of its own.
+        metric: `group.metric`, lower is better.
+        steps: denoising steps done, ascending from 0.
+        values: the metric after each of them, infinite where the decoded weights are not finite.
+    """
+
+    structure: str
+    label: str
+    network: int
+    metric: str
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+
 class Summary(Record):
     """Statistics of one metric over networks; NaN values are left out.
 

@@ -4,8 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import Field
+
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.records import Record, Summary, read_record, summarise
+from zoogen.evaluation.records import Record, Summary, TrajectoryRecord, read_record, summarise
 from zoogen.tasks.records import Scores
 
 # Floors of one structure: protocol to reference to metric, for example floors["sampled"]["perfect"]["l1"].
@@ -179,6 +181,7 @@ class Evaluation(Record):
     results: tuple[MethodResult, ...]
     portraits: tuple[PortraitRecord, ...] = ()
     weight_maps: tuple[WeightMapRecord, ...] = ()
+    trajectories: tuple[TrajectoryRecord, ...] = Field(default=(), exclude_if=lambda value: not value)
     cost: dict[str, float] = {}
     notices: tuple[str, ...] = ()
     environment: Environment

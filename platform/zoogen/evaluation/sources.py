@@ -1,6 +1,6 @@
 """What an evaluation needs of a zoo, a generator and an autoencoder, and no more."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -55,6 +55,15 @@ class Generator(Protocol):
         ...
 
 
+@runtime_checkable
+class TracedGenerator(Generator, Protocol):
+    """A generator that tells what its networks were like on their way."""
+
+    def trajectory(self, target: Target, count: int, seed: int, points: int, device: str) -> list[tuple[int, Tensor]]:
+        """Weights [count, D] decoded after so many denoising steps, about `points` times, from 0 to the last."""
+        ...
+
+
 class Codec(Protocol):
     """Weights to latents and back."""
 
@@ -64,4 +73,8 @@ class Codec(Protocol):
 
     def decode(self, target: Target, latents: Tensor) -> Tensor:
         """[R, L] to [R, D]."""
+        ...
+
+    def sample_prior(self, target: Target, count: int, seed: int) -> Tensor:
+        """Weights [count, D] of latents that the autoencoder alone says are likely."""
         ...

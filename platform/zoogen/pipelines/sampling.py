@@ -19,3 +19,7 @@ class ConfiguredSampler:
     def generate(self, target: Target, count: int, seed: int, device: str) -> Tensor:
         """New weights, [count, D] on the CPU."""
         return self.generator.generate(target, count, seed, device, sampler=self.sampler)
+
+    def trajectory(self, target: Target, count: int, seed: int, points: int, device: str) -> list[tuple[int, Tensor]]:
+        """Weights [count, D] after so many denoising steps, about `points` times."""
+        return self.generator.trajectory(target, count, seed, points, device, sampler=self.sampler)
