@@ -5,13 +5,13 @@ import torch
 from tests.clusters import checkpoint_set, target
 
 from zoogen.autoencoders.codec import WeightCodec
-from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
 from zoogen.training.config import AdamWConfig, LoopConfig, ScheduleConfig
 from zoogen.training.hooks import LocalHooks
 
-CONFIG = AutoencoderConfig(
+CONFIG = Conv1dAutoencoderConfig(
     latent=16,
     channels=(4, 8),
     kernel=3,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.clusters import checkpoint_set, target
 
-from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
 from zoogen.generators import weight_generator
@@ -14,7 +14,7 @@ from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
 
 TRAIN = [checkpoint_set(5), checkpoint_set(8)]
-AUTOENCODER = AutoencoderConfig(
+AUTOENCODER = Conv1dAutoencoderConfig(
     latent=16,
     channels=(4, 8),
     kernel=3,

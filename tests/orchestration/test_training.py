@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.clusters import checkpoint_set
 
-from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
 from zoogen.generators.config import DiffusionConfig, UNetConfig
@@ -19,7 +19,7 @@ from zoogen.training.config import EmaConfig, LoopConfig
 
 TRAIN = [checkpoint_set(5), checkpoint_set(8)]
 LOOP = LoopConfig(iterations=40, batch_size=8, log_every=10, checkpoint_every=20, ema=EmaConfig(decay=0.9))
-AUTOENCODER = AutoencoderConfig(latent=8, channels=(4, 8), kernel=3, stride=2, loop=LOOP)
+AUTOENCODER = Conv1dAutoencoderConfig(latent=8, channels=(4, 8), kernel=3, stride=2, loop=LOOP)
 GENERATOR = DiffusionConfig(denoiser=UNetConfig(channels=(2, 4), middle=16, embedding=8), loop=LOOP)
 
 

@@ -8,7 +8,7 @@ import torch
 from tests.clusters import checkpoint_set
 from torch import distributed, nn
 
-from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.generators.config import DiffusionConfig, UNetConfig
 from zoogen.generators.train import train_generator
@@ -22,7 +22,7 @@ from .test_loop import BASE, Regression, sample_batch
 EAGER = "eager"  # captures graphs and runs them as they are: equal to the last bit
 TRAIN = [checkpoint_set(5), checkpoint_set(8)]
 LOOP = LoopConfig(iterations=8, batch_size=8, log_every=2, ema=EmaConfig(decay=0.9))
-AUTOENCODER = AutoencoderConfig(latent=8, channels=(4, 8), kernel=3, stride=2, loop=LOOP)
+AUTOENCODER = Conv1dAutoencoderConfig(latent=8, channels=(4, 8), kernel=3, stride=2, loop=LOOP)
 GENERATOR = DiffusionConfig(denoiser=UNetConfig(channels=(2, 4), middle=16, embedding=8), loop=LOOP)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.clusters import checkpoint_set
 
-from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import AutoencoderObjective, train_codec
 from zoogen.generators.config import DiffusionConfig, SamplerConfig, UNetConfig
 from zoogen.generators.train import train_generator
@@ -22,7 +22,7 @@ TRAIN = [checkpoint_set(5), checkpoint_set(8)]
 LOOP = LoopConfig(
     iterations=200, batch_size=16, optimiser=AdamWConfig(lr=3e-3), log_every=10, ema=EmaConfig(decay=0.9, warmup=True)
 )
-AUTOENCODER = AutoencoderConfig(latent=16, channels=(4, 8), kernel=3, stride=2, loop=LOOP)
+AUTOENCODER = Conv1dAutoencoderConfig(latent=16, channels=(4, 8), kernel=3, stride=2, loop=LOOP)
 GENERATOR = DiffusionConfig(denoiser=UNetConfig(channels=(2, 4), middle=64, embedding=16), loop=LOOP)
 
 
@@ -42,7 +42,7 @@ def losses(history: Sequence[Mapping[str, float]]) -> torch.Tensor:
     return torch.tensor([entry["loss"] for entry in history])
 
 
-def with_loop(config: AutoencoderConfig, **changes: object) -> AutoencoderConfig:
+def with_loop(config: Conv1dAutoencoderConfig, **changes: object) -> Conv1dAutoencoderConfig:
     return config.model_copy(update={"loop": LOOP.model_copy(update=changes)})
 
 

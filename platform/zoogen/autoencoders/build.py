@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 
 from zoogen.autoencoders.base import WeightAutoencoder
-from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.config import AutoencoderConfig, LinearAutoencoderConfig, PDiffAutoencoderConfig
 from zoogen.autoencoders.conv1d import Conv1dAutoencoder
+from zoogen.autoencoders.linear import LinearAutoencoder
+from zoogen.autoencoders.pdiff import PDiffAutoencoder
 from zoogen.errors import ZoogenError
 from zoogen.weights.target import Target
 
@@ -25,12 +27,23 @@ def padded_length(config: AutoencoderConfig, targets: Iterable[Target]) -> int:
             f"structure {longest.label} has {longest.layout.size} weights, the autoencoder's length is {length}; "
             "raise autoencoder.length or set it to auto"
         )
-    factor = config.stride ** len(config.channels)
-    return -(-length // factor) * factor
+    return -(-length // config.multiple) * config.multiple
 
 
 def build_autoencoder(config: AutoencoderConfig, length: int) -> WeightAutoencoder:
     """An untrained autoencoder of padded length `length`; its initial parameters come from torch's global generator."""
+    if isinstance(config, LinearAutoencoderConfig):
+        return LinearAutoencoder(length, config.latent)
+    if isinstance(config, PDiffAutoencoderConfig):
+        return PDiffAutoencoder(
+            length=length,
+            latent=config.latent,
+            channels=config.channels,
+            input_noise=config.input_noise,
+            latent_noise=config.latent_noise,
+            reconstructed=config.target,
+            kl=config.kl,
+        )
     return Conv1dAutoencoder(
         length=length,
         latent=config.latent,
@@ -40,4 +53,5 @@ def build_autoencoder(config: AutoencoderConfig, length: int) -> WeightAutoencod
         shortcut=config.shortcut,
         input_noise=config.input_noise,
         latent_noise=config.latent_noise,
+        kl=config.kl,
     )

@@ -1,16 +1,17 @@
 """Weights of any structure to standardised latents, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from zoogen.autoencoders.base import WeightAutoencoder
 from zoogen.autoencoders.build import build_autoencoder
-from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.config import AutoencoderConfig, AutoencoderSection
 from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.training.packing import pack, prefixed, section, unpack
@@ -19,7 +20,8 @@ from zoogen.weights.scaling import WeightScaler
 from zoogen.weights.target import Target
 
 _KIND = "autoencoder"
-_CHUNK = 256  # networks per pass: bounds memory, and does not change results
+_NETWORKS = 256  # most networks per pass: bounds memory
+_NUMBERS = 2**28  # most numbers (1 GiB) that a pass holds, about
 
 
 @dataclass
@@ -40,6 +42,7 @@ class WeightCodec:
         history: logged figures of the training.
         seconds: training time.
         digest: identity of the artifact.
+        notices: one line each on what a reader of the figures should know.
     """
 
     config: AutoencoderConfig
@@ -51,6 +54,7 @@ class WeightCodec:
     history: Sequence[Mapping[str, float]] = ()
     seconds: float = 0.0
     digest: str = ""
+    notices: tuple[str, ...] = ()
 
     @property
     def latent(self) -> int:
@@ -80,26 +84,52 @@ class WeightCodec:
 
     @torch.no_grad()
     def encode(self, target: Target, weights: Tensor) -> Tensor:
-        """Weights [R, D] to standardised latents [R, L], on the codec's device.
+        """Weights [R, D] to standardised latents [R, L], on the codec's device; the posterior's means if variational.
 
         Raises:
             ZoogenError: the structure does not fit.
         """
         device = self.latent_mean.device
-        chunks = [self.autoencoder.encode(self.pad(target, c.to(device))) for c in weights.split(_CHUNK)]
-        return (torch.cat(chunks) - self.latent_mean) / self.latent_std
+        with _evaluating(self.autoencoder):
+            passes = weights.split(self.networks_per_pass)
+            latents = torch.cat([self.autoencoder.encode(self.pad(target, part.to(device))) for part in passes])
+        return (latents - self.latent_mean) / self.latent_std
 
-    @torch.no_grad()
     def decode(self, target: Target, latents: Tensor) -> Tensor:
         """Standardised latents [R, L] to weights [R, D], on the codec's device.
 
         Raises:
             ZoogenError: the structure does not fit.
         """
+        return self._decode_raw(target, latents.to(self.latent_mean.device) * self.latent_std + self.latent_mean)
+
+    def sample_prior(self, target: Target, count: int, seed: int) -> Tensor:
+        """Weights [count, D] of latents that the autoencoder alone says are likely, on the codec's device.
+
+        A variational autoencoder's own latents are standard normal; of others the standardised ones are taken to be.
+
+        Raises:
+            ZoogenError: the structure does not fit.
+        """
+        latents = torch.randn(count, self.latent, generator=torch.Generator().manual_seed(seed))
+        if self.autoencoder.variational:
+            return self._decode_raw(target, latents.to(self.latent_mean.device))
+        return self.decode(target, latents)
+
+    @property
+    def networks_per_pass(self) -> int:
+        """How many networks are encoded or decoded at once."""
+        return max(1, min(_NETWORKS, _NUMBERS // (self.autoencoder.held * self.length)))
+
+    @torch.no_grad()
+    def _decode_raw(self, target: Target, latents: Tensor) -> Tensor:
+        """The autoencoder's own latents [R, L] to weights [R, D]."""
         self.require_fits(target)
-        raw = latents.to(self.latent_mean.device) * self.latent_std + self.latent_mean
-        chunks = [self.autoencoder.decode(chunk)[:, : target.layout.size] for chunk in raw.split(_CHUNK)]
-        return self.scaler.unscale(target.layout, torch.cat(chunks))
+        size = target.layout.size
+        with _evaluating(self.autoencoder):
+            passes = latents.split(self.networks_per_pass)
+            scaled = torch.cat([self.autoencoder.decode(part)[:, :size] for part in passes])
+        return self.scaler.unscale(target.layout, scaled)
 
     def require_fits(self, target: Target) -> None:
         """Raises:
@@ -126,7 +156,7 @@ class WeightCodec:
         """
         tensors, metadata = unpack(_KIND, data)
         try:
-            config = parse_config(AutoencoderConfig, metadata["config"], "autoencoder artifact")
+            config = parse_config(AutoencoderSection, {_KIND: metadata["config"]}, "autoencoder artifact").autoencoder
             autoencoder = build_autoencoder(config, int(metadata["length"]))
             load_module(autoencoder, section("autoencoder", tensors), _KIND)
             return cls(
@@ -139,6 +169,7 @@ class WeightCodec:
                 history=metadata["history"],
                 seconds=metadata["seconds"],
                 digest=metadata["digest"],
+                notices=tuple(metadata.get("notices", ())),
             )
         except (KeyError, TypeError, ValueError):
             raise ZoogenError(f"damaged {_KIND} artifact: entries are missing; delete it and make it again") from None
@@ -152,4 +183,16 @@ class WeightCodec:
             "history": [dict(figures) for figures in self.history],
             "seconds": self.seconds,
             "digest": self.digest,
+            "notices": list(self.notices),
         }
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode, in which batch normalisation neither looks at the batch nor learns from it; put back after."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)

@@ -1,30 +1,49 @@
 """Configuration of autoencoders: one model per kind."""
 
+from abc import ABC, abstractmethod
 from itertools import pairwise
+from math import lcm
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from zoogen.autoencoders.convolutional import Reconstructed
 from zoogen.config import Config
-from zoogen.training.config import LoopConfig, ScheduleConfig
+from zoogen.training.config import AdamWConfig, LoopConfig, ScheduleConfig
 from zoogen.weights.scaling import ScalingKind
 
 Positive = Annotated[int, Field(ge=1)]
 
 
-class AutoencoderBase(Config):
-    """What every kind of autoencoder of padded flat weights needs.
+class AutoencoderBase(Config, ABC):
+    """What every kind of autoencoder of padded flat weights needs."""
 
-    The default loop is a fast recipe (about a minute on one core); the paper's is `{iterations: 30000, batch_size:
+    scaling: ScalingKind = Field(
+        "tensor", description="bring weights to unit scale: none, global, per parameter, or per coordinate"
+    )
+    length: Literal["auto"] | Positive = Field(
+        "auto", description="padded length; auto takes the longest structure trained on or asked for"
+    )
+
+    @property
+    @abstractmethod
+    def multiple(self) -> int:
+        """What the padded length must be a multiple of."""
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of the training; 1 for what is fitted at once."""
+        return 1
+
+
+class TrainedAutoencoderBase(AutoencoderBase):
+    """What every kind needs that is trained in a loop.
+
+    The default loop is a fast recipe (about a minute on one core); GenFlowNet's is `{iterations: 30000, batch_size:
     200, schedule: {kind: constant, warmup: 0}}`. Padding counts in the loss by default, as in the paper: a decoder
     that gives zero there lets a reader see where a vector ends, and costs little.
     """
 
-    latent: int = Field(256, ge=1, description="length of the latent vector")
-    scaling: ScalingKind = Field("tensor", description="bring weights to unit scale: none, global, or per parameter")
-    length: Literal["auto"] | Positive = Field(
-        "auto", description="padded length; auto takes the longest structure trained on or asked for"
-    )
     loss_over: Literal["all", "real"] = Field(
         "all", description="coordinates in the loss: all as in the paper, or without padding"
     )
@@ -32,8 +51,24 @@ class AutoencoderBase(Config):
     latent_noise: float = Field(0.1, ge=0, description="standard deviation of the noise on the latents")
     loop: LoopConfig = LoopConfig(iterations=1000, batch_size=32, schedule=ScheduleConfig(kind="cosine", warmup=50))
 
+    @property
+    def iterations(self) -> int:
+        return self.loop.iterations
 
-class Conv1dAutoencoderConfig(AutoencoderBase):
+
+class ConvolutionalBase(TrainedAutoencoderBase):
+    """What convolutional kinds need."""
+
+    latent: int = Field(256, ge=1, description="length of the latent vector")
+    kl: float | None = Field(
+        None,
+        gt=0,
+        description="weight of KL(posterior || N(0, I)) beside the mean squared error: variational; null: plain",
+        exclude_if=lambda value: value is None,
+    )
+
+
+class Conv1dAutoencoderConfig(ConvolutionalBase):
     """Strided Conv1d encoder and mirrored decoder (GenFlowNet §3.1: four layers each)."""
 
     kind: Literal["conv1d"] = "conv1d"
@@ -41,6 +76,10 @@ class Conv1dAutoencoderConfig(AutoencoderBase):
     kernel: int = Field(5, ge=1, description="odd kernel width, at least the stride")
     stride: int = Field(4, ge=1)
     shortcut: bool = Field(True, description="add every layer's rearranged input to its output")
+
+    @property
+    def multiple(self) -> int:
+        return self.stride ** len(self.channels)
 
     @model_validator(mode="after")
     def _kernel_covers_stride(self) -> "Conv1dAutoencoderConfig":
@@ -56,6 +95,48 @@ class Conv1dAutoencoderConfig(AutoencoderBase):
         return self
 
 
-# A further kind joins as `Annotated[Conv1dAutoencoderConfig | OtherConfig, Field(discriminator="kind")]` here and
-# as a case of `build.build_autoencoder`.
-AutoencoderConfig = Conv1dAutoencoderConfig
+class PDiffAutoencoderConfig(ConvolutionalBase):
+    """Conv1d autoencoder of p-diff's public code; the loop is that of the paper (Table 5c).
+
+    The code's `target` is the noised input, the paper's (eq. 3) the clean one.
+    """
+
+    kind: Literal["pdiff"] = "pdiff"
+    latent: int = Field(128, ge=1, description="length of the latent vector; the code: 768 for whole small networks")
+    channels: tuple[Positive, ...] = Field(
+        (64, 128, 256, 256, 32), min_length=1, description="per layer of stride 2, input side first"
+    )
+    target: Reconstructed = Field("clean", description="what is reconstructed: clean or noised weights")
+    loop: LoopConfig = LoopConfig(
+        iterations=500,
+        batch_size=50,
+        optimiser=AdamWConfig(lr=2e-5, weight_decay=0),
+        schedule=ScheduleConfig(kind="cosine"),
+    )
+
+    @property
+    def multiple(self) -> int:
+        return lcm(64, 2 ** len(self.channels))
+
+
+class LinearAutoencoderConfig(AutoencoderBase):
+    """Principal components of the scaled training weights: fitted exactly in seconds, without a loop."""
+
+    kind: Literal["linear"] = "linear"
+    latent: int = Field(64, ge=1, description="scores kept; those beyond the number of training rows - 1 are zero")
+
+    @property
+    def multiple(self) -> int:
+        return 1
+
+
+# A further kind joins here and as a case of `build.build_autoencoder`.
+AutoencoderConfig = Annotated[
+    Conv1dAutoencoderConfig | PDiffAutoencoderConfig | LinearAutoencoderConfig, Field(discriminator="kind")
+]
+
+
+class AutoencoderSection(Config):
+    """A mapping with the key `autoencoder` alone: what a union is parsed within."""
+
+    autoencoder: AutoencoderConfig = Conv1dAutoencoderConfig()

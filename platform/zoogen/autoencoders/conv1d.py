@@ -1,15 +1,16 @@
 """The Conv1d autoencoder of GenFlowNet (§2.2, §3.1)."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 from torch import Tensor, nn
 
-from zoogen.autoencoders.base import WeightAutoencoder
+from zoogen.autoencoders.convolutional import ConvolutionalAutoencoder
 from zoogen.errors import ZoogenError
 
 
-class Conv1dAutoencoder(WeightAutoencoder):
+class Conv1dAutoencoder(ConvolutionalAutoencoder):
     """Strided convolutions down to a short signal, a linear map to the latent vector, and the mirror image.
 
     The paper gives four layers and 256 latent numbers, and leaves kernels, strides, channels and the step between
@@ -26,6 +27,7 @@ class Conv1dAutoencoder(WeightAutoencoder):
         shortcut: add to every convolution its input, rearranged (see `Down` and `Up`).
         input_noise: see `WeightAutoencoder`.
         latent_noise: see `WeightAutoencoder`.
+        kl: see `ConvolutionalAutoencoder`.
     """
 
     def __init__(
@@ -38,23 +40,25 @@ class Conv1dAutoencoder(WeightAutoencoder):
         shortcut: bool,
         input_noise: float,
         latent_noise: float,
+        kl: float | None = None,
     ):
-        super().__init__(length, latent, input_noise, latent_noise)
-        factor = stride ** len(channels)
+        factor, widths = stride ** len(channels), [1, *channels]
         if length % factor:
             raise ZoogenError(f"padded length {length} is no multiple of stride ** layers = {factor}; round it up")
-        self.inner = (channels[-1], length // factor)
-        widths = [1, *channels]
-        self.encoder = nn.Sequential(*(Down(a, b, kernel, stride, shortcut) for a, b in pairwise(widths)))
-        self.to_latent = nn.Linear(self.inner[0] * self.inner[1], latent)
-        self.from_latent = nn.Linear(latent, self.inner[0] * self.inner[1])
-        self.decoder = nn.Sequential(*(Up(a, b, kernel, stride, shortcut) for a, b in pairwise(widths[::-1])))
 
-    def encode(self, weights: Tensor) -> Tensor:
-        return self.to_latent(self.encoder(weights.unsqueeze(1)).flatten(1))
+        def stack(layer: type[Down] | type[Up], channels: Sequence[int]) -> nn.Module:
+            return nn.Sequential(*(layer(a, b, kernel, stride, shortcut) for a, b in pairwise(channels)))
 
-    def decode(self, latents: Tensor) -> Tensor:
-        return self.decoder(self.from_latent(latents).unflatten(1, self.inner)).squeeze(1)
+        super().__init__(
+            length,
+            latent,
+            input_noise,
+            latent_noise,
+            inner=(channels[-1], length // factor),
+            encoder=partial(stack, Down, widths),
+            decoder=partial(stack, Up, widths[::-1]),
+            kl=kl,
+        )
 
 
 class Down(nn.Module):

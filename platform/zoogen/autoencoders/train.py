@@ -1,6 +1,7 @@
 """Training a codec on checkpoints."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +9,9 @@ from torch import Tensor, nn
 from zoogen.autoencoders.base import LossAndFigures, WeightAutoencoder
 from zoogen.autoencoders.build import build_autoencoder, padded_length
 from zoogen.autoencoders.codec import WeightCodec
-from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.config import AutoencoderConfig, TrainedAutoencoderBase
 from zoogen.autoencoders.reconstruction import reconstruction_figures
+from zoogen.autoencoders.rows import ScaledRows
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.training.hooks import LoopHooks
@@ -57,27 +59,20 @@ def train_codec(
     scaler = WeightScaler.fit(config.scaling, [(s.target.layout, s.weights) for s in train])
     with seeded(derive_seed(seed, "autoencoder", "parameters")):
         autoencoder = build_autoencoder(config, length)
-    codec = WeightCodec(config, scaler, autoencoder, torch.zeros(config.latent), torch.ones(config.latent))
-    codec.digest = digest
-
-    data = torch.cat([codec.pad(s.target, s.weights) for s in train]).to(device)
-    sizes = torch.cat([torch.full((len(s.weights),), s.target.layout.size) for s in train]).to(device)
-
-    def sample_batch(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        rows = torch.randint(len(data), (count,), generator=generator, device=data.device)
-        return data[rows], sizes[rows]
-
-    objective = AutoencoderObjective(autoencoder, real_only=config.loss_over == "real")
-    result = fit(
-        objective,
-        sample_batch,
-        config.loop,
-        seed=derive_seed(seed, "autoencoder", "loop"),
-        device=device,
-        hooks=hooks,
-        compile=compile,
-    )
-    codec.history, codec.seconds = result.history, result.seconds
+    latent = autoencoder.latent
+    codec = WeightCodec(config, scaler, autoencoder, torch.zeros(latent), torch.ones(latent), digest=digest)
+    autoencoder.to(device)
+    rows = ScaledRows(scaler, train, length, device)
+    started = time.perf_counter()
+    fitted = autoencoder.prepare(rows, derive_seed(seed, "autoencoder", "prepare"))
+    if isinstance(config, TrainedAutoencoderBase):
+        codec.history = _loop(config, autoencoder, rows, seed, device, hooks, compile)
+    else:
+        codec.history = ({"step": 1, **fitted},)
+        if hooks is not None:
+            hooks.on_log(1, 1, codec.history[0])
+    codec.seconds = time.perf_counter() - started
+    codec.notices = _notices(config, autoencoder, len(rows))
 
     codec.to(device)
     latents = torch.cat([codec.encode(s.target, s.weights) for s in train])
@@ -87,6 +82,36 @@ def train_codec(
         codec, validation, "validation"
     )
     return codec.to("cpu")
+
+
+def _loop(
+    config: TrainedAutoencoderBase,
+    autoencoder: WeightAutoencoder,
+    rows: ScaledRows,
+    seed: int,
+    device: str | torch.device,
+    hooks: LoopHooks | None,
+    compile: bool | str,
+) -> Sequence[Mapping[str, float]]:
+    """Train on batches of rows drawn with replacement; the logged figures."""
+
+    def sample_batch(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return rows.batch(torch.randint(len(rows), (count,), generator=generator, device=rows.device))
+
+    objective = AutoencoderObjective(autoencoder, real_only=config.loss_over == "real")
+    loop_seed = derive_seed(seed, "autoencoder", "loop")
+    return fit(
+        objective, sample_batch, config.loop, seed=loop_seed, device=device, hooks=hooks, compile=compile
+    ).history
+
+
+def _notices(config: AutoencoderConfig, autoencoder: WeightAutoencoder, rows: int) -> tuple[str, ...]:
+    if isinstance(config, TrainedAutoencoderBase):
+        batch = config.loop.batch_size
+        return (f"{rows} checkpoints, batches of {batch} repeat them",) if rows < batch else ()
+    if rows <= autoencoder.latent:
+        return (f"{rows} checkpoints vary in at most {rows - 1} directions; the latent numbers beyond them are zero",)
+    return ()
 
 
 class AutoencoderObjective(nn.Module):

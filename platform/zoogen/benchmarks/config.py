@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfig
 from zoogen.config import Config
 from zoogen.generators.config import GeneratorConfig, SamplerConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
@@ -109,7 +109,7 @@ class GenerationBenchmark(BenchmarkBase):
     target: float = 2.0
     sampler: SamplerConfig | None = None
     artifact: str | None = None
-    autoencoder: AutoencoderConfig = AutoencoderConfig()
+    autoencoder: AutoencoderConfig = Conv1dAutoencoderConfig()
     generator: GeneratorConfig = GeneratorConfig()
 
 

@@ -83,7 +83,7 @@ def _generator(config: GenerationBenchmark, task: HypergridTask) -> WeightGenera
     weights = [(target.layout, task.untrained(target.structure, 4, config.seed)) for target in targets]
     scaler = WeightScaler.fit(config.autoencoder.scaling, weights)
     autoencoder = build_autoencoder(config.autoencoder, padded_length(config.autoencoder, targets))
-    latent = config.autoencoder.latent
+    latent = autoencoder.latent
     codec = WeightCodec(config.autoencoder, scaler, autoencoder, torch.zeros(latent), torch.ones(latent))
     conditions = torch.tensor([target.condition for target in targets], dtype=torch.float32)
     model = build_generator(config.generator, latent, conditions.shape[1])

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from zoogen.autoencoders.config import AutoencoderConfig
+from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfig
 from zoogen.config import Config
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
@@ -49,7 +49,7 @@ class PipelineConfig(Config):
     best_runs: float = Field(
         1.0, gt=0, le=1, description="learn from this share of the training runs, the best by the task's first metric"
     )
-    autoencoder: AutoencoderConfig = AutoencoderConfig()
+    autoencoder: AutoencoderConfig = Conv1dAutoencoderConfig()
     generator: GeneratorConfig = GeneratorConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     similarity: SimilarityConfig = SimilarityConfig()

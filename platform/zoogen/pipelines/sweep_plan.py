@@ -151,7 +151,7 @@ def _require_curve(scheduler: SchedulerConfig, config: SweepConfig, study: Pipel
 
 def judged_iterations(config: SweepConfig, study: PipelineConfig) -> int:
     """Iterations of the training whose curve a scheduler judges."""
-    return (study.autoencoder if config.stage == "train_autoencoder" else study.generator).loop.iterations
+    return study.autoencoder.iterations if config.stage == "train_autoencoder" else study.generator.loop.iterations
 
 
 def _artifact(study: Study, stage: Stage) -> str:

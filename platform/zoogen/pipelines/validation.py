@@ -31,7 +31,7 @@ class ValidatingHooks(LocalHooks):
     def wrap(self, module: nn.Module) -> nn.Module:
         if isinstance(module, AutoencoderObjective):
             scaler = WeightScaler.fit(self.config.scaling, [(s.target.layout, s.weights) for s in self.train])
-            latent, device = self.config.latent, next(module.parameters()).device
+            latent, device = module.autoencoder.latent, next(module.parameters()).device
             plain = torch.zeros(latent, device=device), torch.ones(latent, device=device)
             self._codec = WeightCodec(self.config, scaler, module.autoencoder, *plain)
         return super().wrap(module)

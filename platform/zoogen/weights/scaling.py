@@ -66,12 +66,12 @@ class WeightScaler:
         Raises:
             ZoogenError: wrong length, or a parameter name that the statistics lack.
         """
-        mean, std = self._vectors(layout, flat)
+        mean, std = self._vectors_for(layout, flat)
         return (flat - mean) / std
 
     def unscale(self, layout: ParameterLayout, flat: Tensor) -> Tensor:
         """The inverse of `scale`."""
-        mean, std = self._vectors(layout, flat)
+        mean, std = self._vectors_for(layout, flat)
         return flat * std + mean
 
     def to_state(self) -> dict[str, Any]:
@@ -93,15 +93,24 @@ class WeightScaler:
             raise ZoogenError(f"weight scaling {kind!r} is unknown; expected one of {', '.join(get_args(ScalingKind))}")
         return cls(kind, statistics)
 
-    def _vectors(self, layout: ParameterLayout, flat: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean [D] and standard deviation [D] on the device and in the precision of `flat`."""
-        if flat.shape[-1] != layout.size:
-            raise ZoogenError(f"flat weights have length {flat.shape[-1]}, the layout needs {layout.size}")
+    def vectors(self, layout: ParameterLayout, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+        """Mean [D] and standard deviation [D] of a layout's coordinates.
+
+        Raises:
+            ZoogenError: the statistics lack a parameter name, or the layout.
+        """
         pairs = [self._pair(entry.name) for entry in layout.entries]
         sizes = torch.tensor([entry.size for entry in layout.entries])
         vectors = torch.tensor(pairs, dtype=torch.float64).reshape(-1, 2).repeat_interleave(sizes, dim=0)
-        mean, std = vectors.to(device=flat.device, dtype=flat.dtype).unbind(-1)
+        mean, std = vectors.to(dtype).unbind(-1)
         return mean, std
+
+    def _vectors_for(self, layout: ParameterLayout, flat: Tensor) -> tuple[Tensor, Tensor]:
+        """The vectors on the device and in the precision of `flat` [..., D]."""
+        if flat.shape[-1] != layout.size:
+            raise ZoogenError(f"flat weights have length {flat.shape[-1]}, the layout needs {layout.size}")
+        mean, std = self.vectors(layout, flat.dtype)
+        return mean.to(flat.device), std.to(flat.device)
 
     def _pair(self, name: str) -> tuple[float, float]:
         if self.kind == "none":
