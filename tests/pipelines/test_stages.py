@@ -204,3 +204,27 @@ def test_file_is_judged_by_the_task_it_was_made_for(make_study: MakeStudy, tmp_p
     alone, by_study = judge_file(str(out)), judge_file(str(out), study.task)
     assert alone["exact"] == by_study["exact"]
     assert alone["exact"] != judge_file(str(out), make_study().task)["exact"]
+
+
+def test_aligned_runs_are_what_models_learn_from_and_are_compared_with(
+    make_study: MakeStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, study = make_study(), make_study(align="weights", zoo={**TINY["zoo"], "initialisation": "independent"})  # type: ignore[dict-item]
+    raw = make_study(zoo={**TINY["zoo"], "initialisation": "independent"})  # type: ignore[dict-item]
+    assert make_study(align="none").autoencoder_digest == plain.autoencoder_digest
+    assert len({item.autoencoder_digest for item in (plain, raw, study)}) == 3
+    assert len({item.plan.digest for item in (raw, study)}) == 1, "the zoo is the same"
+    stages.build_zoo(study)
+    capsys.readouterr()
+    before, after = raw.checkpoints("train"), study.checkpoints("train")
+    said = capsys.readouterr().err
+    assert said.count("alignment: ") == 2 and "3 runs aligned, distance of a run from their mean" in said
+    for mine, theirs in zip(after, before, strict=True):
+        scores = [study.task.score(mine.target.structure, rows.weights) for rows in (mine, theirs)]
+        torch.testing.assert_close(scores[0].flat(), scores[1].flat(), rtol=1e-4, atol=1e-6)
+        spread = [rows.last().weights.std(0).square().sum() for rows in (mine, theirs)]
+        assert spread[0] < spread[1]
+    zoo, name = study.learnt(), after[0].target.structure
+    assert torch.equal(zoo.select(name, "train").weights, after[0].weights)
+    held_out, unmoved = zoo.select(name, "test").weights, study.zoo.select(name, "test").weights
+    assert not torch.equal(held_out, unmoved) and torch.equal(held_out.sort(1).values, unmoved.sort(1).values)

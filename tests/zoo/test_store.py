@@ -325,6 +325,7 @@ def test_a_zoo_on_s3(s3):
 
 
 def test_a_store_travels_by_its_address_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-this-machine")
     store = ArtifactStore(tmp_path / "a root")
     store.put_if_absent("x", b"1")

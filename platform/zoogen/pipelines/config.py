@@ -49,6 +49,11 @@ class PipelineConfig(Config):
     best_runs: float = Field(
         1.0, gt=0, le=1, description="learn from this share of the training runs, the best by the task's first metric"
     )
+    align: Literal["none", "weights"] = Field(
+        "none",
+        description="weights: renumber the hidden units of all runs to match before anything learns from them",
+        exclude_if=lambda value: value == "none",
+    )
     autoencoder: AutoencoderConfig = Conv1dAutoencoderConfig()
     generator: GeneratorConfig = GeneratorConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -23,8 +23,9 @@ from zoogen.tasks.registry import build_task
 from zoogen.tracking.tracker import Tracker, open_tracker
 from zoogen.training.hooks import Figures, LocalHooks, LoopHooks
 from zoogen.weights.target import Target
+from zoogen.zoo.aligned import Alignment, aligned, find_alignment
 from zoogen.zoo.plan import Split, ZooPlan, plan_zoo
-from zoogen.zoo.read import CheckpointSet, Zoo
+from zoogen.zoo.read import CheckpointSet, LearntZoo, Zoo
 from zoogen.zoo.store import ArtifactStore
 
 Log = Callable[[int, int, Figures], None]  # (iterations done, total, figures)
@@ -114,10 +115,10 @@ class Study:
 
     @cached_property
     def autoencoder_digest(self) -> str:
-        config = self.config.autoencoder
+        config, whole = self.config.autoencoder, self.config
         length = padded_length(config, self.targets)
         return digests.autoencoder_digest(
-            config, self.plan.digest, self.config.last_checkpoints, self.config.best_runs, length, self.config.seed
+            config, self.plan.digest, whole.last_checkpoints, whole.best_runs, length, whole.seed, whole.align
         )
 
     @cached_property
@@ -137,11 +138,39 @@ class Study:
         return digest({"study": self.config.study, "evaluation": self.evaluation_digest})
 
     def checkpoints(self, split: Split) -> list[CheckpointSet]:
-        """Checkpoints of every structure of the zoo in a split; none if the split has no runs.
+        """Checkpoints of every structure of the zoo in a split, aligned if so configured; none if the split has no
+        runs.
 
         Raises:
             ZoogenError: the zoo is incomplete or has fewer checkpoints than asked for.
         """
+        return [self.matched(rows) for rows in self._selected(split)]
+
+    def learnt(self) -> LearntZoo:
+        """The zoo as the models of this study saw it: what they learnt from, and other splits matched to that.
+
+        Raises:
+            ZoogenError: as `checkpoints`.
+        """
+        return LearntZoo(self.zoo, self.checkpoints("train"), self.matched)
+
+    def matched(self, rows: CheckpointSet) -> CheckpointSet:
+        """Checkpoints of a structure of the zoo, aligned with the training runs if so configured."""
+        if self.config.align == "none":
+            return rows
+        name = rows.target.structure
+        return aligned(rows, self._alignments[name], self.task.symmetries(name))
+
+    @cached_property
+    def _alignments(self) -> dict[str, Alignment]:
+        found = {}
+        for rows in self._selected("train"):
+            name = rows.target.structure
+            found[name] = find_alignment(rows, self.task.symmetries(name))
+            self.console.say(f"alignment: {found[name].line()}")
+        return found
+
+    def _selected(self, split: Split) -> list[CheckpointSet]:
         if not self.plan.runs_of(split):
             return []
         sets = [self.zoo.select(name, split, self.config.last_checkpoints) for name in self.plan.structures]

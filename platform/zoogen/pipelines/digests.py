@@ -15,7 +15,7 @@ EVALUATION_FORMAT = 3
 
 
 def autoencoder_digest(
-    config: AutoencoderConfig, zoo: str, last: int | None, best: float, length: int, seed: int
+    config: AutoencoderConfig, zoo: str, last: int | None, best: float, length: int, seed: int, align: str = "none"
 ) -> str:
     """Identity of an autoencoder.
 
@@ -26,6 +26,7 @@ def autoencoder_digest(
         best: share of the training runs that it learns from, the best ones.
         length: its padded length, which `auto` takes from the structures asked for.
         seed: the study's seed.
+        align: how the checkpoints are matched before; `none` is left out, as in digests of before there was another.
     """
     return digest(
         {
@@ -36,6 +37,7 @@ def autoencoder_digest(
             "best": best,
             "length": length,
             "seed": seed,
+            **({} if align == "none" else {"align": align}),
         }
     )
 

@@ -20,7 +20,6 @@ from zoogen.pipelines.stages import load_generator
 from zoogen.reports.fine_tuning import notices, render_fine_tuning, summary_lines
 from zoogen.tracking.base import Run
 from zoogen.zoo.plan import structure_key
-from zoogen.zoo.read import LearntZoo
 
 FINE_TUNING_FORMAT = 2  # raise when the same configuration comes to mean another artifact
 STAGE = "fine-tune"
@@ -117,6 +116,7 @@ def _identity(study: Study) -> dict[str, object]:
         "zoo": study.plan.digest,
         "last": study.config.last_checkpoints,
         "best": study.config.best_runs,
+        **study.config.model_dump(include={"align"}),  # nothing unless runs are aligned
         "reference": study.reference_plan.digest if study.reference_plan is not None else "",
         "generator": study.generator_digest if with_generator else "",
         "sampler": study.config.generator.sampler.model_dump(mode="json") if with_generator else None,
@@ -150,7 +150,7 @@ def _curves(study: Study, generator: WeightGenerator | None) -> FineTuning:
 
         return fine_tuning_curves(
             study.task,
-            LearntZoo(study.zoo, study.checkpoints("train")),
+            study.learnt(),
             ConfiguredSampler(generator, study.config.generator.sampler) if generator is not None else None,
             study.config.fine_tuning,
             structures,

@@ -30,7 +30,7 @@ from zoogen.tracking.base import Run
 from zoogen.zoo.build import ZooReport, manifest_key, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgress
-from zoogen.zoo.read import LearntZoo, Zoo
+from zoogen.zoo.read import Zoo
 
 
 def build_zoo(study: Study) -> ZooResult:
@@ -187,7 +187,7 @@ def evaluate(study: Study) -> EvaluationResult:
 
 def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
     reference = study.reference
-    learnt = study.checkpoints("train")
+    zoo = study.learnt()
     cost = {
         "zoo": study.zoo.training_seconds(),
         "zoo_training": study.zoo.training_seconds(split="train"),
@@ -200,13 +200,13 @@ def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
         autoencoder=study.autoencoder_digest,
         generator=study.generator_digest,
         reference=reference.plan.digest if reference is not None else "",
-        structures=len(learnt),
-        models=min(map(len, learnt), default=0),
+        structures=len(zoo.learnt),
+        models=min(map(len, zoo.learnt), default=0),
     )
     with study.console.progress("evaluation", "methods") as show:
         return judge(
             study.task,
-            LearntZoo(study.zoo, learnt),
+            zoo,
             ConfiguredSampler(generator, study.config.generator.sampler),
             study.config.evaluation,
             codec=generator.codec,

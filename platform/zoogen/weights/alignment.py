@@ -16,7 +16,7 @@ from zoogen.errors import ZoogenError
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import Place, UnitGroup
 
-_ROWS = 64  # networks aligned at once: bounds memory, not the answer
+_ROWS, _VALUES = 64, 1 << 26  # networks and weights aligned at once: bound memory, not the answer
 _SWEEPS = 50  # the descent usually ends by itself after three to six
 _TOLERANCE = 1e-9  # share of a squared distance below which a change is rounding
 
@@ -45,18 +45,36 @@ def align(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: S
         >>> align(torch.tensor([[3.0, 1.0, 4.0, 2.0]]), torch.tensor([1.0, 3.0, 2.0, 4.0]), layout, (units,))
         tensor([[1., 3., 2., 4.]])
     """
+    return weights.gather(1, matching_order(weights, reference, layout, groups))
+
+
+def matching_order(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+    """The renumbering that `align` does, as coordinates: `weights.gather(1, order)` are the aligned networks.
+
+    What is found for one checkpoint of a run can so be done to all of them.
+
+    Args:
+        weights, reference, layout, groups: as of `align`.
+
+    Returns:
+        [K, D] int64, on the device of `weights`: which coordinate of the old vector stands at each place of the new.
+
+    Raises:
+        ZoogenError: as `align`.
+    """
     _check(layout, groups)
     if reference.shape not in (weights.shape, weights.shape[1:]) or weights.ndim != 2:
         raise ZoogenError(
             f"weights of shape {list(weights.shape)} cannot be aligned to {list(reference.shape)}: "
             "give weights [K, D] and a reference [D] or [K, D]"
         )
+    start = torch.arange(weights.shape[1], device=weights.device)
     if not groups or not len(weights):
-        return weights
-    parts = []
-    for rows, others in zip(weights.split(_ROWS), reference.expand_as(weights).split(_ROWS), strict=True):
-        parts.append(_align(rows.double(), others.double(), layout, groups))
-    return torch.cat(parts).to(weights.dtype)
+        return start.expand(len(weights), -1)
+    parts, at_once = [], max(1, min(_ROWS, _VALUES // weights.shape[1]))
+    for rows, others in zip(weights.split(at_once), reference.expand_as(weights).split(at_once), strict=True):
+        parts.append(_order(rows.double(), others.double(), layout, groups))
+    return torch.cat(parts)
 
 
 def permute(weights: Tensor, layout: ParameterLayout, group: UnitGroup, permutation: Tensor) -> Tensor:
@@ -140,39 +158,48 @@ def _matching(weights: Tensor, reference: Tensor, layout: ParameterLayout, group
     return torch.stack([torch.from_numpy(columns) for columns in solved]).to(weights.device)
 
 
-def _align(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
-    found = _descend(_anchored(weights, reference, layout, groups), reference, layout, groups)
-    worse = _squared(found, reference) > _squared(weights, reference)
+def _order(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+    """Of rows [K, D] in float64: the better end of two descents, [K, D] int64."""
+    as_numbered = torch.arange(weights.shape[1], device=weights.device).repeat(len(weights), 1)
+    anchored = _anchored(weights, as_numbered, reference, layout, groups)
+    found = _descend(weights, anchored, reference, layout, groups)
+    worse = _squared(weights.gather(1, found), reference) > _squared(weights, reference)
     if bool(worse.any()):
-        found[worse] = _descend(weights[worse], reference[worse], layout, groups)
+        found[worse] = _descend(weights[worse], as_numbered[worse], reference[worse], layout, groups)
     return found
 
 
-def _anchored(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+def _anchored(
+    weights: Tensor, order: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]
+) -> Tensor:
     """Each group matched by the tensors of which only one axis is renumbered: no match of others can spoil that."""
     named = Counter(place.tensor for group in groups for place in group.places)
     for group in groups:
         own = tuple(place for place in group.places if named[place.tensor] == 1)
         if own:
             anchors = UnitGroup(group.name, group.size, own)
-            weights = permute(weights, layout, group, _matching(weights, reference, layout, anchors))
-    return weights
+            order = permute(order, layout, group, _matching(weights.gather(1, order), reference, layout, anchors))
+    return order
 
 
-def _descend(weights: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
-    """Coordinate descent of every row until no group's matching brings it closer."""
-    weights, distance = weights.clone(), _squared(weights, reference)
+def _descend(
+    weights: Tensor, order: Tensor, reference: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]
+) -> Tensor:
+    """Coordinate descent of every row, from the renumbering `order` until no group's matching brings it closer."""
+    order = order.clone()
+    distance = _squared(weights.gather(1, order), reference)
     unimproved = torch.zeros(len(weights), dtype=torch.int64, device=weights.device)  # groups in a row
     for step in range(_SWEEPS * len(groups)):
         active = torch.nonzero(unimproved < len(groups)).squeeze(1)
         if not len(active):
             break
         group, rows, goal = groups[step % len(groups)], weights[active], reference[active]
-        moved = permute(rows, layout, group, _matching(rows, goal, layout, group))
-        after = _squared(moved, goal)
+        matching = _matching(rows.gather(1, order[active]), goal, layout, group)
+        moved = permute(order[active], layout, group, matching)
+        after = _squared(rows.gather(1, moved), goal)
         closer = after < distance[active] * (1 - _TOLERANCE)
-        weights[active[closer]], distance[active[closer]] = moved[closer], after[closer]
+        order[active[closer]], distance[active[closer]] = moved[closer], after[closer]
         # what was just solved need not be solved again until another group moves, unless it met itself in a tensor
         solved = int(len({place.tensor for place in group.places}) == len(group.places))
         unimproved[active] = torch.where(closer, solved, unimproved[active] + 1)
-    return weights
+    return order

@@ -1,6 +1,6 @@
 """Reading a zoo: checkpoints of a structure and a split as tensors."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -58,6 +58,10 @@ class CheckpointSet:
             training_seconds=self.training_seconds * share,
         )
 
+    def with_weights(self, weights: Tensor) -> "CheckpointSet":
+        """The same rows with other weights [R, D], for example renumbered ones."""
+        return replace(self, weights=weights)
+
     def last(self, count: int = 1) -> "CheckpointSet":
         """The last `count` checkpoints of every run (fewer where a run has fewer)."""
         keep = torch.zeros(len(self), dtype=torch.bool)
@@ -81,10 +85,13 @@ class LearntZoo:
     Attributes:
         zoo: the whole.
         learnt: the rows that were learnt from, one set per structure.
+        matched: what was done to the weights that were learnt from and is to be done to those of other splits, so that
+            they can be compared (`zoo.aligned`); None leaves them as they are.
     """
 
     zoo: "Zoo"
     learnt: Sequence[CheckpointSet]
+    matched: Callable[[CheckpointSet], CheckpointSet] | None = None
 
     @property
     def plan(self) -> ZooPlan:
@@ -93,7 +100,8 @@ class LearntZoo:
     def select(self, structure: str, split: Split) -> CheckpointSet:
         """As `Zoo.select`."""
         if split != "train":
-            return self.zoo.select(structure, split)
+            rows = self.zoo.select(structure, split)
+            return rows if self.matched is None else self.matched(rows)
         name = self.zoo.task.canonical(structure)
         found = next((rows for rows in self.learnt if rows.target.structure == name), None)
         return found if found is not None else self.zoo.select(structure, split)
