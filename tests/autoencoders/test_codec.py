@@ -5,7 +5,7 @@ import torch
 from tests.clusters import checkpoint_set, target
 
 from zoogen.autoencoders.codec import WeightCodec
-from zoogen.autoencoders.config import Conv1dAutoencoderConfig
+from zoogen.autoencoders.config import Conv1dAutoencoderConfig, LinearAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
 from zoogen.training.config import AdamWConfig, LoopConfig, ScheduleConfig
@@ -85,6 +85,21 @@ def test_bytes_round_trip(codec: WeightCodec) -> None:
     assert again.to_bytes() == codec.to_bytes()
     with pytest.raises(ZoogenError, match="damaged autoencoder"):
         WeightCodec.from_bytes(codec.to_bytes()[:100])
+
+
+def test_coordinate_scaling_is_kept_in_the_tensors() -> None:
+    config = LinearAutoencoderConfig(latent=20, scaling="coordinate")
+    codec = train_codec(config, TRAIN, seed=0)
+    again = WeightCodec.from_bytes(codec.to_bytes())
+    assert again.scaler == codec.scaler
+    for checkpoints in TRAIN:
+        where, weights = checkpoints.target, checkpoints.weights
+        torch.testing.assert_close(again.decode(where, again.encode(where, weights)), weights, atol=0.01, rtol=0)
+    assert codec.pad(TRAIN[0].target, TRAIN[0].weights)[:, :20].std(0, correction=0).tolist() == pytest.approx(
+        [1.0] * 20, abs=1e-4
+    )
+    with pytest.raises(ZoogenError, match="no scaling statistics for the coordinates"):
+        codec.decode(target(4), torch.zeros(1, 20))
 
 
 def test_same_seed_same_codec_also_when_resumed() -> None:

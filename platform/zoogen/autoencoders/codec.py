@@ -144,6 +144,7 @@ class WeightCodec:
     def to_bytes(self) -> bytes:
         """Safetensors with JSON metadata."""
         tensors = prefixed("autoencoder", self.autoencoder.state_dict())
+        tensors |= prefixed("scaler", self.scaler.tensors)
         tensors |= {"latent_mean": self.latent_mean, "latent_std": self.latent_std}
         return pack(_KIND, tensors, self._metadata())
 
@@ -161,7 +162,7 @@ class WeightCodec:
             load_module(autoencoder, section("autoencoder", tensors), _KIND)
             return cls(
                 config=config,
-                scaler=WeightScaler.from_state(metadata["scaler"]),
+                scaler=WeightScaler.from_state(metadata["scaler"], section("scaler", tensors)),
                 autoencoder=autoencoder.eval(),
                 latent_mean=tensors["latent_mean"],
                 latent_std=tensors["latent_std"],
