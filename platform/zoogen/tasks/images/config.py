@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from zoogen.config import Config
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+TrainingMode = Literal["auto", "stacked", "single"]
 
 
 class GlyphConfig(Config):
@@ -81,6 +82,7 @@ class ImagesConfig(Config):
     Attributes:
         data: data sets and their splits.
         own: path of a Python file with one's own networks and data sets (see `networks.classifiers.own`).
+        own_source: SHA-256 of that file, filled in when the task is made; another file of that path is refused.
         start: `trunk`: every run continues from one network of the structure, trained to convergence once (p-diff);
             `scratch`: every run trains a network of its own first, from initial weights by `zoo.initialisation`.
         pretrained: begin the trunk from the published weights of that architecture (needs the hub or a local copy).
@@ -96,11 +98,14 @@ class ImagesConfig(Config):
             over `conditions`) or `data` (numbers that describe the data set's images and classes).
         conditions: the structures that `index` counts, in order.
         judged_at_once: networks whose outputs are computed in one batched pass; null: by memory.
+        mode: `stacked` trains the runs of a cohort in batched passes, `single` one after the other, with equal results
+            but for rounding; `auto` takes what pays (see `stacked.stacks`).
     """
 
     kind: Literal["images"] = "images"
     data: DataConfig = DataConfig()
     own: str | None = None
+    own_source: str | None = Field(None, exclude_if=lambda source: source is None)
     start: Literal["trunk", "scratch"] = "trunk"
     pretrained: bool = False
     seed: int = Field(0, ge=0, lt=2**63)
@@ -111,6 +116,7 @@ class ImagesConfig(Config):
     condition: Literal["none", "index", "data"] = "none"
     conditions: tuple[str, ...] = ()
     judged_at_once: int | None = Field(None, ge=1)
+    mode: TrainingMode = Field("auto", exclude_if=lambda mode: mode == "auto")
 
     @model_validator(mode="after")
     def _consistent(self) -> "ImagesConfig":
