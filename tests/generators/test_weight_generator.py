@@ -1,16 +1,21 @@
 """From checkpoints to new weights: the right cluster per structure, seeds, bytes, mistakes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.clusters import checkpoint_set, target
+from tests.generators.toys import SMALL, loop
 
 from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
 from zoogen.generators import weight_generator
-from zoogen.generators.config import DiffusionConfig, SamplerConfig, UNetConfig
+from zoogen.generators.config import ConditionConfig, DiffusionConfig, SamplerConfig, UNetConfig
+from zoogen.generators.diffusion import LatentDiffusion
 from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.identity import derive_seed
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
 
 TRAIN = [checkpoint_set(5), checkpoint_set(8)]
@@ -62,6 +67,59 @@ def test_chunks_give_every_network(generator: WeightGenerator, monkeypatch: pyte
     monkeypatch.setattr(weight_generator, "_CHUNK_NUMBERS", 3 * generator.codec.length)
     weights = generator.generate(TRAIN[0].target, 7, seed=0)
     assert weights.shape[0] == len(weights.unique(dim=0)) == 7
+
+
+@pytest.mark.parametrize("sampler", [None, SamplerConfig(kind="ddpm", steps=30)], ids=["ddim", "ddpm"])
+def test_trajectory_begins_with_noise_and_ends_with_what_is_generated(
+    generator: WeightGenerator, monkeypatch: pytest.MonkeyPatch, sampler: SamplerConfig | None
+) -> None:
+    wanted = TRAIN[0].target
+    monkeypatch.setattr(weight_generator, "_CHUNK_NUMBERS", 3 * generator.codec.length)
+    way = generator.trajectory(wanted, 7, seed=2, points=6, sampler=sampler)
+    last = 30 if sampler else 50
+    assert [done for done, _ in way] == [last * i // 5 for i in range(6)]
+    assert all(weights.shape == (7, wanted.layout.size) for _, weights in way)
+    assert torch.equal(way[-1][1], generator.generate(wanted, 7, seed=2, sampler=sampler))
+    seed = derive_seed(2, wanted.structure, 3)
+    noise = torch.randn(3, generator.codec.latent, generator=torch.Generator().manual_seed(seed))
+    torch.testing.assert_close(way[0][1][3:6], generator.codec.decode(wanted, noise))
+    nearest = [torch.cdist(weights, TRAIN[0].weights).min(1).values.mean() for _, weights in way]
+    assert nearest[-1] < 0.5 * nearest[0]
+
+
+def test_a_trajectory_has_at_most_all_steps_and_two_ends(generator: WeightGenerator) -> None:
+    way = generator.trajectory(TRAIN[0].target, 1, seed=0, points=100, sampler=SamplerConfig(steps=4))
+    assert [done for done, _ in way] == [0, 1, 2, 3, 4]
+    with pytest.raises(ZoogenError, match="ask for at least 2"):
+        generator.trajectory(TRAIN[0].target, 1, seed=0, points=1)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_every_kind_of_denoiser_is_kept_in_an_artifact(generator: WeightGenerator, kind: str) -> None:
+    config = DiffusionConfig(denoiser=SMALL[kind], condition=ConditionConfig(drop=0.1), loop=loop(40))
+    made = train_generator(config, generator.codec, TRAIN, seed=0)
+    again = WeightGenerator.from_bytes(made.to_bytes())
+    assert again.config == config and again.to_bytes() == made.to_bytes()
+    sampler = SamplerConfig(steps=5, guidance=1.5)
+    one = made.generate(TRAIN[0].target, 3, seed=0, sampler=sampler)
+    assert torch.equal(one, again.generate(TRAIN[0].target, 3, seed=0, sampler=sampler))
+    repeated = train_generator(config, generator.codec, TRAIN, seed=0)
+    for name, tensor in made.model.state_dict().items():
+        assert torch.equal(tensor, repeated.model.state_dict()[name])
+
+
+def test_conditions_that_never_differ_or_are_negative(generator: WeightGenerator) -> None:
+    """Numbers of any sign are told apart; one that all structures share says nothing; NaN is refused."""
+    alike = [
+        replace(s, target=replace(s.target, condition=(3.0, sign))) for s, sign in zip(TRAIN, (-2, 2), strict=True)
+    ]
+    made = train_generator(GENERATOR.model_copy(update={"loop": loop(20)}), generator.codec, alike, seed=0)
+    assert isinstance(made.model, LatentDiffusion)
+    normalised = made.model.normaliser(torch.tensor([[3.0, -2.0], [3.0, 2.0]]))
+    torch.testing.assert_close(normalised, torch.tensor([[0.0, -1.0], [0.0, 1.0]]))
+    broken = [replace(TRAIN[0], target=replace(TRAIN[0].target, condition=(float("nan"), 1.0)))]
+    with pytest.raises(ZoogenError, match="condition of structure W5 has numbers that are not finite"):
+        train_generator(GENERATOR, generator.codec, broken, seed=0)
 
 
 def test_unseen_structures_are_generated_within_the_length(generator: WeightGenerator) -> None:

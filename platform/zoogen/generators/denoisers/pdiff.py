@@ -11,6 +11,8 @@ from zoogen.generators.denoisers.layers import TimeEmbedding
 class PDiffDenoiser(nn.Module):
     """Convolutions of stride 1 with channels 1-64-128-256-512-256-128-64-1 and additive skips between layers of equal
     channels. Time and structure become one number per position of the latent, added to the input of every layer.
+    Eight kernels of 7 reach 24 positions to either side: parts of a longer latent that lie further apart are drawn
+    independently of each other at every step.
 
     The structure's embedding joins time's: p-diff has one structure and no condition. Its activation is not stated;
     it is ELU here, as in the decoder of p-diff's autoencoder.
