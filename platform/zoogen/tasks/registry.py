@@ -10,17 +10,30 @@ from zoogen.errors import ZoogenError
 from zoogen.tasks.base import Task
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
+from zoogen.tasks.images.config import ImagesConfig
+from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.task import TorchgfnTask
 
 # A further task joins here, in `_CONFIGS` and in `build_task`.
-TaskConfig = Annotated[HypergridConfig | TorchgfnConfig, Field(discriminator="kind")]
-_CONFIGS: Mapping[str, type[Config]] = {"hypergrid": HypergridConfig, "torchgfn": TorchgfnConfig}
+AnyTaskConfig = HypergridConfig | TorchgfnConfig | ImagesConfig
+TaskConfig = Annotated[AnyTaskConfig, Field(discriminator="kind")]
+_CONFIGS: Mapping[str, type[Config]] = {
+    "hypergrid": HypergridConfig,
+    "torchgfn": TorchgfnConfig,
+    "images": ImagesConfig,
+}
 
 
-def build_task(config: HypergridConfig | TorchgfnConfig) -> Task:
+def build_task(config: AnyTaskConfig) -> Task:
     """The task of a configuration."""
-    return TorchgfnTask(config) if isinstance(config, TorchgfnConfig) else HypergridTask(config)
+    match config:
+        case ImagesConfig():
+            return ImagesTask(config)
+        case TorchgfnConfig():
+            return TorchgfnTask(config)
+        case HypergridConfig():
+            return HypergridTask(config)
 
 
 def task_from_mapping(resolved: Mapping[str, Any]) -> Task:
@@ -33,5 +46,5 @@ def task_from_mapping(resolved: Mapping[str, Any]) -> Task:
     if kind not in _CONFIGS:
         raise ZoogenError(f"unknown task {kind!r}; known: {', '.join(sorted(_CONFIGS))}")
     config = parse_config(_CONFIGS[kind], dict(resolved), f"task {kind}")
-    assert isinstance(config, HypergridConfig | TorchgfnConfig)
+    assert isinstance(config, AnyTaskConfig)
     return build_task(config)

@@ -1,0 +1,179 @@
+"""Structures `network@data`: what they are made of under a configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from zoogen.errors import ZoogenError
+from zoogen.networks.classifiers.build import checked, last_normalisations, seeded_build
+from zoogen.networks.classifiers.own import OwnModule, load_own
+from zoogen.networks.classifiers.registry import classifier
+from zoogen.networks.classifiers.spec import ClassifierSpec
+from zoogen.tasks.images.config import GlyphConfig, ImagesConfig
+from zoogen.tasks.images.data.catalogue import OWN, canonical_data, channels_of, classes_of, glyph_set
+from zoogen.tasks.images.data.load import load_images
+from zoogen.tasks.images.data.splits import ImageData
+from zoogen.tasks.images.view import ClassifierView
+from zoogen.weights.layout import ParameterLayout
+
+_NORMALISATIONS = "normalisations"  # stands in task.subset for the last two normalisation layers
+
+
+@dataclass(frozen=True)
+class ImagesStructure:
+    """A classifier on a data set.
+
+    Attributes:
+        spec: the network.
+        data: canonical name of the data set.
+    """
+
+    spec: ClassifierSpec
+    data: str
+
+    @classmethod
+    def parse(cls, text: str, own: OwnModule | None = None) -> "ImagesStructure":
+        """`network@data` in any spelling of the two.
+
+        Raises:
+            ZoogenError: it is not of that form, or one of the names is unknown.
+        """
+        network, at, data = text.partition("@")
+        if not at or not network.strip() or not data.strip():
+            raise ZoogenError(f"structure {text!r} is not of the form network@data, for example cnn-small@digits")
+        return cls(classifier(network, own), canonical_data(data))
+
+    @property
+    def name(self) -> str:
+        return f"{self.spec.name}@{self.data}"
+
+    @property
+    def label(self) -> str:
+        """For tables: the network's title, one word, and the data set."""
+        return f"{'-'.join(self.spec.title.split())}@{self.data}"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A structure's network as it is built and generated.
+
+    Attributes:
+        spec: how it is known.
+        channels, size, classes: of the images that it takes and the logits that it gives.
+        view: what of it is generated; its module holds initial weights.
+    """
+
+    spec: ClassifierSpec
+    channels: int
+    size: int
+    classes: int
+    view: ClassifierView
+
+    def fresh(self, seed: int) -> nn.Module:
+        """An untrained network in evaluation mode."""
+        return seeded_build(self.spec, self.channels, self.size, self.classes, seed)
+
+    def published(self, seed: int) -> Mapping[str, Tensor]:
+        """The published weights of the network; a head for other classes is drawn from `seed`.
+
+        Raises:
+            ZoogenError: there are none for it, or they cannot be had.
+        """
+        from zoogen.networks.classifiers.published import pretrained_state
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return pretrained_state(self.spec.name, self.classes, self.size)
+
+    @property
+    def whole_layout(self) -> ParameterLayout:
+        """Of all parameters and all running statistics."""
+        return ClassifierView.of(self.view.module, ("*",), statistics=True).layout
+
+    @property
+    def self_sufficient(self) -> bool:
+        """Whether the vector holds all that the network is, so that there is no rest to be fixed."""
+        return self.view.layout.size == self.whole_layout.size
+
+
+def own_module(config: ImagesConfig) -> OwnModule | None:
+    """What the configuration's own file offers.
+
+    Raises:
+        ZoogenError: it is missing, fails, or is another one than the configuration's digest says.
+    """
+    return None if config.own is None else load_own(config.own, config.own_source)
+
+
+def narrowed(config: ImagesConfig, structure: str) -> ImagesConfig:
+    """The configuration with defaults wherever it does not matter to this structure's networks, so that a change
+    there renames neither its trunk nor its cohorts."""
+    parsed = ImagesStructure.parse(structure, own_module(config))
+    update: dict[str, object] = {"condition": "none", "conditions": (), "judged_at_once": None}
+    if OWN not in (parsed.spec.name, parsed.data):
+        update |= {"own": None, "own_source": None}
+    if glyph_set(parsed.data) is None:
+        update["data"] = config.data.model_copy(update={"glyphs": GlyphConfig()})
+    return config.model_copy(update=update)
+
+
+def images_of(config: ImagesConfig, structure: str) -> ImageData:
+    """The structure's data set in the form that its network takes.
+
+    Raises:
+        ZoogenError: it cannot be had, or is not fit to be learnt from.
+    """
+    relevant = narrowed(config, structure)
+    found = _classifier(relevant, structure)
+    return _images(relevant, structure, found.size, found.channels)
+
+
+def classifier_of(config: ImagesConfig, structure: str) -> Classifier:
+    """The structure's network, built and tried out.
+
+    Raises:
+        ZoogenError: it cannot be built, does not take such images, or the subset matches nothing.
+    """
+    return _classifier(narrowed(config, structure), structure)
+
+
+@lru_cache(16)
+def _classifier(config: ImagesConfig, structure: str) -> Classifier:
+    parsed = ImagesStructure.parse(structure, own_module(config))
+    spec = parsed.spec
+    size = config.data.size or spec.size
+    channels, classes = spec.channels or channels_of(parsed.data), classes_of(parsed.data, config.data)
+    if channels is None or classes is None:  # only a user's own data set does not tell before it is loaded
+        own = own_module(config)
+        channels = channels or (own.channels if own is not None else None) or 1
+        classes = _images(config, structure, size, channels).classes
+    module = checked(spec, channels, size, classes)
+    view = ClassifierView.of(module, _patterns(config, spec, module), config.statistics == "regenerated")
+    if config.start == "scratch" and config.statistics == "kept" and view.has_statistics():
+        raise ZoogenError(
+            f"{structure} from scratch has no trunk whose running statistics could be kept; set task.statistics to "
+            "regenerated or recalibrated"
+        )
+    return Classifier(spec, channels, size, classes, view)
+
+
+def _images(config: ImagesConfig, structure: str, size: int, channels: int) -> ImageData:
+    own = own_module(config)
+    name = ImagesStructure.parse(structure, own).data
+    return load_images(name, size=size, channels=channels, config=config.data, own=own if name == OWN else None)
+
+
+def _patterns(config: ImagesConfig, spec: ClassifierSpec, module: nn.Module) -> tuple[str, ...]:
+    patterns: list[str] = []
+    for pattern in config.subset:
+        found = (spec.normalisations or last_normalisations(module)) if pattern == _NORMALISATIONS else (pattern,)
+        if not found:
+            raise ZoogenError(
+                f"the network {spec.name} has no two normalisation layers; name the parameters to generate in "
+                "task.subset, for example ['*.bias']"
+            )
+        patterns.extend(found)
+    return tuple(patterns)
