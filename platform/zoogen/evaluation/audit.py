@@ -47,7 +47,7 @@ class Audit:
 
     def __init__(self, data: StructureData) -> None:
         self.data, self.config = data, data.config.audit
-        self._compared = self.config.behaviour_sample or self.config.sample  # in behaviour
+        self._compared = self.config.compared_in_behaviour
 
     def of(self, method: str, weights: Tensor, rows: Tensor | None = None) -> Audited:
         """Audit the networks [F, D] of a method.

@@ -54,6 +54,11 @@ class AuditConfig(Config):
     originals: bool = Field(default=False, exclude_if=lambda value: not value)
     neighbours: int = Field(default=5, ge=1)
 
+    @property
+    def compared_in_behaviour(self) -> int:
+        """Networks of each method, and training checkpoints, whose behaviour is compared."""
+        return self.behaviour_sample or self.sample
+
 
 class WeightMapConfig(Config):
     """Weight matrices that are kept to be drawn.

@@ -111,6 +111,11 @@ class MethodResult(Record):
         """Best of the `count` networks by the primary metric."""
         return self.summary().minimum
 
+    @property
+    def ranks_by_error(self) -> bool:
+        """Whether the primary metric is a share of wrong answers: 1 - accuracy."""
+        return self.primary.partition(".")[2] == "error"
+
 
 class PortraitRecord(Record):
     """Picture of the truth (method `TRUTH`) or of a method's median network: rows of a 2-D array."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoogen.reports.comparison_figure import comparison_figure
-from zoogen.reports.documents import audit_document, paper_document
+from zoogen.reports.documents import documents
 from zoogen.reports.runs import Run
 from zoogen.reports.sheets import tidy_csv
 from zoogen.reports.styles import png
@@ -25,7 +25,7 @@ def render_comparison(runs: Sequence[Run], notices: Sequence[str] = ()) -> dict[
         runs: the evaluations, in the order of the tables.
         notices: one-line remarks for the head of the page.
     """
-    documents = [paper_document(runs), audit_document(runs)]
+    pages = documents(runs)
     figure = comparison_figure(runs)
     files = {
         f"{folder}/{name}": data
@@ -43,11 +43,11 @@ def render_comparison(runs: Sequence[Run], notices: Sequence[str] = ()) -> dict[
         *(f"- {notice}" for notice in notices),
         "",
     ]
-    lines += [line for document in documents for line in (document.markdown(level=2), "")]
+    lines += [line for page in pages for line in (page.markdown(level=2), "")]
     lines += ["## Figures", "", *(line for name in pictures for line in (f"![{name}]({name})", ""))]
-    sheets = [sheet for document in documents for sheet in document.sheets]
-    page = "\n".join(lines).rstrip() + "\n"
-    return {PAGE: page.encode(), _TABLES: tidy_csv(sheets).encode(), **files}
+    sheets = [sheet for page in pages for sheet in page.sheets]
+    text = "\n".join(lines).rstrip() + "\n"
+    return {PAGE: text.encode(), _TABLES: tidy_csv(sheets).encode(), **files}
 
 
 def run_folders(names: Sequence[str]) -> list[str]:

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from zoogen.reports.accuracy import accuracy_sheet
 from zoogen.reports.audit import audit_sheets, verdicts
 from zoogen.reports.cost import cost_sheet
 from zoogen.reports.paper import paper_remarks, paper_sheets
+from zoogen.reports.pareto import pareto_sheet
 from zoogen.reports.rows import metric_title, number
 from zoogen.reports.runs import Run, median, places
 from zoogen.reports.sheets import Sheet, tidy_csv
 from zoogen.reports.uncertainty import uncertainty_sheet, variance_sheet
 from zoogen.reports.verdict import verdict
 
-PAPER, AUDIT = "paper", "audit"
+PAPER, AUDIT, ACCURACY = "paper", "audit", "accuracy"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class Document:
         return tidy_csv(self.sheets)
 
 
+def documents(runs: Sequence[Run]) -> list[Document]:
+    """All pages that the runs have something for."""
+    pages = (paper_document(runs), audit_document(runs), accuracy_document(runs))
+    return [page for page in pages if page is not None]
+
+
 def paper_document(runs: Sequence[Run]) -> Document:
     """Our numbers beside the paper's, table by table."""
     sheets = [*paper_sheets(runs), uncertainty_sheet(runs), variance_sheet(runs)]
@@ -53,6 +61,13 @@ def audit_document(runs: Sequence[Run]) -> Document:
     remarks = tuple(f"{run.name}, {said.line}" if several else said.line for run, said in verdicts(runs))
     sheets = [*audit_sheets(runs), cost_sheet(runs)]
     return Document(AUDIT, "Audit: memorised, or new and good?", remarks, tuple(s for s in sheets if s.rows))
+
+
+def accuracy_document(runs: Sequence[Run]) -> Document | None:
+    """Accuracies, similarity to the originals, both at once, beside a paper's; None where no error ranks."""
+    sheets = [accuracy_sheet(runs), pareto_sheet(runs)]
+    shown = tuple(sheet for sheet in sheets if sheet.rows)
+    return Document(ACCURACY, "Accuracy and similarity", (), shown) if shown else None
 
 
 def overview_table(runs: Sequence[Run]) -> Table:

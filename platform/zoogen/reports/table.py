@@ -11,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from zoogen.evaluation.result import Evaluation
+from zoogen.reports.accuracy import accuracy_lines, accuracy_table, ranks_by_error
 from zoogen.reports.audit import verdicts
+from zoogen.reports.pareto import Pareto, pareto
 from zoogen.reports.rows import Row, metric_names, metric_title, number, report_rows, spread
-from zoogen.reports.runs import GENERATED, Run
+from zoogen.reports.runs import GENERATED, Run, places
 
 _STATISTICS = ("median", "q25", "q75", "mean", "std", "minimum", "maximum")
 
@@ -61,10 +63,15 @@ _CAPTION = (
 
 
 def print_report(evaluation: Evaluation, console: Console) -> None:
-    """Print the table, the ratios to held-out runs, the cost, and the notices.
+    """Print the table, the ratios to held-out runs, the cost, and the notices; accuracies where an error ranks.
 
     The last metrics are left out beyond 120 columns, or less on a narrow console; the written tables hold all.
     """
+    if ranks_by_error(evaluation):
+        console.print(accuracy_table(evaluation))
+        for line in (*accuracy_lines(evaluation), *summary_lines(evaluation)):
+            console.print(line, highlight=False, markup=False)
+        return
     columns = len(metric_names(report_rows(evaluation), short=True))
     table = summary_table(evaluation, columns)
     unbounded = console.options.update(max_width=_UNBOUNDED)
@@ -80,7 +87,8 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
     """Verdicts, ratios, cost and notices, one line each."""
     run = Run(evaluation.inputs.study, evaluation)
     lines = [f"verdict on generated networks: {said.line}" for _, said in verdicts([run])]
-    ratios = evaluation.ratios()
+    lines += [f"at equal accuracy: {found.line}" for found in _at_equal_accuracy(run)]
+    ratios = {} if ranks_by_error(evaluation) else evaluation.ratios()
     if ratios:
         shown = ", ".join(f"{label} {number(value)}" for label, value in ratios.items())
         lines.append(f"generated / held-out, ratio of medians: {shown}")
@@ -88,6 +96,11 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
         lines.append("seconds: " + ", ".join(f"{stage} {number(value)}" for stage, value in evaluation.cost.items()))
     lines.extend(f"notice: {notice}" for notice in notices(evaluation))
     return lines
+
+
+def _at_equal_accuracy(run: Run) -> list[Pareto]:
+    found = (pareto(run, place.structure) for place in places([run]))
+    return [entry for entry in found if entry is not None]
 
 
 def notices(evaluation: Evaluation) -> list[str]:

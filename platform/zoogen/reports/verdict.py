@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoogen.evaluation.result import MethodResult
-from zoogen.reports.rows import NOVELTY, metric_title, number
+from zoogen.reports.accuracy import BEHAVIOUR, ORIGINALS, accuracies
+from zoogen.reports.quality import GOOD, SAME, Quality
+from zoogen.reports.rows import NOVELTY, number
 from zoogen.reports.runs import GENERATED, TRAINED, Run, median
 
 MEMORISED = 0.2  # nearer to a training checkpoint than this share of the distance between training runs: a copy
-GOOD = 2.0  # at most so many times the trained runs' median: the spread between seeds is of this size
 BETWEEN_RUNS, OF_HELD_OUT = "between training runs", "of held-out runs"  # scales of distances
 MEASURES = ("matched_train", "nearest_train")  # the first one that was measured counts
 # What is no rival: networks that were trained, and what a codec makes of held-out ones.
-_NO_BASELINES = {GENERATED, *TRAINED, "held-out-last", "training", "reconstructed"}
+_NO_BASELINES = {GENERATED, *TRAINED, "held-out-last", ORIGINALS, "reconstructed"}
 
-SAME = 1.05  # medians this close count as equal
+__all__ = ["GOOD", "MEMORISED", "SAME", "Nearness", "Verdict", "verdict"]
+
 Kind = Literal[
     "memorised",
     "no better than a baseline",
@@ -87,26 +89,25 @@ def verdict(run: Run, structure: str) -> Verdict | None:
     if generated is None:
         return None
     results = run.of(structure)
-    quality = _quality(generated)
+    quality = Quality.of(generated, _quality(generated))
     near = _nearness(generated, results)
     label, trained = generated.label, median(run.trained(structure), generated.primary)
-    reached = f"median {metric_title(generated.primary)} {number(quality)}"
-    if trained is not None:
-        reached += f" is {number(quality / trained) if trained else 'inf'} × that of trained runs"
+    reached = quality.beside(trained) + _similarity(generated, results)
     if near is not None and near.share < MEMORISED:
         return Verdict(label, "memorised", f"{near.text}; {reached}")
     novel = f"; {near.text}" if near is not None else ""
     baselines = [r for r in results if r.method not in _NO_BASELINES]
-    rivals = [r for r in baselines if _rivals(r, quality, near)]
+    measure = _measure_of_rivals(generated, near)
+    rivals = [r for r in baselines if quality.reached_by(_quality(r)) and _as_new(r, generated, measure)]
     if rivals:
-        shown = ", ".join(f"{r.method} {number(_quality(r))}" for r in sorted(rivals, key=_quality))
+        shown = ", ".join(f"{r.method} {quality.text(_quality(r))}" for r in sorted(rivals, key=_quality))
         reason = f"{reached}, against {shown}{novel}"
         return Verdict(label, "no better than a baseline", reason, tuple(r.method for r in rivals))
     if trained is None:
         kind: Kind = "better than the baselines" if baselines else "not compared"
         others = "no trained runs" if baselines else "neither baselines nor trained runs"
         return Verdict(label, kind, f"{reached}; {others} to compare with{novel}")
-    if quality > GOOD * trained:
+    if not quality.as_good_as_trained(trained):
         return Verdict(label, "new, but worse than trained" if near else "worse than trained", reached + novel)
     return Verdict(label, "new and good" if near else "as good as trained", reached + novel)
 
@@ -134,11 +135,26 @@ def _nearness(generated: MethodResult, results: Sequence[MethodResult]) -> Nearn
     return None
 
 
-def _rivals(result: MethodResult, quality: float, near: Nearness | None) -> bool:
-    """Whether a baseline is as good and, where novelty is measured, as new."""
-    if _quality(result) > SAME * quality:
-        return False
-    if near is None:
+def _similarity(generated: MethodResult, results: Sequence[MethodResult]) -> str:
+    """Similarity to the originals, and of these to each other, for networks that rank by an error."""
+    if not generated.ranks_by_error or (own := accuracies(generated).mean_similarity) is None:
+        return ""
+    originals = next((r for r in results if r.method == ORIGINALS), None)
+    others = accuracies(originals).mean_similarity if originals is not None else None
+    beside = f" (originals to each other {number(others)})" if others is not None else ""
+    return f", mean similarity to the originals {number(own)}{beside}"
+
+
+def _measure_of_rivals(generated: MethodResult, near: Nearness | None) -> str | None:
+    """The distance by which a baseline is as new: what wrong answers say, where networks rank by them."""
+    if generated.ranks_by_error and median(generated, BEHAVIOUR) is not None:
+        return BEHAVIOUR
+    return f"{NOVELTY}.{near.measure}" if near is not None else None
+
+
+def _as_new(rival: MethodResult, generated: MethodResult, measure: str | None) -> bool:
+    """Whether a baseline is no nearer to the training checkpoints; it is where nothing was measured."""
+    if measure is None:
         return True
-    distance = median(result, f"{NOVELTY}.{near.measure}")
-    return distance is not None and distance >= near.distance
+    theirs, ours = median(rival, measure), median(generated, measure)
+    return theirs is not None and ours is not None and theirs >= ours

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from zoogen.evaluation.result import Evaluation
-from zoogen.reports.documents import audit_document, paper_document
+from zoogen.reports.documents import documents
 from zoogen.reports.figures import metric_figure, portrait_figure
 from zoogen.reports.novelty_figure import novelty_figure
 from zoogen.reports.runs import Run, file_label
@@ -21,7 +21,8 @@ def render_report(evaluation: Evaluation) -> dict[str, bytes]:
     """File name to content.
 
     `evaluation.json`; as .md and .csv `table` (everything), `paper` (beside a paper's numbers), `audit` (with
-    verdicts); as .png `metric`, `novelty`, `distributions-*`, `weights-<structure>`, as far as there is what they show.
+    verdicts), `accuracy` (where networks are ranked by an error); as .png `metric`, `novelty`, `distributions-*`,
+    `weights-<structure>`, as far as there is what they show.
     """
     run = Run(evaluation.inputs.study or "run", evaluation)
     files = {
@@ -29,7 +30,7 @@ def render_report(evaluation: Evaluation) -> dict[str, bytes]:
         "table.md": markdown(evaluation).encode(),
         "table.csv": comma_separated(evaluation).encode(),
     }
-    for document in (paper_document([run]), audit_document([run])):
+    for document in documents([run]):
         files[f"{document.name}.md"] = document.markdown().encode()
         files[f"{document.name}.csv"] = document.csv().encode()
     figures = {"metric": metric_figure(evaluation), "novelty": novelty_figure(evaluation)}

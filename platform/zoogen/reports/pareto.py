@@ -1,0 +1,160 @@
+"""Accuracy against similarity: at equal mean accuracy, which method is less similar to the originals?
+
+p-diff (Figure 4a) compares with noise; averages of checkpoints and Gaussians around them belong beside it (Zeng et al.
+2025). A method with a size (of noise, of an average, of a kernel) is a curve in the plane of mean accuracy and mean
+maximum similarity; a point of the curve between two sizes is interpolated.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from zoogen.evaluation.result import MethodResult
+from zoogen.reports.accuracy import ORIGINALS, Accuracies, accuracies, error_results, one_image
+from zoogen.reports.runs import GENERATED, Run, places
+from zoogen.reports.sheets import RUN, STRUCTURE, Cell, Sheet, SheetRow
+
+# Methods with a size; of size 0 (an average of 1) they are the originals themselves, whose similarity is 1.
+_LADDERS = ("noise", "average", "kde")
+_SINGLE = ("gaussian", "pca-gaussian", "ensemble", "vae", "prior")
+SAME = 0.005  # of similarity: below this, methods are equally similar
+
+Point = tuple[float, float]  # mean accuracy in %, mean maximum similarity
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A method beside the generated networks.
+
+    Attributes:
+        name: of the method, or of a ladder.
+        points: of its sizes in order, the originals first where size 0 means them.
+        at_equal_accuracy: least similarity where the mean accuracy is at least that of the generated networks; None
+            where it nowhere is.
+        most_accurate: largest mean accuracy, %.
+    """
+
+    name: str
+    points: tuple[Point, ...]
+    at_equal_accuracy: float | None
+
+    @property
+    def most_accurate(self) -> float:
+        return max(accuracy for accuracy, _ in self.points)
+
+
+@dataclass(frozen=True)
+class Pareto:
+    """Generated networks of a structure and their rivals."""
+
+    label: str
+    generated: Point
+    rivals: tuple[Rival, ...]
+
+    @property
+    def line(self) -> str:
+        """The verdict in one line."""
+        accuracy, similarity = self.generated
+        told = f"{self.label}: generated: similarity {similarity:.3f} at a mean accuracy of {accuracy:.2f} %"
+        reached = [
+            (rival.name, rival.at_equal_accuracy) for rival in self.rivals if rival.at_equal_accuracy is not None
+        ]
+        beyond = [rival.name for rival in self.rivals if rival.at_equal_accuracy is None]
+        none = f"; {', '.join(beyond)} {'does' if len(beyond) == 1 else 'do'} not reach it" if beyond else ""
+        if not reached:
+            return f"{told}; no baseline reaches it" + (f" ({', '.join(beyond)})" if beyond else "")
+        shown = ", ".join(f"{name} {value:.3f} ({_signed(value - similarity)})" for name, value in reached)
+        least = min(value for _, value in reached)
+        winners = [name for name, value in reached if value < similarity - SAME]
+        if winners:
+            said = f"more similar to the originals than {', '.join(winners)}, by up to {similarity - least:.3f}"
+        elif least <= similarity + SAME:
+            said = "no less similar to the originals than the best baseline"
+        else:
+            said = f"less similar to the originals than every baseline, by {least - similarity:.3f} or more"
+        return f"{told}; at equal accuracy {shown}{none}: {said}"
+
+
+def pareto(run: Run, structure: str) -> Pareto | None:
+    """Rivals at equal mean accuracy; None where similarity was not measured or nothing was generated."""
+    results = {result.method: result for result in error_results(run.evaluation, structure)}
+    generated = results.get(GENERATED)
+    own = _point(accuracies(generated)) if generated is not None else None
+    if generated is None or own is None:
+        return None
+    slack = one_image(generated)
+    rivals = tuple(
+        Rival(name, points, least_similar(points, own[0], slack)) for name, points in _curves(results) if points
+    )
+    return Pareto(generated.label, own, rivals)
+
+
+def least_similar(points: Sequence[Point], accuracy: float, slack: float = 0.0) -> float | None:
+    """Least similarity of a curve, straight between its points, where it is at least so accurate.
+
+    Args:
+        points: (accuracy, similarity) in order.
+        accuracy: to be reached.
+        slack: a point of the curve that misses it by no more than this reaches it where nothing else does.
+
+    Returns:
+        None where the curve nowhere reaches it.
+    """
+    reached = [similarity for a, similarity in points if a >= accuracy]
+    for (a, s), (b, t) in pairwise(points):
+        if (a - accuracy) * (b - accuracy) < 0:
+            reached.append(s + (t - s) * (accuracy - a) / (b - a))
+    return min(reached or [similarity for a, similarity in points if a >= accuracy - slack], default=None)
+
+
+def pareto_sheet(runs: Sequence[Run]) -> Sheet:
+    """Similarity of every rival where it is as accurate as the generated networks."""
+    rows, lines = [], []
+    for place in places(runs):
+        for run in runs:
+            found = pareto(run, place.structure)
+            if found is None:
+                continue
+            accuracy, similarity = found.generated
+            rows.append(_row(run, found, GENERATED, accuracy, accuracy, similarity, None))
+            for rival in found.rivals:
+                equal = rival.at_equal_accuracy
+                gain = None if equal is None else equal - similarity
+                rows.append(_row(run, found, rival.name, rival.most_accurate, accuracy, equal, gain))
+            lines.append(f"{run.name}, {found.line}." if len(runs) > 1 else f"{found.line}.")
+    columns = ("largest mean accuracy, %", "at mean accuracy, %", "similarity there", "generated is less similar by")
+    note = (
+        "Similarity: mean over networks of the largest similarity to an original. A method with sizes (noise, average, "
+        "kde) is a curve from the originals themselves, of similarity 1, straight between its sizes; what it has where "
+        "its mean accuracy is at least that of the generated networks. Empty: it does not reach that accuracy."
+    )
+    title = "Similarity at equal accuracy"
+    return Sheet("pareto", title, (STRUCTURE, RUN, "method"), columns, tuple(rows), (note, *lines))
+
+
+def _row(run: Run, found: Pareto, method: str, *cells: Cell) -> SheetRow:
+    return SheetRow((found.label, run.name, method), cells)
+
+
+def _curves(results: dict[str, MethodResult]) -> Iterator[tuple[str, tuple[Point, ...]]]:
+    originals = results.get(ORIGINALS)
+    start = [] if originals is None else [(accuracies(originals).mean, 1.0)]
+    for ladder in _LADDERS:
+        steps = [result for method, result in results.items() if method.rpartition("-")[0] == ladder]
+        steps.sort(key=lambda result: float(result.method.rpartition("-")[2]))
+        found = _points(steps)
+        yield ladder, tuple([*start, *found] if found else [])
+    for method in _SINGLE:
+        yield method, tuple(_points([results[method]] if method in results else []))
+
+
+def _points(results: Sequence[MethodResult]) -> list[Point]:
+    return [point for point in (_point(accuracies(result)) for result in results) if point is not None]
+
+
+def _point(found: Accuracies) -> Point | None:
+    return None if found.mean_similarity is None else (found.mean, found.mean_similarity)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")

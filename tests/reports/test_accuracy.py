@@ -1,0 +1,178 @@
+"""Accuracies, similarity at equal accuracy and verdicts for networks that rank by an error, worked out by hand."""
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+from tests.evaluation.error_task import IMAGES, ErrorTask, HalvingNoise
+from tests.fakes import MemoryZoo
+from tests.reports import hand_made
+from tests.reports.hand_errors import STRUCTURE, evaluation, result, usual
+
+from zoogen.evaluation.config import AuditConfig, EvaluationConfig
+from zoogen.evaluation.evaluate import evaluate
+from zoogen.reports.accuracy import accuracies, accuracy_sheet, error_results, ranks_by_error
+from zoogen.reports.documents import accuracy_document
+from zoogen.reports.pareto import least_similar, pareto, pareto_sheet
+from zoogen.reports.runs import Run
+from zoogen.reports.table import print_report
+from zoogen.reports.verdict import verdict
+from zoogen.reports.write import render_report
+from zoogen.zoo.plan import ZooConfig
+
+RUN = Run("by hand", evaluation())
+
+
+def test_originals_come_first_then_ensemble_then_generated():
+    assert [r.method for r in error_results(RUN.evaluation, STRUCTURE)] == [
+        "training", "held-out", "ensemble", "generated", "noise-0.1", "noise-0.01", "average-2", "gaussian",
+        "pca-gaussian",
+    ]  # fmt: skip
+
+
+def test_accuracies_by_hand():
+    found = accuracies(result("generated", (10.0, math.inf, 40.0), (0.5, 0.75), chosen=2))
+    assert (found.best, found.median, found.chosen) == pytest.approx((90.0, 60.0, 60.0))
+    assert found.mean == pytest.approx((90 + 0 + 60) / 3)
+    assert found.similarity == pytest.approx((0.5, 0.625, 0.75))
+    assert accuracies(result("generated", (10.0,))).similarity is None
+
+
+def test_the_table_holds_every_method_and_says_how_fine_it_is():
+    sheet = accuracy_sheet([RUN])
+    assert sheet.cell("mean", "generated") == pytest.approx(80.0)
+    assert sheet.cell("chosen", "generated") == pytest.approx(79.0)
+    assert sheet.cell("similarity, most", "generated") == pytest.approx(0.92)
+    assert sheet.cell("distance", "generated") == 0.5
+    assert sheet.cell("s to make one", "generated") == pytest.approx(1 / 3)
+    assert sheet.cell("N", "ensemble") == 1
+    text = accuracy_document([RUN]).markdown()
+    # the standard error of a share p of n images is sqrt(p (1 - p) / n)
+    error = 100 * math.sqrt(0.81 * 0.19 / 1000)
+    assert "1000 test images: one image is .1 points" in text and f"81.0 % by {error:.2g} points" in text
+    assert "the smallest validation error" in text and "up to 48 originals" in text
+
+
+def test_other_tasks_have_no_accuracies():
+    other = hand_made.usual()
+    assert not ranks_by_error(other) and accuracy_document([Run("r", other)]) is None
+    assert {"accuracy.md", "accuracy.csv"} <= set(render_report(RUN.evaluation))
+    assert "accuracy.md" not in render_report(other)
+
+
+@pytest.mark.parametrize(
+    ("points", "accuracy", "slack", "expected"),
+    [
+        ([(90, 1.0), (80, 0.5)], 85, 0, 0.75),  # half way down
+        ([(90, 1.0), (80, 0.5)], 91, 0, None),
+        ([(90, 1.0), (80, 0.5)], 70, 0, 0.5),  # better everywhere: the last point is the least similar
+        ([(80, 1.0), (90, 0.6), (70, 0.2)], 85, 0, 0.5),  # up, then down through 85 at a quarter of the way
+        ([(80, 0.9)], 80.05, 0.1, 0.9),
+        ([(80, 0.9)], 80.05, 0.01, None),
+    ],
+)
+def test_the_least_similarity_where_a_curve_is_accurate_enough(points, accuracy, slack, expected):
+    found = least_similar(points, accuracy, slack)
+    assert found == (None if expected is None else pytest.approx(expected))
+
+
+def test_a_curve_agrees_with_a_fine_grid():
+    random = np.random.default_rng(0)
+    points = list(zip(random.uniform(50, 100, 7), random.uniform(0, 1, 7), strict=True))
+    at = np.linspace(0, 6, 60_001)
+    curve = [np.interp(at, range(7), column) for column in zip(*points, strict=True)]
+    for wanted in (60, 75, 85):
+        assert least_similar(points, wanted) == pytest.approx(curve[1][curve[0] >= wanted].min(), abs=1e-3)
+
+
+def test_rivals_at_equal_accuracy():
+    found = pareto(RUN, STRUCTURE)
+    assert found.generated == pytest.approx((80.0, 0.9))
+    rivals = {rival.name: rival.at_equal_accuracy for rival in found.rivals}
+    # Noise goes from (81, 1) over (81, .98) to (70, .6) and is 80 % accurate an eleventh of the way down.
+    assert rivals["noise"] == pytest.approx(0.98 - 0.38 / 11)
+    assert rivals["average"] == pytest.approx(0.96) and rivals["ensemble"] == pytest.approx(0.96)
+    assert rivals["gaussian"] == pytest.approx(0.94)  # half an image below
+    assert rivals["pca-gaussian"] is None
+    assert "less similar to the originals than every baseline, by 0.040 or more" in found.line
+    assert "noise 0.945 (+0.045)" in found.line and "pca-gaussian does not reach it" in found.line
+    sheet = pareto_sheet([RUN])
+    assert sheet.cell("generated is less similar by", "gaussian") == pytest.approx(0.04)
+    assert sheet.cell("similarity there", "pca-gaussian") is None
+
+
+@pytest.mark.parametrize(
+    ("similar", "said"),
+    [(0.94, "no less similar to the originals than the best baseline"),
+     (0.99, "more similar to the originals than noise, average, gaussian, ensemble, by up to 0.050")],
+)  # fmt: skip
+def test_a_lost_comparison_is_said(similar, said):
+    others = [r for r in usual() if r.method != "generated"]
+    run = Run("r", evaluation(result("generated", (20.0,) * 3, (similar,) * 3), *others))
+    assert said in pareto(run, STRUCTURE).line
+
+
+def test_nothing_reaches_an_accuracy_that_no_baseline_has():
+    others = [r for r in usual() if r.method != "generated"]
+    run = Run("r", evaluation(result("generated", (1.0,), (0.9,)), *others))
+    assert "no baseline reaches it" in pareto(run, STRUCTURE).line
+    assert pareto(Run("r", evaluation(*others)), STRUCTURE) is None
+
+
+def said(*results):
+    return verdict(Run("r", evaluation(*results)), STRUCTURE)
+
+
+def test_verdicts_count_points_of_accuracy():
+    perfect = result("held-out", (0.0,), (0.9,), matched=0.9)
+    near_perfect = said(result("generated", (0.5,), (0.9,), matched=0.9), perfect)
+    assert near_perfect.kind == "new and good"  # infinitely many times the error, and half a point of accuracy
+    assert "99.50 % is 0.50 points below that of trained runs" in near_perfect.reason
+    assert said(result("generated", (2.5,), (0.9,), matched=0.9), perfect).kind == "new, but worse than trained"
+    assert said(result("generated", (0.0,), (0.9,), matched=0.1), perfect).kind == "memorised"
+    assert "is that of trained runs" in said(result("generated", (0.0,), (0.9,), matched=0.9), perfect).reason
+
+
+def test_a_rival_is_as_accurate_and_no_more_similar():
+    generated = result("generated", (20.0,), (0.9,), matched=0.8)
+    held_out = result("held-out", (20.0,), (0.9,), matched=0.9)
+    found = said(generated, held_out, result("gaussian", (20.1,), (0.9,)), result("noise-0.1", (20.2,), (0.5,)))
+    assert found.kind == "no better than a baseline" and found.rivals == ("gaussian",)
+    assert "against gaussian 79.90 %" in found.reason
+    assert said(generated, held_out, result("average-2", (15.0,), (0.95,), matched=5.0)).kind == "new and good"
+
+
+def test_similarity_of_originals_stands_beside_that_of_generated_networks():
+    reason = verdict(RUN, STRUCTURE).reason
+    assert "mean similarity to the originals .9 (originals to each other .98)" in reason
+
+
+@pytest.fixture(scope="module")
+def judged():
+    task = ErrorTask(checkpoints=4)
+    zoo = MemoryZoo(task, ZooConfig(structures=("3",), runs=6, validation_runs=0, test_runs=2))
+    methods = ("generated", "held-out", "training", "average", "noise", "gaussian", "ensemble")
+    config = EvaluationConfig(count=8, methods=methods, audit=AuditConfig(originals=True, behaviour_sample=50))
+    return task, evaluate(task, zoo, HalvingNoise(task), config)
+
+
+def test_a_judged_evaluation_is_printed_with_its_accuracies(judged):
+    task, found = judged
+    console = Console(file=io.StringIO(), width=120)
+    print_report(found, console)
+    text = console.file.getvalue()
+    assert "training (originals)" in text and f"{IMAGES} test images" in text
+    assert "verdict on generated networks" in text and "at equal accuracy:" in text
+    assert "ratio of medians" not in text
+    lines = list(csv.DictReader(io.StringIO(accuracy_document([Run("r", found)]).csv())))
+    for judged_method in found.results:
+        errors = np.array(judged_method.metrics["test.error"])
+        (mean,) = [
+            float(line["value"])
+            for line in lines
+            if (line["table"], line["method"], line["column"]) == ("accuracy", judged_method.method, "mean")
+        ]
+        assert mean == pytest.approx(100 * (1 - errors.mean()))
