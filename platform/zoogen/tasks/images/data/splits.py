@@ -1,8 +1,15 @@
 """Images and labels in three splits: the record that all data sets become."""
 
+import hashlib
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from torch import Tensor
+
+from zoogen.errors import ZoogenError
+from zoogen.tasks.images.data.partition import SPLITS, Indices, Part
+from zoogen.tasks.images.data.pixels import moments
 
 
 @dataclass(frozen=True)
@@ -41,3 +48,44 @@ class ImageData:
     def size(self) -> int:
         """Edge in pixels."""
         return int(self.train.images.shape[-1])
+
+
+def assemble(
+    name: str, images: dict[str, Tensor], labels: dict[str, Indices], parts: dict[str, Part], titles: tuple[str, ...]
+) -> ImageData:
+    """The data set of the parts' images, raw pixels [n, C, S, S] by split (the mapping is emptied on the way).
+
+    Copies: where we cut a split off, an image that is also in it is left out of validation and training, or of
+    training, so that nothing is reported on what was learnt; splits that came apart stay as they are.
+
+    Raises:
+        ZoogenError: copies are all there is of a split or of a class.
+    """
+    classes = len(titles)
+    chosen = {split: torch.from_numpy(labels[part.source][part.indices]) for split, part in parts.items()}
+    marks = {split: _marks(images[split]) for split in SPLITS}
+    for split, others in (("validation", ("test",)), ("train", ("validation", "test"))):
+        copies = {m for other in others if parts[split].carved or parts[other].carved for m in marks[other]}
+        kept = torch.tensor([mark not in copies for mark in marks[split]])
+        if not bool(kept.all()):
+            images[split], chosen[split] = images[split][kept], chosen[split][kept]
+            marks[split] = [mark for mark in marks[split] if mark not in copies]
+        if not marks[split]:
+            raise ZoogenError(f"data set {name}: all images for {split} are copies of images elsewhere in it")
+    missing = (chosen["train"].bincount(minlength=classes) == 0).nonzero().flatten()
+    if len(missing):
+        raise ZoogenError(
+            f"data set {name}: all training images of class {int(missing[0])} are copies of images elsewhere in it"
+        )
+    mean, deviation = moments(images["train"])
+    made = {split: ImageSplit(_standardised(images.pop(split), mean, deviation), chosen[split]) for split in SPLITS}
+    return ImageData(name, made["train"], made["validation"], made["test"], classes, titles)
+
+
+def _marks(images: Tensor) -> list[bytes]:
+    return [hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest() for image in images.numpy()]
+
+
+def _standardised(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    values = images.to(torch.float32, copy=True)
+    return values.sub_(mean.float()[:, None, None]).div_(deviation.float()[:, None, None])

@@ -1,0 +1,165 @@
+"""Data sets of the Hugging Face hub, from the hub or from a folder, read as 8-bit images of one size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoogen.errors import ZoogenError
+from zoogen.tasks.images.config import DataConfig
+from zoogen.tasks.images.data.catalogue import HUB, HubSet
+from zoogen.tasks.images.data.partition import checked_labels, plan
+from zoogen.tasks.images.data.splits import ImageData, assemble
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+    from PIL.Image import Image
+
+_PROBE_SECONDS = 10.0
+
+
+def load_hub(name: str, size: int, channels: int, config: DataConfig) -> ImageData:
+    """The data set of that canonical name, see `HUB`.
+
+    Raises:
+        ZoogenError: it is neither below `config.root` nor reachable, is not what it should be, or does not fit memory.
+    """
+    entry = HUB[name]
+    source = _open(name, entry, config.root)
+    test = next((split for split in (entry.test, "test") if split in source), None)
+    splits = [split for split in dict.fromkeys(("train", "validation", test)) if split and split in source]
+    if "train" not in splits:
+        raise ZoogenError(f"data set {name} has splits {', '.join(map(str, source))}; it needs one called train")
+    image, label = (_column(name, source["train"], columns) for columns in (entry.image, entry.label))
+    labels = {
+        split: checked_labels(name, split, source[split].select_columns(label)[:][label], entry.classes)
+        for split in splits
+    }
+    parts = plan(name, labels, test, entry.classes, config)
+    _require_memory(name, sum(len(part.indices) for part in parts.values()), size, channels)
+    images = {
+        ours: _pixels(name, source[p.source].select(p.indices), image, size, channels) for ours, p in parts.items()
+    }
+    titles = getattr(source["train"].features[label], "names", None) or [str(k) for k in range(entry.classes)]
+    if len(titles) != entry.classes:
+        raise ZoogenError(f"data set {name} has {entry.classes} classes, but the one found names {len(titles)}")
+    return assemble(name, images, labels, parts, tuple(titles))
+
+
+def _open(name: str, entry: HubSet, root: str | None) -> DatasetDict:
+    folder = Path(root).expanduser() / name if root is not None else None
+    if folder is not None and folder.is_dir():
+        try:
+            return _read_folder(folder, entry)
+        except Exception as error:  # whatever a damaged file makes of the readers
+            raise ZoogenError(f"cannot read data set {name} in {folder}: {_line(error)}") from None
+    return _read_hub(name, entry, folder)
+
+
+def _read_folder(folder: Path, entry: HubSet) -> DatasetDict:
+    """A folder as `save_to_disk` writes it, of Parquet files as on the hub, or of one folder of images per class."""
+    from datasets import DatasetDict, load_dataset, load_from_disk
+
+    if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+        found = load_from_disk(str(folder))
+        return found if isinstance(found, DatasetDict) else DatasetDict({"train": found})
+    if entry.section and (folder / entry.section).is_dir():
+        folder = folder / entry.section
+    # The reader is named, so that no other kind of file in the folder is ever opened.
+    kind = "parquet" if next(folder.rglob("*.parquet"), None) else "imagefolder"
+    return load_dataset(kind, data_dir=str(folder))
+
+
+def _read_hub(name: str, entry: HubSet, folder: Path | None) -> DatasetDict:
+    from datasets import load_dataset
+
+    try:
+        with _offline_unless_reachable(entry):
+            return load_dataset(entry.hub, entry.section)
+    except Exception as error:  # connection, access, disk: the reader's own errors are of many kinds
+        place = f"in {folder}" if folder is not None else "below task.data.root (not set)"
+        raise ZoogenError(
+            f"data set {name} is neither {place} nor reachable as {entry.hub} ({_line(error)}); "
+            "set task.data.root to a folder with it, or use digits or glyphs-0"
+        ) from None
+
+
+@contextmanager
+def _offline_unless_reachable(entry: HubSet) -> Iterator[None]:
+    """One quick question decides whether the hub can be asked; else only what was downloaded before is used, since
+    `datasets` would retry for half a minute first."""
+    import datasets
+    import huggingface_hub
+
+    try:
+        huggingface_hub.HfApi().dataset_info(entry.hub, timeout=_PROBE_SECONDS)
+    except huggingface_hub.errors.HfHubHTTPError:
+        yield  # it answers: what it says of access is told by the reader
+    except Exception:
+        constants = huggingface_hub.constants
+        with (
+            mock.patch.object(constants, "HF_HUB_OFFLINE", True),
+            mock.patch.object(datasets.config, "HF_HUB_OFFLINE", True),
+        ):
+            yield
+    else:
+        yield
+
+
+def _column(name: str, split: Dataset, candidates: tuple[str, ...]) -> str:
+    found = next((column for column in candidates if column in split.column_names), None)
+    if found is None:
+        raise ZoogenError(
+            f"data set {name} has columns {', '.join(split.column_names)}; it needs {' or '.join(candidates)}"
+        )
+    return found
+
+
+def _require_memory(name: str, count: int, size: int, channels: int) -> None:
+    needed = 5 * count * channels * size * size  # 8-bit while reading, 32-bit after
+    held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > held:
+        raise ZoogenError(
+            f"data set {name}: {count} images of {size} pixels need {needed / 2**30:.0f} GiB, this machine has "
+            f"{held / 2**30:.0f}; set task.data.limit or a smaller task.data.size"
+        )
+
+
+def _pixels(name: str, split: Dataset, column: str, size: int, channels: int) -> Tensor:
+    """8-bit images [n, channels, size, size], one decoded at a time."""
+    from datasets import Image as ImageFeature
+
+    split = split.select_columns(column)
+    try:
+        if not isinstance(split.features[column], ImageFeature):
+            split = split.cast_column(column, ImageFeature())
+        out = np.empty((len(split), size, size, channels), np.uint8)
+        for index, row in enumerate(split):
+            out[index] = _decoded(name, row[column], size, channels)
+    except (OSError, ValueError, TypeError, SyntaxError) as error:
+        raise ZoogenError(f"data set {name}: column {column} cannot be read as images: {_line(error)}") from None
+    return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous()
+
+
+def _decoded(name: str, image: Image | None, size: int, channels: int) -> Any:
+    from PIL.Image import Resampling
+
+    if image is None or image.mode[:1] in ("I", "F"):  # Pillow would clip 16 bits to 8
+        kind = "an empty place" if image is None else f"a picture of mode {image.mode}"
+        raise ZoogenError(f"data set {name} holds {kind}; give pictures of 8 bits per channel")
+    picture = image.convert("L" if channels == 1 else "RGB")
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Resampling.BILINEAR)
+    return np.asarray(picture, np.uint8).reshape(size, size, channels)
+
+
+def _line(error: Exception) -> str:
+    return f"{' '.join(str(error).split())[:160] or type(error).__name__}"

@@ -1,0 +1,92 @@
+"""Any data set by name, as images of one size in three splits."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from zoogen.errors import ZoogenError
+from zoogen.networks.classifiers.own import OwnModule
+from zoogen.tasks.images.config import DataConfig
+from zoogen.tasks.images.data.catalogue import OWN, canonical_data, glyph_set
+from zoogen.tasks.images.data.glyphs import render
+from zoogen.tasks.images.data.hub import load_hub
+from zoogen.tasks.images.data.partition import checked_labels, plan
+from zoogen.tasks.images.data.pixels import as_tensor, fitted
+from zoogen.tasks.images.data.splits import ImageData, assemble
+
+__all__ = ["canonical_data", "from_arrays", "load_images"]
+
+
+def load_images(name: str, *, size: int, channels: int, config: DataConfig, own: OwnModule | None = None) -> ImageData:
+    """The data set of that name (any spelling), the same object for the same arguments in one process.
+
+    Args:
+        size: edge in pixels.
+        channels: 1 or 3.
+        own: the file that `own` stands for.
+
+    Raises:
+        ZoogenError: no such data set, not to be had, or not fit to be learnt from.
+    """
+    name = canonical_data(name)
+    if channels not in (1, 3) or size < 1:
+        raise ZoogenError(f"images have 1 or 3 channels and a size of 1 or more, not {channels} and {size}")
+    if name == OWN:
+        return _own(own, size, channels, config)
+    if name == "digits" or glyph_set(name) is not None:
+        return _embedded(name, size, channels, config)
+    return _hub(name, size, channels, config)
+
+
+def from_arrays(
+    name: str,
+    images: Any,
+    labels: Any,
+    config: DataConfig,
+    size: int,
+    channels: int,
+    titles: tuple[str, ...] = (),
+) -> ImageData:
+    """A data set of arrays, split by the shares of `config`, every class in proportion.
+
+    Args:
+        images: [n, H, W], [n, H, W, C] or [n, C, H, W] with C 1 or 3, numbers of any type.
+        labels: [n] whole numbers 0 … K - 1.
+        titles: names of the K classes; their numbers where none are given.
+
+    Raises:
+        ZoogenError: wrong shapes or types, labels out of range, a class or split without images.
+    """
+    pixels = as_tensor(name, images)
+    numbers = checked_labels(name, "train", labels, len(titles) or None)
+    if len(numbers) != len(pixels):
+        raise ZoogenError(f"data set {name} has {len(pixels)} images but {len(numbers)} labels")
+    titles = titles or tuple(str(label) for label in range(int(numbers.max()) + 1))
+    parts = plan(name, {"train": numbers}, None, len(titles), config)
+    chosen = {split: fitted(pixels[part.indices], size, channels) for split, part in parts.items()}
+    return assemble(name, chosen, {"train": numbers}, parts, titles)
+
+
+@lru_cache(64)  # small ones; a study of few-shot classes goes through many
+def _embedded(name: str, size: int, channels: int, config: DataConfig) -> ImageData:
+    number = glyph_set(name)
+    if number is not None:
+        drawn = render(number, size, config)
+        return from_arrays(name, drawn.images.numpy(), drawn.labels, config, size, channels, drawn.titles)
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()  # UCI's optical recognition of handwritten digits, 1,797 images of 8 x 8
+    titles = tuple(str(label) for label in digits.target_names)
+    return from_arrays(name, digits.images.astype(np.float32) / 16, digits.target, config, size, channels, titles)
+
+
+_hub = lru_cache(2)(load_hub)  # hundreds of megabytes each
+
+
+@lru_cache(2)
+def _own(own: OwnModule | None, size: int, channels: int, config: DataConfig) -> ImageData:
+    if own is None or own.data is None:
+        raise ZoogenError("the data set own needs task.own, a Python file that defines data() -> (images, labels)")
+    images, labels = own.data()
+    return from_arrays(OWN, images, labels, config, size, channels, own.titles)
