@@ -49,6 +49,13 @@ class Residual(nn.Module):
         return self.activation(self.body(inputs) + self.shortcut(inputs))
 
 
+class MeanPixel(nn.Module):
+    """Feature maps [B, C, H, W] to their means, [B, C]; torch's pooling is slow when batched over parameters."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps.mean((2, 3))
+
+
 class FirstToken(nn.Module):
     """Tokens [B, T, W] to the first one, [B, W]."""
 
@@ -117,7 +124,7 @@ def resnet_groups(layout: ParameterLayout) -> tuple[UnitGroup, ...]:
         for stage in numbered(layout, r"stages\.(\d+)\..*", "stages.{}")
         for block in numbered(layout, stage.replace(".", r"\.") + r"\.(\d+)\..*", stage + ".{}")
     ]
-    return residual_groups(layout, stem, blocks, "classifier.1")
+    return residual_groups(layout, stem, blocks, "classifier")
 
 
 def vit_groups(heads: int) -> Groups:
@@ -173,9 +180,8 @@ def _resnet_parts(net: Any) -> nn.Module:
         nn.Sequential(*(Residual(block.layer, block.shortcut, block.activation) for block in stage.layers))
         for stage in net.resnet.encoder.stages
     ]
-    return _sequence(
-        stem=net.resnet.embedder, stages=nn.Sequential(*stages), pool=net.resnet.pooler, classifier=net.classifier
-    )
+    _, linear = net.classifier  # after a flattening
+    return _sequence(stem=net.resnet.embedder, stages=nn.Sequential(*stages), mean=MeanPixel(), classifier=linear)
 
 
 def _vit_parts(net: Any) -> nn.Module:
@@ -193,8 +199,7 @@ def _convnext_parts(net: Any) -> nn.Module:
     return _sequence(
         embeddings=net.convnext.embeddings,
         stages=nn.Sequential(*net.convnext.encoder.stages),
-        pool=nn.AdaptiveAvgPool2d(1),
-        flatten=nn.Flatten(),
+        mean=MeanPixel(),
         layernorm=net.convnext.layernorm,
         classifier=net.classifier,
     )

@@ -1,7 +1,7 @@
 """Classifiers by name.
 
 The networks of p-diff's Table 1 (ResNet, ViT, ConvNeXt) take images of 32 pixels by default, so that they can be tried
-on small images; the paper's, and published weights, take `task.data.size: 224`. The ones called narrow have a quarter of
+on small images; the paper's, and published weights, take `task.data.size: 224`. Those called narrow have a quarter of
 the channels and are for machines without a GPU.
 """
 

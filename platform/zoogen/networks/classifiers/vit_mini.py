@@ -56,7 +56,8 @@ class PatchEmbedding(nn.Module):
 def sine_positions(edge: int, width: int) -> Tensor:
     """Positions on a square of `edge` x `edge` tokens, [edge * edge, width]: sines and cosines of column and row at
     width / 4 frequencies from 1 to 1 / 10,000 (Beyer et al. 2022)."""
-    frequencies = 10_000.0 ** -torch.linspace(0, 1, width // 4, dtype=torch.float64)
+    shares = torch.arange(width // 4, dtype=torch.float64) / (width // 4 - 1)
+    frequencies = torch.exp(-math.log(10_000) * shares)
     angles = torch.arange(edge, dtype=torch.float64)[:, None] * frequencies
     waves = torch.cat([angles.sin(), angles.cos()], dim=1)  # [edge, width / 2]
     columns, rows = waves.repeat(edge, 1), waves.repeat_interleave(edge, 0)
