@@ -165,12 +165,6 @@ def test_from_scratch_trains_first() -> None:
     assert float(first.mean()) > float(second.mean()) + 0.2
 
 
-def test_kept_statistics_need_a_trunk() -> None:
-    settings = config(start="scratch", subset=["*"], statistics="kept")
-    with pytest.raises(ZoogenError, match="no trunk whose running statistics .* regenerated or recalibrated"):
-        gather(settings)
-
-
 @pytest.mark.parametrize("mode", ["single", "stacked"])
 def test_a_diverged_run_is_nan_from_there_on(mode: str) -> None:
     def broken(seed: int) -> nn.Module:

@@ -34,9 +34,6 @@ def collect(
     Args:
         trunk: where runs start with `start: trunk`; it names itself in the column `fixed`.
         fresh: makes the untrained networks of `start: scratch`, given a run's `init_seed`.
-
-    Raises:
-        ZoogenError: running statistics are to be kept, but there is no trunk to keep those of.
     """
     began, seeds = time.perf_counter(), [run.seed for run in spec.runs]
     phases = [config.collection] if config.start == "trunk" else [config.training, config.collection]
@@ -47,7 +44,6 @@ def collect(
         starts = [trainer.own(trunk.state)] * len(seeds)
     else:
         assert fresh is not None
-        require_statistics(config, view)
         starts = trainer.networks([fresh(run.init_seed).state_dict() for run in spec.runs], seeds)
     steps = config.collection.checkpoint_steps()
     tags = [derive_seed("collection", seed) for seed in seeds]
@@ -73,8 +69,7 @@ def continue_training(
     Optimisers begin without moments. Networks of equal seed see the same images.
 
     Raises:
-        ZoogenError: the weights are not [M, D] or not finite, the steps do not ascend from 1, or running statistics
-            are to be kept, but there is no trunk to keep those of.
+        ZoogenError: the weights are not [M, D] or not finite, or the steps do not ascend from 1.
     """
     began, steps = time.perf_counter(), list(spec.steps)
     view.require_finite(weights)
@@ -87,22 +82,9 @@ def continue_training(
     if config.start == "trunk":
         assert trunk is not None
         trainer.load(trunk.state)
-    else:
-        require_statistics(config, view)
     base = trainer.own(trainer.module.state_dict())
     starts = [{**base, **view.tensors(row)} for row in weights.detach().cpu()]
     tags = [derive_seed("fine-tuning", seed) for seed in spec.seeds]
     found, figures = trainer.trajectories(starts, phase, tags, steps)
     training = {"loss": figures.loss, "accuracy": figures.accuracy}
     return FineTuned(torch.tensor(steps), found, training, time.perf_counter() - began)
-
-
-def require_statistics(config: ImagesConfig, view: ClassifierView) -> None:
-    """Raises:
-    ZoogenError: networks of their own whose running statistics neither the vector nor a trunk would hold.
-    """
-    if config.start == "scratch" and config.statistics == "kept" and view.has_statistics():
-        raise ZoogenError(
-            "networks from scratch have no trunk whose running statistics could be kept; set task.statistics to "
-            "regenerated or recalibrated"
-        )
