@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,6 +215,27 @@ def test_neither_in_the_folder_nor_reachable(tmp_path: Path, monkeypatch: pytest
         message = refused(tmp_path, "cifar100")
     assert message.startswith(f"data set cifar100 is neither in {tmp_path / 'cifar100'} nor reachable as uoft-cs/")
     assert message.endswith("set task.data.root to a folder with it, or use digits or glyphs-0")
+
+
+def test_what_was_downloaded_before_is_used_without_a_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    parquet(tmp_path / "files", {"train": "train", "test": "test"})
+    datasets.load_dataset("parquet", data_dir=str(tmp_path / "files"))
+    converted = next((tmp_path / "cache").glob("parquet/*/*/*/dataset_info.json")).parent
+    held = tmp_path / "cache" / "ylecun___mnist" / "default" / "0.0.0" / converted.name
+    shutil.copytree(converted, held)
+    for file in held.glob("parquet-*.arrow"):
+        file.rename(held / file.name.replace("parquet-", "mnist-"))
+    info = json.loads((held / "dataset_info.json").read_text())
+    (held / "dataset_info.json").write_text(json.dumps(info | {"dataset_name": "mnist"}))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        require_digits(load("mnist", tmp_path / "nowhere"))
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE and not datasets.config.HF_HUB_OFFLINE
 
 
 def test_more_images_than_memory_are_refused_before_reading() -> None:

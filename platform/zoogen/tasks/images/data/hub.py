@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import numpy as np
 import torch
@@ -103,13 +102,16 @@ def _offline_unless_reachable(entry: HubSet) -> Iterator[None]:
         huggingface_hub.HfApi().dataset_info(entry.hub, timeout=_PROBE_SECONDS)
     except huggingface_hub.errors.HfHubHTTPError:
         yield  # it answers: what it says of access is told by the reader
-    except Exception:
-        constants = huggingface_hub.constants
-        with (
-            mock.patch.object(constants, "HF_HUB_OFFLINE", True),
-            mock.patch.object(datasets.config, "HF_HUB_OFFLINE", True),
-        ):
+    except Exception:  # no connection, in whatever way
+        switches: tuple[Any, ...] = (huggingface_hub.constants, datasets.config)
+        before = [switch.HF_HUB_OFFLINE for switch in switches]
+        for switch in switches:
+            switch.HF_HUB_OFFLINE = True
+        try:
             yield
+        finally:
+            for switch, value in zip(switches, before, strict=True):
+                switch.HF_HUB_OFFLINE = value
     else:
         yield
 
