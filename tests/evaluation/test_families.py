@@ -10,6 +10,7 @@ from tests.fakes import AuditedTask, MemoryZoo, NoisyOptimum
 
 from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.errors import ZoogenError
+from zoogen.evaluation import novelty
 from zoogen.evaluation.audit import Audit
 from zoogen.evaluation.config import AuditConfig, EvaluationConfig, TrajectoryConfig
 from zoogen.evaluation.evaluate import evaluate
@@ -110,6 +111,16 @@ def test_behaviour_has_a_sample_of_its_own(task, zoo):
     own, train = (task.wrong(STRUCTURE, w, "test").numpy() for w in (weights, data.train.weights[rows]))
     expected = [1 - max(_overlap(a, b) for b in train) for a in own[:7]]
     np.testing.assert_allclose(found[:7].numpy(), expected, atol=1e-12)
+
+
+def test_long_rows_are_compared_in_parts(monkeypatch):
+    first, second = torch.randn(5, 33), torch.randn(7, 33)
+    whole = novelty.weight_distances(first, second)
+    expected = [[np.sqrt(((a - b) ** 2).mean()) for b in second.double().numpy()] for a in first.double().numpy()]
+    monkeypatch.setattr(novelty, "_WEIGHT_VALUES", 128 * 10)
+    parts = novelty.weight_distances(first, second)
+    np.testing.assert_allclose(whole.numpy(), expected, rtol=1e-9)
+    np.testing.assert_allclose(parts.numpy(), expected, rtol=1e-9)
 
 
 def test_trajectories_end_at_the_generated_networks_and_are_told_by_the_metric(task, zoo):

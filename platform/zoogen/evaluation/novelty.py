@@ -18,6 +18,7 @@ from zoogen.weights.symmetry import UnitGroup
 
 _QUERY_ROWS = 128  # rows compared at once: bounds the distance matrix, not the answer
 _TRAIN_SAMPLE = 256  # checkpoints whose neighbours are sought for the train-train figure
+_WEIGHT_VALUES = 1 << 29  # weights compared at once: 4 GiB in float64
 _BLOCK_VALUES = 1 << 23  # values of behaviour compared at once: 64 MiB in float64
 
 
@@ -34,7 +35,15 @@ class Nearest(NamedTuple):
 
 
 def weight_distances(weights: Tensor, others: Tensor) -> Tensor:
-    """Root mean square difference per weight between rows of [K, D] and [R, D], [K, R] float64."""
+    """Root mean square difference per weight between rows of [K, D] and [R, D], [K, R] float64.
+
+    Memory beside the arguments is bounded: very long rows are compared part by part.
+    """
+    columns = max(1, _WEIGHT_VALUES // max(len(others), _QUERY_ROWS))
+    if weights.shape[1] > columns:
+        parts = zip(weights.split(columns, 1), others.split(columns, 1), strict=True)
+        squares = torch.stack([torch.cdist(a.double(), b.double()).square() for a, b in parts])
+        return (squares.sum(0) / weights.shape[1]).sqrt()
     reference = others.double()
     return torch.cat([torch.cdist(rows.double(), reference) for rows in weights.split(_QUERY_ROWS)]) / (
         weights.shape[1] ** 0.5

@@ -13,6 +13,7 @@ from zoogen.tasks.records import Portrait
 
 _DIGITS = 6  # significant digits of a portrait's values in JSON
 _MAP_DIGITS = 4  # the same of a weight matrix
+_MOST_MAPS = 16  # matrices of one network: deep ones have hundreds, which no figure can show
 
 
 def median_network(values: Sequence[float]) -> int:
@@ -60,19 +61,19 @@ def weight_maps(data: StructureData, made: Candidates, structures: Collection[st
         return []
     records = []
     for network, weights in enumerate(made.weights[:count]):
-        for name, tensor in data.target.layout.unflatten(weights).items():
-            if tensor.ndim >= 2 and tensor.numel() <= config.largest:
-                rows = _rounded(tensor.flatten(1).tolist(), _MAP_DIGITS)
-                records.append(
-                    WeightMapRecord(
-                        structure=data.name,
-                        label=data.target.label,
-                        method=made.method,
-                        network=network,
-                        tensor=name,
-                        values=rows,
-                    )
+        tensors = data.target.layout.unflatten(weights)
+        fitting = [name for name, t in tensors.items() if t.ndim >= 2 and t.numel() <= config.largest]
+        for name in fitting[:_MOST_MAPS]:
+            records.append(
+                WeightMapRecord(
+                    structure=data.name,
+                    label=data.target.label,
+                    method=made.method,
+                    network=network,
+                    tensor=name,
+                    values=_rounded(tensors[name].flatten(1).tolist(), _MAP_DIGITS),
                 )
+            )
     return records
 
 

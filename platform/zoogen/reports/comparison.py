@@ -8,34 +8,35 @@ from zoogen.reports.comparison_figure import comparison_figure
 from zoogen.reports.documents import documents
 from zoogen.reports.runs import Run
 from zoogen.reports.sheets import tidy_csv
+from zoogen.reports.similarity_figure import similarity_violins
 from zoogen.reports.styles import png
 from zoogen.reports.write import render_report
 from zoogen.weights.files import write_bytes
 
 PAGE = "report.md"
-_TABLES, _PICTURE = "report.csv", "runs.png"
+_TABLES, _PICTURE, _VIOLINS = "report.csv", "runs.png", "similarities.png"
 _LONGEST = 80  # characters of a folder's name
 
 
 def render_comparison(runs: Sequence[Run], notices: Sequence[str] = ()) -> dict[str, bytes]:
-    """Path below the folder to content: `report.md` with all tables and figures, `report.csv`, `runs.png`, and each
-    run's report as `<run>/…`, the run's name made fit for a folder (`run_folders`).
+    """Path below the folder to content: `report.md` with all tables and figures, `report.csv`, `runs.png`,
+    `similarities.png` (where an error ranks), and each run's report as `<run>/…`, the run's name made fit for a
+    folder (`run_folders`).
 
     Args:
         runs: the evaluations, in the order of the tables.
         notices: one-line remarks for the head of the page.
     """
     pages = documents(runs)
-    figure = comparison_figure(runs)
+    figures = {_PICTURE: comparison_figure(runs), _VIOLINS: similarity_violins(runs)}
     files = {
         f"{folder}/{name}": data
         for folder, run in zip(run_folders([run.name for run in runs]), runs, strict=True)
         for name, data in render_report(run.evaluation).items()
     }
-    if figure is not None:
-        files[_PICTURE] = png(figure)
+    files |= {name: png(figure) for name, figure in figures.items() if figure is not None}
     pictures = [name for name in files if name.endswith(".png")]
-    pictures.sort(key=lambda name: name != _PICTURE)
+    pictures.sort(key=lambda name: name not in figures)
     lines = [
         f"# {', '.join(run.name for run in runs)}",
         "",
@@ -59,7 +60,7 @@ def run_folders(names: Sequence[str]) -> list[str]:
         >>> run_folders(["N=4", "coordinates=x/h", "../evil", "n=4"])
         ['N=4', 'coordinates=x-h', 'evil', 'n=4-2']
     """
-    taken = {PAGE, _TABLES, _PICTURE}
+    taken = {PAGE, _TABLES, _PICTURE, _VIOLINS}
     folders = []
     for name in names:
         plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.=") else "-" for c in name)

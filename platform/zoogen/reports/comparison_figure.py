@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.rows import metric_title
-from zoogen.reports.runs import Place, Run, places
+from zoogen.reports.runs import Place, Run, named, places
 from zoogen.reports.styles import RUN_COLOURS, new_figure
 
 _COUNT: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "top", "fontsize": 7}
@@ -19,7 +19,7 @@ _COUNT: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "top", "fontsize
 def comparison_figure(runs: Sequence[Run]) -> Figure | None:
     """A box per run and structure, filled for generated, hollow for trained networks; a panel for known structures
     and one for unseen ones. What a logarithmic axis cannot show, failed networks and zeros, is counted above the box.
-    None if nothing is positive."""
+    Errors have a linear axis. None if nothing can be drawn."""
     found = [place for place in places(runs) if any(_pair(run, place) for run in runs)]
     if not any(_values(result) for run in runs for place in found for result in _pair(run, place)):
         return None
@@ -51,18 +51,20 @@ def _panel(ax: Axes, side: Sequence[Place], runs: Sequence[Run]) -> None:
                 ax.text(at, 0.99, not_drawn(result), **_COUNT, color=_shade(order), transform=ax.get_xaxis_transform())
         if index:
             ax.axvline(index - 0.5, color="#DDDDDD", lw=0.8)
-    ax.set_yscale("log")
+    if not all(result.ranks_by_error for place in side for run in runs for result in _pair(run, place)):
+        ax.set_yscale("log")
     ax.grid(axis="y", color="#E5E5E5", lw=0.7)
     ax.set_axisbelow(True)
     ax.set_xlim(-0.5, len(side) - 0.5)
-    ax.set_xticks(range(len(side)), [f"{place.label}\n({place.structure})" for place in side], fontsize=8)
+    ax.set_xticks(range(len(side)), [named(place.label, place.structure, "\n") for place in side], fontsize=8)
     ax.set_title(f"{'known' if side[0].known else 'unseen'} structures", fontsize=10)
 
 
 def not_drawn(result: MethodResult) -> str:
-    """How many networks have no mark on a logarithmic axis: `2 of 8 failed`, `1 of 8 at 0`; empty if all have one."""
+    """How many networks have no mark: `2 of 8 failed`, `1 of 8 at 0`; empty if all have one."""
     values = result.metrics[result.primary]
-    failed, zero = sum(not math.isfinite(value) for value in values), sum(value <= 0 for value in values)
+    failed = sum(not math.isfinite(value) for value in values)
+    zero = 0 if result.ranks_by_error else sum(value <= 0 for value in values)
     counts = ((failed, "failed"), (zero, "at 0"))
     return ", ".join(f"{count} of {len(values)} {what}" for count, what in counts if count)
 
@@ -89,7 +91,8 @@ def _pair(run: Run, place: Place) -> list[MethodResult]:
 
 
 def _values(result: MethodResult) -> list[float]:
-    return [value for value in result.metrics[result.primary] if 0 < value < math.inf]
+    values = result.metrics[result.primary]
+    return [value for value in values if math.isfinite(value) and (value > 0 or result.ranks_by_error)]
 
 
 def _shade(order: int) -> str:

@@ -13,6 +13,7 @@ from matplotlib.ticker import LogFormatterSciNotation, ScalarFormatter
 
 from zoogen.evaluation.result import TRUTH, Evaluation, MethodResult, PortraitRecord
 from zoogen.reports.rows import metric_title, number
+from zoogen.reports.runs import named
 from zoogen.reports.styles import colour, new_figure
 
 _PANEL_INCHES = 2.1  # edge of one picture
@@ -44,7 +45,7 @@ def portrait_figure(evaluation: Evaluation, structures: Sequence[str]) -> Figure
             else:
                 ax.set_axis_off()
         axes[0].set_axis_on()
-        axes[0].set_ylabel(f"{row[0].label}\n({row[0].structure})", rotation=0, ha="right", va="center", fontsize=9)
+        axes[0].set_ylabel(named(row[0].label, row[0].structure, "\n"), rotation=0, ha="right", va="center", fontsize=9)
         if image is not None:
             scale = ScalarFormatter()
             scale.set_powerlimits((-2, 3))
@@ -54,7 +55,7 @@ def portrait_figure(evaluation: Evaluation, structures: Sequence[str]) -> Figure
             bar.ax.tick_params(labelsize=7)
             bar.ax.yaxis.offsetText.set_fontsize(7)
     known = all(p.known for row in rows for p in row)
-    figure.suptitle(f"True and learnt distribution, {'known' if known else 'unseen'} structures", fontsize=11)
+    figure.suptitle(f"The truth and what was learnt, {'known' if known else 'unseen'} structures", fontsize=11)
     return figure
 
 
@@ -82,7 +83,7 @@ def _draw_portrait(ax: Axes, portrait: PortraitRecord, evaluation: Evaluation, l
 
 
 def metric_figure(evaluation: Evaluation) -> Figure | None:
-    """Primary metric of every network by structure and method on a log axis; None if nothing is positive.
+    """Primary metric of every network by structure and method, on a log axis but for errors; None if none is positive.
 
     Points are networks, bars the medians. Zeros are drawn at the lower end, failed networks are left out.
     """
@@ -96,7 +97,7 @@ def metric_figure(evaluation: Evaluation) -> Figure | None:
     panels = figure.subplots(1, len(sides), squeeze=False, sharey=True, width_ratios=widths)[0]
     smallest = min(v for r in drawable for v in r.metrics[r.primary] if 0 < v < math.inf)
     for side, results, ax in zip(sides, of_side, panels, strict=True):
-        _draw_metric(ax, results, smallest / 2)
+        _draw_metric(ax, results, 0.0 if results[0].ranks_by_error else smallest / 2)
         ax.set_title(f"{'known' if side else 'unseen'} structures", fontsize=10)
     primaries = dict.fromkeys(metric_title(r.primary) for r in drawable)
     panels[0].set_ylabel(f"{' / '.join(primaries)} (lower is better)")
@@ -128,9 +129,10 @@ def _draw_metric(ax: Axes, results: Sequence[MethodResult], floor: float) -> Non
                 ax.hlines(median, centre - 0.45 * room, centre + 0.45 * room, color=shade, lw=2.2)
         if index:
             ax.axvline(index - 0.5, color="#DDDDDD", lw=0.8)
-    ax.set_yscale("log")
-    ax.yaxis.set_major_formatter(LogFormatterSciNotation())
+    if not all(result.ranks_by_error for result in results):  # errors may be 0, and differ by little
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(LogFormatterSciNotation())
     ax.grid(axis="y", which="major", color="#E5E5E5", lw=0.7)
     ax.set_axisbelow(True)
     ax.set_xlim(-0.5, len(structures) - 0.5)
-    ax.set_xticks(range(len(structures)), [f"{labels[s]}\n({s})" for s in structures], fontsize=8)
+    ax.set_xticks(range(len(structures)), [named(labels[s], s, "\n") for s in structures], fontsize=8)

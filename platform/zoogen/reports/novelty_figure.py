@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from zoogen.evaluation.result import Evaluation, MethodResult
 from zoogen.reports.rows import NOVELTY, metric_title
-from zoogen.reports.runs import GENERATED
+from zoogen.reports.runs import GENERATED, named
 from zoogen.reports.styles import colour, marker, new_figure
 
 _PANEL, _PER_ROW = 3.6, 4
@@ -77,7 +77,7 @@ def _panel(ax: Axes, results: Sequence[MethodResult], measure: str) -> None:
         ax.axvline(value, color="#000000", ls="--", lw=0.9, zorder=1)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_title(f"{results[0].label} ({results[0].structure})", fontsize=9)
+    ax.set_title(named(results[0].label, results[0].structure), fontsize=9)
     ax.tick_params(labelsize=7, which="both")
     ax.grid(color="#E5E5E5", lw=0.6)
     ax.set_axisbelow(True)

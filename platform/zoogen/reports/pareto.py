@@ -71,7 +71,8 @@ class Pareto:
         elif least <= similarity + SAME:
             said = "no less similar to the originals than the best baseline"
         else:
-            said = f"less similar to the originals than every baseline, by {least - similarity:.3f} or more"
+            gain = f"by {least - similarity:.3f} or more"
+            said = f"less similar to the originals than every baseline that reaches it, {gain}"
         return f"{told}; at equal accuracy {shown}{none}: {said}"
 
 

@@ -87,6 +87,11 @@ def _group(metric: str) -> str:
     return metric.partition(".")[0]
 
 
+def named(label: str, structure: str, between: str = " ") -> str:
+    """A structure's short name with its canonical one behind it, unless they are the same."""
+    return label if label.lower() == structure.lower() else f"{label}{between}({structure})"
+
+
 def file_label(label: str) -> str:
     """A structure's short name for a file: `Cstar` of `C* 12^3`."""
     name = short_label(label).replace("*", "star")

@@ -24,6 +24,8 @@ _COLOURS = {
     "prior": "#0B7A75",
     "random": "#999999",
     "untrained": "#444444",
+    "ensemble": "#000000",
+    "vae": "#E377C2",
 }
 _LADDERS = {
     "average": ((4, 8, 32), ("#F0E442", "#E69F00", "#B07A00", "#7A5500")),  # steps between shades; shades
@@ -39,6 +41,8 @@ _MARKERS = {
     "kde": "v",
     "prior": "v",
     "nearest": "P",
+    "ensemble": "X",
+    "vae": "P",
     "random": "X",
     "untrained": "X",
 }

@@ -15,7 +15,7 @@ from zoogen.reports.accuracy import accuracy_lines, accuracy_table, ranks_by_err
 from zoogen.reports.audit import verdicts
 from zoogen.reports.pareto import Pareto, pareto
 from zoogen.reports.rows import Row, metric_names, metric_title, number, report_rows, spread
-from zoogen.reports.runs import GENERATED, Run, places
+from zoogen.reports.runs import GENERATED, Run, named, places
 
 _STATISTICS = ("median", "q25", "q75", "mean", "std", "minimum", "maximum")
 
@@ -47,7 +47,7 @@ def summary_table(evaluation: Evaluation, columns: int | None = None) -> Table:
             if row.known is not known:
                 known = row.known
                 table.add_row(Text("known structures" if known else "unseen structures", style="bold underline"))
-            table.add_row(Text(f"{row.label} ({row.structure})", style="underline"))
+            table.add_row(Text(named(row.label, row.structure), style="underline"))
             previous = row.structure
         style = "bold" if row.method == GENERATED else "italic dim" if row.kind == "floor" else ""
         method, *cells = _cells(row, others, digits=2)
@@ -123,7 +123,7 @@ def markdown(evaluation: Evaluation) -> str:
     lines = [f"# {_title(evaluation)}", "", "| " + " | ".join(titles) + " |", "|-" * len(titles) + "|"]
     for row in rows:
         seen = "known" if row.known else "unseen"
-        cells = [f"{row.label} ({row.structure})", seen, *_cells(row, others)]
+        cells = [named(row.label, row.structure), seen, *_cells(row, others)]
         if row.kind == "floor":
             cells[2] = f"*{cells[2]}*"
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

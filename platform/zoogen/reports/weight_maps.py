@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from zoogen.evaluation.result import Evaluation, WeightMapRecord
+from zoogen.reports.runs import named
 from zoogen.reports.styles import colour, new_figure
 
 _WIDTH = 1.9  # inches of one matrix
@@ -38,7 +39,7 @@ def weight_map_figure(evaluation: Evaluation, structure: str) -> Figure | None:
         image = next(ax.images[0] for ax in axes if ax.images)
         bar = figure.colorbar(image, ax=list(axes), shrink=0.9, pad=0.012, aspect=max(6, 12 * heights[index]))
         bar.ax.tick_params(labelsize=7)
-    figure.suptitle(f"Weights of structure {maps[0].label} ({structure})", fontsize=11)
+    figure.suptitle(f"Weights of structure {named(maps[0].label, structure)}", fontsize=11)
     return figure
 
 

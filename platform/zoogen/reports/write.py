@@ -5,10 +5,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from zoogen.evaluation.result import Evaluation
+from zoogen.reports.denoising_figure import denoising_figure
 from zoogen.reports.documents import documents
 from zoogen.reports.figures import metric_figure, portrait_figure
 from zoogen.reports.novelty_figure import novelty_figure
 from zoogen.reports.runs import Run, file_label
+from zoogen.reports.similarity_figure import similarity_figure, similarity_violins
 from zoogen.reports.styles import png
 from zoogen.reports.table import comma_separated, markdown
 from zoogen.reports.weight_maps import weight_map_figure
@@ -21,8 +23,9 @@ def render_report(evaluation: Evaluation) -> dict[str, bytes]:
     """File name to content.
 
     `evaluation.json`; as .md and .csv `table` (everything), `paper` (beside a paper's numbers), `audit` (with
-    verdicts), `accuracy` (where networks are ranked by an error); as .png `metric`, `novelty`, `distributions-*`,
-    `weights-<structure>`, as far as there is what they show.
+    verdicts), `accuracy` (where networks are ranked by an error); as .png `metric`, `novelty` (or `similarity` and
+    `similarities`, where an error ranks), `denoising`, `distributions-*`, `weights-<structure>`, as far as there is
+    what they show.
     """
     run = Run(evaluation.inputs.study or "run", evaluation)
     files = {
@@ -33,10 +36,19 @@ def render_report(evaluation: Evaluation) -> dict[str, bytes]:
     for document in documents([run]):
         files[f"{document.name}.md"] = document.markdown().encode()
         files[f"{document.name}.csv"] = document.csv().encode()
-    figures = {"metric": metric_figure(evaluation), "novelty": novelty_figure(evaluation)}
+    figures = {"metric": metric_figure(evaluation), "denoising": denoising_figure(evaluation)}
+    figures |= _novelty_figures(run)
     figures |= _weight_figures(evaluation) | _portrait_figures(evaluation)
     files.update({f"{name}.png": png(figure) for name, figure in figures.items() if figure is not None})
     return files
+
+
+def _novelty_figures(run: Run) -> dict[str, Figure | None]:
+    """Errors may be 0 and similarities 1, which logarithmic axes of distances cannot show."""
+    similarity = similarity_figure(run)
+    if similarity is None:
+        return {"novelty": novelty_figure(run.evaluation)}
+    return {"similarity": similarity, "similarities": similarity_violins([run])}
 
 
 def _portrait_figures(evaluation: Evaluation) -> dict[str, Figure | None]:

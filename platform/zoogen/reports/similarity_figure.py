@@ -1,0 +1,136 @@
+"""Accuracy against similarity to the originals, and how that similarity is distributed (p-diff, Figures 3 to 5)."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from zoogen.evaluation.result import MethodResult
+from zoogen.reports.accuracy import ORIGINALS, accuracies, error_results, points, similarities
+from zoogen.reports.runs import GENERATED, Place, Run, places
+from zoogen.reports.styles import colour, marker, new_figure
+
+_PANEL, _PER_ROW = 4.0, 3
+_ROOM = 0.55  # inches of one violin
+_FRONT = {GENERATED: 4, ORIGINALS: 3}
+_MARGIN = 0.25  # of the spread of what is compared, around it: far worse networks do not decide the scale
+
+
+def similarity_figure(run: Run) -> Figure | None:
+    """A panel per structure: similarity to the most similar original (x) against accuracy (y), a mark per network.
+
+    The panel shows the originals, the generated networks and what lies around them; how many networks of a method lie
+    below is said in the legend of the panel. None where similarity was not measured.
+    """
+    panels = [(place, results) for place in places([run]) if (results := _drawable(run, place))]
+    if not panels:
+        return None
+    columns = min(len(panels), _PER_ROW)
+    lines = math.ceil(len(panels) / columns)
+    figure = new_figure(_PANEL * columns + 1.8, 0.9 * _PANEL * lines + 0.5)
+    axes = figure.subplots(lines, columns, squeeze=False).flatten()
+    for (place, results), ax in zip(panels, axes, strict=False):
+        _scatter(ax, results)
+        ax.set_title(place.label, fontsize=9)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    figure.supxlabel("similarity to the most similar original", fontsize=9)
+    figure.supylabel("accuracy, %", fontsize=9)
+    methods = list(dict.fromkeys(result.method for _, results in panels for result in results))
+    marks = [Line2D([], [], marker=marker(m), ls="", ms=6, mew=0, color=colour(m), label=_name(m)) for m in methods]
+    figure.legend(handles=marks, loc="outside right upper", fontsize=8, frameon=False)
+    return figure
+
+
+def similarity_violins(runs: Sequence[Run]) -> Figure | None:
+    """A panel per structure: how the similarity to the most similar original is distributed, with mean accuracies.
+
+    Of one run all methods are shown, of several the originals and the generated networks of each. None where
+    similarity was not measured.
+    """
+    panels = []
+    for place in places(runs):
+        entries = [(run, result) for run in runs for result in _drawable(run, place)]
+        if len(runs) > 1:
+            entries = [(run, result) for run, result in entries if result.method in (ORIGINALS, GENERATED)]
+        if entries:
+            panels.append((place, entries))
+    if not panels:
+        return None
+    widest = max(len(entries) for _, entries in panels)
+    figure = new_figure(_ROOM * widest + 1.4, 3.6 * len(panels))
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for (place, entries), ax in zip(panels, axes, strict=True):
+        _violins(ax, [result for _, result in entries])
+        names = [f"{run.name} " if len(runs) > 1 else "" for run, _ in entries]
+        texts = [
+            f"{name}{_name(result.method)}\n{accuracies(result).mean:.2f} %"
+            for name, (_, result) in zip(names, entries, strict=True)
+        ]
+        ax.set_xticks(range(len(entries)), texts, rotation=60, ha="right", fontsize=7)
+        ax.set_title(f"{place.label}: similarity, and mean accuracy below", fontsize=9)
+        ax.set_ylabel("similarity to the most similar original", fontsize=8)
+    return figure
+
+
+def _drawable(run: Run, place: Place) -> list[MethodResult]:
+    return [result for result in error_results(run.evaluation, place.structure) if similarities(result)]
+
+
+def _name(method: str) -> str:
+    return "originals" if method == ORIGINALS else method
+
+
+def _scatter(ax: Axes, results: Sequence[MethodResult]) -> None:
+    for result in results:
+        found = points(result)
+        size = 60 if result.method == GENERATED or len(found) == 1 else 22
+        ax.scatter(
+            [x for x, _ in found],
+            [y for _, y in found],
+            s=size,
+            marker=marker(result.method),
+            color=colour(result.method),
+            alpha=0.6 if len(found) > 1 else 1.0,
+            lw=0,
+            zorder=_FRONT.get(result.method, 2),
+        )
+    low, high = _range(results)
+    ax.set_ylim(low, high)
+    seen = [x for result in results for x, y in points(result) if y >= low]
+    room = 0.04 * max(max(seen) - min(seen), 0.01)
+    ax.set_xlim(min(seen) - room, max(seen) + room)
+    below = {r.method: sum(y < low for _, y in points(r)) for r in results}
+    hidden = [f"{_name(method)} {count}" for method, count in below.items() if count]
+    if hidden:
+        text = "below: " + ", ".join(hidden)
+        ax.text(0.02, 0.02, text, transform=ax.transAxes, fontsize=6, color="#555555", wrap=True)
+    ax.tick_params(labelsize=7)
+    ax.grid(color="#E5E5E5", lw=0.6)
+    ax.set_axisbelow(True)
+
+
+def _range(results: Sequence[MethodResult]) -> tuple[float, float]:
+    """Accuracies to be shown: from somewhat below the worst of originals and generated networks to the best of all."""
+    main = [r for r in results if r.method in (ORIGINALS, GENERATED)] or list(results)
+    low, high = min(y for r in main for _, y in points(r)), max(y for r in results for _, y in points(r))
+    spread = max(high - low, 0.5)
+    return low - 2 * _MARGIN * spread, high + _MARGIN * spread / 2
+
+
+def _violins(ax: Axes, results: Sequence[MethodResult]) -> None:
+    for at, result in enumerate(results):
+        values, shade = similarities(result), colour(result.method)
+        if max(values) - min(values) > 1e-9:
+            ax.violinplot([values], positions=[at], widths=0.85, showextrema=False)
+            ax.collections[-1].set(facecolor=to_rgba(shade, 0.55), edgecolor=shade, alpha=None)
+        mean = math.fsum(values) / len(values)
+        ax.vlines(at, min(values), max(values), color=shade, lw=1)
+        ax.scatter([at], [mean], s=18, color=shade, zorder=3)
+    ax.set_xlim(-0.6, len(results) - 0.4)
+    ax.tick_params(labelsize=7)
+    ax.grid(axis="y", color="#E5E5E5", lw=0.6)
+    ax.set_axisbelow(True)
