@@ -5,28 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfig
-from zoogen.config import Config
+from zoogen.benchmarks.base import BenchmarkBase
+from zoogen.benchmarks.weights_config import MemoryBenchmark, RecipeBenchmark
 from zoogen.generators.config import GeneratorConfig, SamplerConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.structure import NAMED
 
 Contender = Literal["torchgfn", "gfnx"]
-
-
-class BenchmarkBase(Config):
-    """What every benchmark needs.
-
-    Attributes:
-        results: folder for `<kind>.json` and `<kind>.md`.
-        check: compare with the JSON that is there instead of replacing it, and fail if a measure got worse.
-        tolerance: share by which a measure may be worse before `check` fails.
-        seed: of everything random.
-    """
-
-    results: str = "docs/results"
-    check: bool = False
-    tolerance: float = Field(0.15, ge=0)
-    seed: int = Field(0, ge=0, lt=2**31)
 
 
 class TrainerBenchmark(BenchmarkBase):
@@ -143,7 +128,14 @@ class ProtocolBenchmark(BenchmarkBase):
 
 
 BenchmarkConfig = (
-    TrainerBenchmark | ScalingBenchmark | PoliciesBenchmark | GenerationBenchmark | KnownBenchmark | ProtocolBenchmark
+    TrainerBenchmark
+    | ScalingBenchmark
+    | PoliciesBenchmark
+    | GenerationBenchmark
+    | KnownBenchmark
+    | ProtocolBenchmark
+    | RecipeBenchmark
+    | MemoryBenchmark
 )
 KINDS: dict[str, type[BenchmarkConfig]] = {
     "trainer": TrainerBenchmark,
@@ -152,4 +144,6 @@ KINDS: dict[str, type[BenchmarkConfig]] = {
     "generation": GenerationBenchmark,
     "known": KnownBenchmark,
     "protocol": ProtocolBenchmark,
+    "recipe": RecipeBenchmark,
+    "memory": MemoryBenchmark,
 }

@@ -9,15 +9,19 @@ from zoogen.benchmarks.config import (
     BenchmarkConfig,
     GenerationBenchmark,
     KnownBenchmark,
+    MemoryBenchmark,
     PoliciesBenchmark,
     ProtocolBenchmark,
+    RecipeBenchmark,
     TrainerBenchmark,
 )
 from zoogen.benchmarks.generation import measure_generation
 from zoogen.benchmarks.known import measure_known
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
+from zoogen.benchmarks.memory import measure_memory
 from zoogen.benchmarks.policies import measure_policies
 from zoogen.benchmarks.protocol import measure_protocol
+from zoogen.benchmarks.recipe import measure_recipe
 from zoogen.benchmarks.result import BenchmarkResult, regressions
 from zoogen.benchmarks.trainer import measure_trainer
 from zoogen.config import parse_config, read_mapping
@@ -88,6 +92,10 @@ def _measure(config: BenchmarkConfig, console: BenchmarkConsole) -> Measured:
         return measure_known(config, console)
     if isinstance(config, ProtocolBenchmark):
         return measure_protocol(config, console)
+    if isinstance(config, RecipeBenchmark):
+        return measure_recipe(config, console)
+    if isinstance(config, MemoryBenchmark):
+        return measure_memory(config, console)
     from zoogen.benchmarks.scaling import measure_scaling  # needs Ray, the others do not
 
     return measure_scaling(config, console)
