@@ -3,7 +3,13 @@
 from collections.abc import Iterable
 
 from zoogen.autoencoders.base import WeightAutoencoder
-from zoogen.autoencoders.config import AutoencoderConfig, LinearAutoencoderConfig, PDiffAutoencoderConfig
+from zoogen.autoencoders.chunked import ChunkedAutoencoder
+from zoogen.autoencoders.config import (
+    AutoencoderConfig,
+    ChunkedAutoencoderConfig,
+    LinearAutoencoderConfig,
+    PDiffAutoencoderConfig,
+)
 from zoogen.autoencoders.conv1d import Conv1dAutoencoder
 from zoogen.autoencoders.linear import LinearAutoencoder
 from zoogen.autoencoders.pdiff import PDiffAutoencoder
@@ -34,6 +40,19 @@ def build_autoencoder(config: AutoencoderConfig, length: int) -> WeightAutoencod
     """An untrained autoencoder of padded length `length`; its initial parameters come from torch's global generator."""
     if isinstance(config, LinearAutoencoderConfig):
         return LinearAutoencoder(length, config.latent)
+    if isinstance(config, ChunkedAutoencoderConfig):
+        return ChunkedAutoencoder(
+            length=length,
+            chunk=config.chunk,
+            tokens=config.tokens,
+            basis=config.basis,
+            width=config.width,
+            blocks=config.blocks,
+            position=config.position,
+            chunks_per_step=config.chunks_per_step,
+            input_noise=config.input_noise,
+            latent_noise=config.latent_noise,
+        )
     if isinstance(config, PDiffAutoencoderConfig):
         return PDiffAutoencoder(
             length=length,

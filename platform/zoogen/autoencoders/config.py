@@ -130,9 +130,36 @@ class LinearAutoencoderConfig(AutoencoderBase):
         return 1
 
 
+class ChunkedAutoencoderConfig(TrainedAutoencoderBase):
+    """One small network for all chunks of the vector: for vectors that are too long for the other kinds.
+
+    The latent vector has `tokens` numbers per chunk. The default scaling is by coordinate, which suits trajectories.
+    """
+
+    kind: Literal["chunked"] = "chunked"
+    scaling: ScalingKind = Field(
+        "coordinate", description="bring weights to unit scale: none, global, per parameter, or per coordinate"
+    )
+    chunk: int = Field(512, ge=2, description="weights per chunk")
+    tokens: int = Field(8, ge=1, description="latent numbers per chunk")
+    basis: bool = Field(
+        True, description="give each chunk its own principal axes, `tokens` of them, which the network adds to"
+    )
+    width: int = Field(128, ge=1, description="hidden width of the shared network")
+    blocks: int = Field(2, ge=0, description="residual blocks of encoder and decoder each")
+    position: int = Field(16, ge=1, description="numbers learnt per chunk that tell the shared network where it is")
+    chunks_per_step: int = Field(64, ge=1, description="chunks in the loss of an iteration, drawn anew each time")
+    loop: LoopConfig = LoopConfig(iterations=400, batch_size=50, schedule=ScheduleConfig(kind="cosine", warmup=20))
+
+    @property
+    def multiple(self) -> int:
+        return self.chunk
+
+
 # A further kind joins here and as a case of `build.build_autoencoder`.
 AutoencoderConfig = Annotated[
-    Conv1dAutoencoderConfig | PDiffAutoencoderConfig | LinearAutoencoderConfig, Field(discriminator="kind")
+    Conv1dAutoencoderConfig | PDiffAutoencoderConfig | LinearAutoencoderConfig | ChunkedAutoencoderConfig,
+    Field(discriminator="kind"),
 ]
 
 

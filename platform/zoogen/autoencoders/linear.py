@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from zoogen.autoencoders.base import WeightAutoencoder
+from zoogen.autoencoders.components import leading
 from zoogen.autoencoders.rows import ScaledRows
 
 _BLOCK = 2**24  # numbers (128 MiB in double precision) of the training rows that are worked on at a time
-_SMALLEST_SHARE = 1e-6  # components that vary less than this share of the first are rounding errors of float32
 
 
 class LinearAutoencoder(WeightAutoencoder):
@@ -35,7 +35,7 @@ class LinearAutoencoder(WeightAutoencoder):
     def decode(self, latents: Tensor) -> Tensor:
         return latents @ self.components + self.mean
 
-    def prepare(self, rows: ScaledRows, seed: int) -> Mapping[str, float]:
+    def prepare(self, rows: ScaledRows) -> Mapping[str, float]:
         """The whole fit.
 
         Returns:
@@ -100,13 +100,8 @@ def _directions(rows: ScaledRows, latent: int) -> _Directions:
         whole = rows.columns(0, rows.length).double()
         whole -= whole.mean(0)
         product = whole.T @ whole
-    values, vectors = torch.linalg.eigh(product)
-    values, vectors = values.flip(0).clamp_min(0).sqrt(), vectors.flip(1)
-    count = min(latent, len(rows) - 1, int((values > _SMALLEST_SHARE * values[0]).sum()))
-    vectors, values = vectors[:, :count], values[:count]
-    # Eigenvectors have no sign of their own: the largest entry is positive, so that repetitions agree.
-    signs = vectors.gather(0, vectors.abs().argmax(0, keepdim=True)).sign() if count else vectors[:1]
-    return _Directions(vectors * signs, values, of_rows, product.trace().item())
+    vectors, values = leading(product, min(latent, len(rows) - 1))
+    return _Directions(vectors, values, of_rows, product.trace().item())
 
 
 def _blocks(rows: ScaledRows) -> Iterator[tuple[int, Tensor]]:

@@ -1,6 +1,10 @@
 """How well a codec reproduces checkpoints."""
 
+import math
 from collections.abc import Sequence
+
+import torch
+from torch import Tensor
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.zoo.read import CheckpointSet
@@ -18,11 +22,20 @@ def reconstruction_figures(codec: WeightCodec, sets: Sequence[CheckpointSet], sp
         weights = checkpoints.weights
         if not len(weights):
             continue
-        error = (codec.decode(checkpoints.target, codec.encode(checkpoints.target, weights)).cpu() - weights).square()
-        scale = (weights - weights.mean()).square().mean()
+        mean, mean_checkpoint = weights.mean(), weights.mean(0)
+        error = scale = spread = 0.0
+        for part in weights.split(codec.networks_per_pass):  # long vectors are too many to hold several times
+            again = codec.decode(checkpoints.target, codec.encode(checkpoints.target, part)).cpu()
+            error += _squares(again - part)
+            scale += _squares(part - mean)
+            spread += _squares(part - mean_checkpoint)
         prefix = f"{split}/{checkpoints.target.label}"
-        figures[f"{prefix}/error"] = (error.mean() / scale).sqrt().item()
-        spread = (weights - weights.mean(0)).square().mean()
+        figures[f"{prefix}/error"] = (error / scale) ** 0.5 if scale > 0 else math.nan
         if spread > 0:
-            figures[f"{prefix}/spread_error"] = (error.mean() / spread).sqrt().item()
+            figures[f"{prefix}/spread_error"] = (error / spread) ** 0.5
     return figures
+
+
+def _squares(values: Tensor) -> float:
+    """Sum of squares in double precision."""
+    return values.square().sum(dtype=torch.float64).item()

@@ -64,7 +64,7 @@ def train_codec(
     autoencoder.to(device)
     rows = ScaledRows(scaler, train, length, device)
     started = time.perf_counter()
-    fitted = autoencoder.prepare(rows, derive_seed(seed, "autoencoder", "prepare"))
+    fitted = autoencoder.prepare(rows)
     if isinstance(config, TrainedAutoencoderBase):
         codec.history = _loop(config, autoencoder, rows, seed, device, hooks, compile)
     else:
@@ -109,7 +109,7 @@ def _notices(config: AutoencoderConfig, autoencoder: WeightAutoencoder, rows: in
     if isinstance(config, TrainedAutoencoderBase):
         batch = config.loop.batch_size
         return (f"{rows} checkpoints, batches of {batch} repeat them",) if rows < batch else ()
-    if rows <= autoencoder.latent:
+    if rows <= autoencoder.latent:  # principal components
         return (f"{rows} checkpoints vary in at most {rows - 1} directions; the latent numbers beyond them are zero",)
     return ()
 
