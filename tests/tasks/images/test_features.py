@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from zoogen.networks.vision import ResnetConfig, TransformerConfig, build_vision_net
-from zoogen.tasks.images.features import Prefix, frozen_prefix, prefix_or_whole, whole_network
+from zoogen.tasks.images.features import frozen_prefix, prefix_or_whole, whole_network
+from zoogen.tasks.images.pools import faster_pools
 
 
 class Logits(nn.Module):
@@ -194,6 +195,26 @@ def test_networks_that_cannot_be_batched_go_one_by_one() -> None:
     torch.manual_seed(1)
     module, images = Branching().eval(), torch.randn(4, 1, 4, 4)
     tensors = changed(module, ("layer.weight",), 3)
-    prefix: Prefix = whole_network(module, images)
+    prefix = whole_network(module, images)
     expected = [functional_call(module, {"layer.weight": row}, (images,)) for row in tensors["layer.weight"]]
     torch.testing.assert_close(prefix.stacked(tensors, torch.arange(4)), torch.stack(expected))
+
+
+def test_poolings_are_torchs_own() -> None:
+    torch.manual_seed(0)
+    pools = nn.Sequential(nn.MaxPool2d(2), nn.MaxPool2d((1, 3)), nn.MaxPool2d(2, 1), nn.MaxPool2d(2, ceil_mode=True))
+    found, images = faster_pools(pools), torch.randn(3, 2, 9, 11)
+    images[0, 0, 1, 1] = torch.nan
+    assert set(found) == {pools[0], pools[1]}
+    for layer, forward in found.items():
+        assert torch.equal(forward(images).nan_to_num(9), layer(images).nan_to_num(9))
+
+
+def test_convolutions_that_differ_go_one_by_one_on_a_cpu() -> None:
+    module, _, images = made("sequential")
+    index = torch.arange(7)
+    for name, batched in (("0.weight", False), ("0.bias", True), ("5.weight", True)):
+        prefix, tensors = whole_network(module, images), changed(module, (name,), 3)
+        expected = [functional_call(module, {name: row}, (images,)) for row in tensors[name]]
+        torch.testing.assert_close(prefix.stacked(tensors, index), torch.stack(expected), rtol=1e-4, atol=1e-5)
+        assert prefix._batched is batched

@@ -12,8 +12,8 @@ from torch import Tensor
 from zoogen.identity import derive_seed
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.data.splits import ImageData
-from zoogen.tasks.images.features import Prefix
 from zoogen.tasks.images.judge import Judge, Outcome
+from zoogen.tasks.images.prefix import Prefix
 from zoogen.tasks.images.structure import classifier_of, images_of
 from zoogen.tasks.images.view import ClassifierView
 

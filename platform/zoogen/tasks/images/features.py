@@ -4,116 +4,18 @@ When only the last layers of a network change, most of every forward pass gives 
 submodules that finish before the first changing one starts are answered from a table instead.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 
+from zoogen.tasks.images.prefix import Prefix, Table, close
 from zoogen.tasks.images.trace import Calls, Forward, rebuilt, replaced, tensors_of, trace
 
 _CHUNK = 64  # images whose outputs are computed at once
 _GIB = 2.0  # outputs that are kept at most
-_TOLERANCE = 1e-3  # relative difference of logits with and without the table, far above rounding
-
-Tell = Callable[[Tensor], dict[str, Tensor]]  # logits [B, classes] of one network to named tensors
-
-
-@dataclass(frozen=True)
-class Table:
-    """What one submodule gives.
-
-    Attributes:
-        form: its output for a few images, as its caller gets it.
-        kept: whether the rest of the network reads it.
-        values: its tensors [n, ...] for all images; of no images where it is not read.
-    """
-
-    form: Any
-    kept: bool
-    values: tuple[Tensor, ...]
-
-    def rows(self, index: Tensor) -> Any:
-        if self.kept:
-            return rebuilt(self.form, [values[index] for values in self.values])
-        return rebuilt(self.form, [values.new_zeros(len(index), *values.shape[1:]) for values in self.values])
-
-
-class Prefix:
-    """A module on fixed images, with the outputs of its frozen submodules in tables.
-
-    Attributes:
-        module: as given; its parameters as they are count, except in the frozen submodules.
-        images: [n, C, S, S] on the device.
-        live: names of the submodules that run for real, or may.
-        largest: values per image of the largest output of a live submodule.
-    """
-
-    def __init__(
-        self, module: nn.Module, images: Tensor, tables: Mapping[str, Table], live: frozenset[str], largest: int
-    ) -> None:
-        self.module, self.images, self.live, self.largest = module, images, live, largest
-        self._tables = {module.get_submodule(name): table for name, table in tables.items()}
-        self._batched: bool | None = None  # whether the module runs under vmap
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def bytes(self) -> int:
-        """Memory of the tables."""
-        return sum(v.numel() * v.element_size() for table in self._tables.values() for v in table.values)
-
-    def logits(self, index: Tensor) -> Tensor:
-        """Logits [B, classes] of the images `index` [B], by the module's parameters as they are; differentiable."""
-        with replaced(self._forwards(index)):
-            return self.module(self.images[index])
-
-    def stacked(self, tensors: Mapping[str, Tensor], index: Tensor) -> Tensor:
-        """Logits [K, B, classes] of K networks that differ in the tensors [K, ...] given by name."""
-        return self.of_networks(lambda logits: {"logits": logits}, tensors, index)["logits"]
-
-    def of_networks(self, tell: Tell, tensors: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
-        """What `tell` makes of each of K networks' logits on the images `index`, [K, ...] by name.
-
-        All networks go through in one batched pass, or one after the other where the module cannot do that.
-        """
-        if self._batched is None:
-            self._batched = self._runs_batched(tensors, index[:2])
-        run = self._all if self._batched else self._each
-        return run(tell, tensors, index)
-
-    def _one(self, tell: Tell, index: Tensor) -> Callable[..., dict[str, Tensor]]:
-        images = self.images[index]
-
-        def run(own: dict[str, Tensor]) -> dict[str, Tensor]:
-            with replaced(self._forwards(index)):
-                return tell(functional_call(self.module, own, (images,)))
-
-        return run
-
-    def _all(self, tell: Tell, tensors: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
-        return vmap(self._one(tell, index))(dict(tensors))
-
-    def _each(self, tell: Tell, tensors: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
-        run, count = self._one(tell, index), len(next(iter(tensors.values())))
-        told = [run({name: value[k] for name, value in tensors.items()}) for k in range(count)]
-        return {name: torch.stack([one[name] for one in told]) for name in told[0]}
-
-    @torch.no_grad()
-    def _runs_batched(self, tensors: Mapping[str, Tensor], index: Tensor) -> bool:
-        """Two networks on two images tell; torch raises a RuntimeError for what it cannot batch."""
-        few = {name: value[:2] for name, value in tensors.items()}
-        try:
-            batched = self._all(lambda logits: {"logits": logits}, few, index)["logits"]
-        except RuntimeError:
-            return False
-        return close(batched, self._each(lambda logits: {"logits": logits}, few, index)["logits"])
-
-    def _forwards(self, index: Tensor) -> dict[nn.Module, Forward]:
-        return {module: _lookup(table, index) for module, table in self._tables.items()}
 
 
 def frozen_prefix(
@@ -155,16 +57,6 @@ def whole_network(module: nn.Module, images: Tensor, device: str = "cpu") -> Pre
 def prefix_or_whole(module: nn.Module, names: Iterable[str], images: Tensor, device: str = "cpu") -> Prefix:
     """`frozen_prefix` where there is one, else the whole network."""
     return frozen_prefix(module, names, images, device) or whole_network(module, images, device)
-
-
-def close(first: Tensor, second: Tensor) -> bool:
-    """Whether logits are equal up to rounding, by the larger one's scale; NaN equals NaN."""
-    scale = max(float(second.nan_to_num().abs().max()), 1e-6)
-    return torch.allclose(first, second, rtol=0, atol=_TOLERANCE * scale, equal_nan=True)
-
-
-def _lookup(table: Table, index: Tensor) -> Forward:
-    return lambda *_args, **_kwargs: table.rows(index)
 
 
 def _first_change(module: nn.Module, names: tuple[str, ...], few: Tensor) -> tuple[int, dict[str, Calls]]:

@@ -8,12 +8,15 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from zoogen.tasks.images.data.splits import ImageSplit
-from zoogen.tasks.images.features import Prefix, prefix_or_whole
-from zoogen.tasks.images.statistics import recalibrated, running_layers
+from zoogen.tasks.images.features import prefix_or_whole
+from zoogen.tasks.images.prefix import Prefix
+from zoogen.tasks.images.statistics import recalibrated
 from zoogen.tasks.images.view import ClassifierView
 
-_IMAGES = 256  # images in one pass, at most
-_BYTES = 2**28  # of the largest layer's outputs in one pass; a pass holds about four of that size
+_IMAGES = 256  # in one pass, at most
+_FEWEST = 16  # images in one pass, at least: calls take time of their own
+_CACHE = 2**22  # bytes of the largest layer's outputs of one network in one pass on a CPU, to stay in its caches
+_BYTES = 2**28  # of the largest layer's outputs of all networks in one pass; a pass holds about four of that size
 _NO_CLASS = -1  # "prediction" of a network whose logits are not finite: wrong for every label
 
 
@@ -120,14 +123,15 @@ class Judge:
     def _passes(self, part: Tensor, seen: Prefix) -> Iterator[Tensor]:
         """Logits [K', B, classes] of one part of the networks, by batches of images."""
         tensors = self.tensors(part)
-        for index in torch.arange(len(seen), device=self.device).split(_IMAGES):
+        for index in torch.arange(len(seen), device=self.device).split(self._images(seen)):
             yield seen.stacked(tensors, index)
 
+    def _images(self, seen: Prefix) -> int:
+        """Images in one pass."""
+        if torch.device(self.device).type != "cpu":
+            return _IMAGES
+        return min(_IMAGES, max(_FEWEST, _CACHE // (4 * seen.largest)))
+
     def _parts(self, weights: Tensor, seen: Prefix) -> tuple[Tensor, ...]:
-        per_network = 4 * seen.largest * min(len(seen), _IMAGES)
+        per_network = 4 * (seen.largest * self._images(seen) + weights.shape[1])
         return weights.split(self.at_once or max(1, _BYTES // per_network))
-
-
-def fixed_statistics(view: ClassifierView) -> bool:
-    """Whether the module has running statistics that are not part of the vector."""
-    return any(f"{name}.running_mean" not in view.layout.shapes for name in running_layers(view.module))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from zoogen.tasks.images.features import Prefix
+from zoogen.tasks.images.prefix import Prefix
 from zoogen.tasks.images.trace import Forward, replaced
 
 _BATCH = 128  # images that are normalised together
@@ -38,6 +38,7 @@ def recalibrated(prefix: Prefix, tensors: Mapping[str, Tensor], batch: int = _BA
     indices = list(torch.arange(len(prefix), device=prefix.images.device).split(batch))
     if len(indices) > 1 and len(indices[-1]) == 1:
         indices[-2:] = [torch.cat(indices[-2:])]
+    prefix.batches(tensors)  # tries networks out, which must not be watched
     found: dict[str, list[Tensor]] = defaultdict(list)
     for index in indices:
         for name, moments in _moments(prefix, layers, tensors, index).items():
