@@ -10,6 +10,7 @@ from zoogen.reports.accuracy import accuracy_sheet
 from zoogen.reports.audit import audit_sheets, verdicts
 from zoogen.reports.cost import cost_sheet
 from zoogen.reports.paper import paper_remarks, paper_sheets
+from zoogen.reports.paper_accuracy import beside_sheet, papers_of, printed_sheets
 from zoogen.reports.pareto import pareto_sheet
 from zoogen.reports.rows import metric_title, number
 from zoogen.reports.runs import Run, median, places
@@ -48,10 +49,15 @@ def documents(runs: Sequence[Run]) -> list[Document]:
 
 def paper_document(runs: Sequence[Run]) -> Document:
     """Our numbers beside the paper's, table by table."""
-    sheets = [*paper_sheets(runs), uncertainty_sheet(runs), variance_sheet(runs)]
+    accuracies = papers_of(runs)
+    sheets = [beside_sheet(runs), *paper_sheets(runs), uncertainty_sheet(runs), variance_sheet(runs)]
+    sheets += [sheet for paper in accuracies for sheet in printed_sheets(paper)]
     papers = list(dict.fromkeys(run.published.paper for run in runs if run.published))
+    papers += [paper.paper for paper in accuracies]
     title = f"Beside the numbers of {', '.join(papers)}" if papers else "Results"
-    remarks = paper_remarks(runs) if papers else ("No paper's numbers are stored for this kind of task.",)
+    remarks = (*paper_remarks(runs), *(note for paper in accuracies for note in paper.notes))
+    if not papers:
+        remarks = ("No paper's numbers are stored for this kind of task.",)
     return Document(PAPER, title, remarks, tuple(sheet for sheet in sheets if sheet.rows))
 
 

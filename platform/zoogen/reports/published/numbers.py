@@ -3,6 +3,7 @@
 A paper on another task adds a file of its own; nothing here names a task.
 """
 
+import re
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -14,6 +15,8 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import Record
 
 Factor = Literal["structures", "models"]  # N, M: what the training set holds
+FORM = "medians"  # of the files that are read here
+_FORM_LINE = re.compile(r"^form: *(\w+)", re.MULTILINE)
 SECONDS = "seconds"  # the metric's name of a published time usage
 
 
@@ -134,14 +137,22 @@ def short_label(label: str) -> str:
 
 @cache
 def all_published() -> tuple[Published, ...]:
-    """Every published file of this package, by name.
+    """Every published file of this form, by name.
 
     Raises:
         ZoogenError: a file does not have the form above.
     """
+    return tuple(parse_published(text, name) for name, text in published_files(FORM).items())
+
+
+def published_files(form: str) -> dict[str, str]:
+    """Name to text of the YAML files of this folder whose `form` is this one; without one it is FORM."""
     folder = resources.files(__package__)
-    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name)
-    return tuple(parse_published(entry.read_text(encoding="utf-8"), entry.name) for entry in files)
+    texts = {
+        entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".yaml")
+    }
+    found = {name: _FORM_LINE.search(text) for name, text in sorted(texts.items())}
+    return {name: texts[name] for name, line in found.items() if (line[1] if line else FORM) == form}
 
 
 def published_for(kind: str) -> Published | None:
