@@ -34,6 +34,11 @@ def read_record(model: type[R], data: str | bytes, where: str) -> R:
         ) from None
 
 
+def is_error(metric: str) -> bool:
+    """Whether a metric (`group.metric`) is a share of wrong answers: 1 - accuracy."""
+    return metric.partition(".")[2] == "error"
+
+
 class TrajectoryRecord(Record):
     """One network decoded after several numbers of denoising steps.
 

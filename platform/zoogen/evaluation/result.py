@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.records import Record, Summary, TrajectoryRecord, read_record, summarise
+from zoogen.evaluation.records import Record, Summary, TrajectoryRecord, is_error, read_record, summarise
 from zoogen.tasks.records import Scores
 
 # Floors of one structure: protocol to reference to metric, for example floors["sampled"]["perfect"]["l1"].
@@ -114,7 +114,7 @@ class MethodResult(Record):
     @property
     def ranks_by_error(self) -> bool:
         """Whether the primary metric is a share of wrong answers: 1 - accuracy."""
-        return self.primary.partition(".")[2] == "error"
+        return is_error(self.primary)
 
 
 class PortraitRecord(Record):

@@ -14,9 +14,11 @@ from matplotlib.lines import Line2D
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from zoogen.evaluation.records import is_error
 from zoogen.identity import canonical_json
 from zoogen.pipelines.sweep_result import GENERATED, Score, SweepResult, TrialRecord
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.reports.accuracy import ORIGINALS, accuracy_columns
 from zoogen.reports.rows import metric_title, number
 from zoogen.reports.styles import RUN_COLOURS, new_figure, png
 
@@ -28,15 +30,22 @@ def columns_of(result: SweepResult, patterns: Sequence[str] = ()) -> list[str]:
     """Metrics of the table.
 
     With patterns all that fit one of them; else the ranking metric of every structure and its ratio to conventionally
-    trained runs, or what the training says of itself where nothing was judged.
+    trained runs, accuracies and similarities where that is an error, or what the training says of itself where nothing
+    was judged.
     """
     names = list(dict.fromkeys(name for trial in result.trials for name in trial.metrics))
     if patterns:
         return [name for pattern in patterns for name in names if fnmatch.fnmatchcase(name, pattern)]
-    chosen = [f"{s.label}/{GENERATED}/{column}" for s in _structures(result) for column in (s.metric, RATIO)]
+    chosen = [column for score in _structures(result) for column in _ranking_columns(score)]
     if not chosen:
         chosen = [VALIDATION_ERROR, *fnmatch.filter(names, "validation/*/error"), "generator/loss", "loss"]
     return [name for name in chosen if name in names]
+
+
+def _ranking_columns(score: Score) -> tuple[str, ...]:
+    if is_error(score.metric):
+        return accuracy_columns(score.label)
+    return tuple(f"{score.label}/{GENERATED}/{column}" for column in (score.metric, RATIO))
 
 
 def results_csv(result: SweepResult, patterns: Sequence[str] = ()) -> str:
@@ -75,7 +84,7 @@ def markdown(result: SweepResult, patterns: Sequence[str] = ()) -> str:
     columns = columns_of(result, patterns)
     lines = [f"# {result.study}", "", f"Sweep `{result.digest}` of `{result.source}`, {len(result.trials)} trials.", ""]
     if _structures(result):
-        lines += ["Medians over the generated networks; × is the ratio to conventionally trained runs; ° unseen.", ""]
+        lines += [_REMARKS[_of_errors(result)], ""]
     lines += _markdown_table(["trial", *map(_column_title, columns), "state"], _cells(result, columns))
     lines += ["", "## Seconds", "", "What the artifacts took, and what the trial's own process did beside that.", ""]
     stages = _stages(result)
@@ -90,6 +99,17 @@ def markdown(result: SweepResult, patterns: Sequence[str] = ()) -> str:
     if result.failed:
         lines += ["", "## Failed", "", *(f"- {name}: {reason}" for name, reason in result.failed.items())]
     return "\n".join(lines) + "\n"
+
+
+_REMARKS = {
+    False: "Medians over the generated networks; × is the ratio to conventionally trained runs; ° unseen.",
+    True: "Accuracies in % on the test images, best and mean over networks of the originals and of the generated ones; "
+    "similarity of the generated ones to their most similar original, from the least to the most similar network.",
+}
+
+
+def _of_errors(result: SweepResult) -> bool:
+    return all(is_error(score.metric) for score in _structures(result))
 
 
 def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -122,11 +142,16 @@ def _cells(result: SweepResult, columns: Sequence[str]) -> list[list[str]]:
 def _cell(trial: TrialRecord, column: str, unseen: bool) -> str:
     if column not in trial.metrics:
         return "–"
-    return number(trial.metrics[column]) + ("°" if unseen else "")
+    value = trial.metrics[column]
+    return (f"{value:.2f}" if "/accuracy_" in column else number(value)) + ("°" if unseen else "")
 
 
 def _column_title(column: str) -> str:
-    """`A 16^4/generated/exact.js` as `A 16^4 exact.js`; ratios as `A 16^4 ×`."""
+    """`A 16^4/generated/exact.js` as `A 16^4 exact.js`; ratios as `A 16^4 ×`; accuracies with their method."""
+    place, _, figure = column.rpartition("/")
+    if figure.startswith(("accuracy_", "similarity_")):
+        label, _, method = place.rpartition("/")
+        return f"{label} {'originals' if method == ORIGINALS else method} {figure.replace('_', ' ')}"
     place, _, metric = column.partition(f"/{GENERATED}/")
     return f"{place} {'×' if metric == RATIO else metric_title(metric)}" if metric else column
 
@@ -158,7 +183,7 @@ def _structures(result: SweepResult) -> list[Score]:
 
 
 def sweep_figure(result: SweepResult) -> Figure | None:
-    """The ranking metric of every structure against the swept value (or the trials' names), on a logarithmic axis.
+    """The ranking metric of every structure against the swept value (or the trials' names), logarithmic but for errors.
 
     Bars reach from the lower to the upper quartile; full markers and lines are structures that the trial's zoo holds,
     hollow and dashed ones are unseen. None where nothing was judged.
@@ -171,7 +196,8 @@ def sweep_figure(result: SweepResult) -> Figure | None:
     ax = figure.subplots()
     for index, structure in enumerate(structures):
         _draw(ax, result, structure, RUN_COLOURS[index % len(RUN_COLOURS)], axis)
-    ax.set_yscale("log")
+    if not _of_errors(result):
+        ax.set_yscale("log")
     if axis is None:
         names = [trial.name for trial in result.trials]
         ax.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
@@ -215,7 +241,9 @@ def _draw(ax: Axes, result: SweepResult, structure: Score, colour: str, axis: tu
         (place, score)
         for place, trial in zip(places, result.trials, strict=True)
         for score in trial.scores
-        if score.structure == structure.structure and 0 < score.median < math.inf
+        if score.structure == structure.structure
+        and (score.median > 0 or is_error(score.metric))
+        and score.median < math.inf
     ]
     drawn.sort(key=lambda item: item[0])
     style = "-" if structure.known else "--"

@@ -21,6 +21,7 @@ from zoogen.pipelines.sweep_clock import AUTOENCODER, EVALUATION, GENERATOR
 from zoogen.pipelines.sweep_config import Stage
 from zoogen.pipelines.sweep_result import TrialRecord, TrialTime, scores_of
 from zoogen.pipelines.validation import ValidatingHooks, validation_error
+from zoogen.reports.accuracy import accuracy_figures
 from zoogen.tracking.base import NullRun, NullTracker, Run, Split, Tracker
 from zoogen.tracking.summary import evaluation_medians
 from zoogen.training.hooks import LoopHooks
@@ -176,5 +177,5 @@ def judging_seconds(cost: Mapping[str, float]) -> float:
 
 def _judgement(evaluation: Evaluation) -> dict[str, float]:
     """Figures of an evaluation that are the same whenever it is repeated."""
-    figures = evaluation_medians(evaluation)
+    figures = {**evaluation_medians(evaluation), **accuracy_figures(evaluation)}
     return {name: value for name, value in figures.items() if not name.startswith("seconds/")}

@@ -112,6 +112,29 @@ def one_image(result: MethodResult) -> float:
     return 100 / count if count else 0.0
 
 
+def accuracy_figures(evaluation: Evaluation) -> dict[str, float]:
+    """`<label>/<method>/<figure>` of originals (or trained runs), ensemble and generated networks.
+
+    Figures are `accuracy_best` and `accuracy_mean` in %, and `similarity_least`, `_mean` and `_most` where measured.
+    """
+    figures: dict[str, float] = {}
+    for result in evaluation.results:
+        if result.ranks_by_error and result.method in (ORIGINALS, *TRAINED, "ensemble", GENERATED):
+            found, place = accuracies(result), f"{result.label}/{result.method}"
+            figures |= {f"{place}/accuracy_best": found.best, f"{place}/accuracy_mean": found.mean}
+            for name, value in zip(("least", "mean", "most"), found.similarity or (), strict=False):
+                figures[f"{place}/similarity_{name}"] = value
+    return figures
+
+
+def accuracy_columns(label: str) -> tuple[str, ...]:
+    """Figures of a structure as p-diff's tables have them (Tables 3, 4, 8 and 9): original, best, average,
+    similarity range."""
+    ours, theirs = f"{label}/{GENERATED}", f"{label}/{ORIGINALS}"
+    accuracy_of = (f"{place}/accuracy_{name}" for place in (theirs, ours) for name in ("best", "mean"))
+    return (*accuracy_of, *(f"{ours}/similarity_{name}" for name in ("least", "mean", "most")))
+
+
 def accuracy_sheet(runs: Sequence[Run]) -> Sheet:
     """A row per structure, run and method."""
     rows, images = [], []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zoogen.evaluation.records import TrajectoryRecord
+from zoogen.evaluation.records import TrajectoryRecord, is_error
 from zoogen.evaluation.result import Evaluation
 from zoogen.reports.accuracy import ORIGINALS, accuracy
 from zoogen.reports.rows import metric_title
@@ -34,7 +34,7 @@ def denoising_figure(evaluation: Evaluation) -> Figure | None:
 
 def _panel(ax: Axes, evaluation: Evaluation, records: Sequence[TrajectoryRecord]) -> None:
     first = records[0]
-    error = first.metric.partition(".")[2] == "error"
+    error = is_error(first.metric)
     for index, record in enumerate(records):
         values = [_shown(value, error) for value in record.values]
         shade = RUN_COLOURS[index % len(RUN_COLOURS)]
