@@ -81,12 +81,15 @@ def generate(
     out: Annotated[
         str | None, typer.Option(help="File to write (safetensors); without it, a name under the artifact root.")
     ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Write whole networks, whatever of them is not generated included.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Generate weights and write them as safetensors."""
     from zoogen.pipelines.run import run_generate
 
-    run_generate(config, overrides or [], structure, count, seed, out, dry_run=dry_run)
+    run_generate(config, overrides or [], structure, count, seed, out, whole=whole, dry_run=dry_run)
 
 
 @app.command()

@@ -11,11 +11,12 @@ from zoogen.errors import ZoogenError
 from zoogen.pipelines import stages, weight_files
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.console import Console
-from zoogen.pipelines.context import Study, local_path, resolved_json
+from zoogen.pipelines.context import Study, artifact_root, local_path, resolved_json
 from zoogen.pipelines.results import EvaluationResult
 from zoogen.pipelines.ui import serve_ui
 from zoogen.pipelines.weight_files import judge_file, judgement_lines
 from zoogen.weights.files import write_bytes
+from zoogen.zoo.store import ArtifactStore
 
 STAGES: dict[str, Callable[[Study], Any]] = {
     "build_zoo": stages.build_zoo,
@@ -69,6 +70,7 @@ def run_generate(
     seed: int,
     out: str | None,
     *,
+    whole: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Generate weights files."""
@@ -76,7 +78,7 @@ def run_generate(
     if dry_run:
         print(resolved_json(study.config))
         return
-    for file in weight_files.generate(study, structure, count, seed, out):
+    for file in weight_files.generate(study, structure, count, seed, out, whole=whole):
         study.console.show(f"{file.label}: {file.count} networks, seed {file.seed}, {file.seconds:.2f} s, {file.path}")
 
 
@@ -93,7 +95,10 @@ def run_judge(
     torch.set_num_threads(1)
     console = study.console if study is not None else Console()
     task, seed = (study.task, study.config.evaluation.seed) if study is not None else (None, 0)
-    judgement = judge_file(weights, task, seed=seed, device=study.device if study is not None else "cpu")
+    root = PipelineConfig.model_fields["artifacts"].default
+    store = study.store if study is not None else ArtifactStore(artifact_root(root))
+    device = study.device if study is not None else "cpu"
+    judgement = judge_file(weights, task, seed=seed, device=device, assets=store)
     if json_file is not None:
         path = local_path(json_file)
         write_bytes(path, (json.dumps(judgement, indent=1, allow_nan=False) + "\n").encode())

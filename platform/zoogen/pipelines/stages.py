@@ -103,6 +103,8 @@ def train_autoencoder(study: Study) -> AutoencoderResult:
             with _training(study, "autoencoder", run) as log:
                 codec = compute.train_codec(study, log)
             study.store.put_if_absent(key, codec.to_bytes())
+            for notice in codec.notices:
+                study.console.say(f"notice: autoencoder: {notice}")
             run.metrics({**codec.figures, "seconds": codec.seconds}, study.config.autoencoder.iterations)
         result = AutoencoderResult(load_autoencoder(study), name, study.store.uri_of(key), run.reused)
     study.console.say(_trained("autoencoder", result.reused, result.codec.seconds, result.uri))

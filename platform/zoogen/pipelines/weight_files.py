@@ -18,15 +18,21 @@ from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stages import load_generator
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import task_from_mapping
-from zoogen.weights.files import WeightsFile, read_weights, write_weights
+from zoogen.weights.files import WeightsFile, read_weights, write_weights, write_whole
 from zoogen.zoo.plan import structure_key
+from zoogen.zoo.store import ArtifactStore
 
 TASK_KEY = "task_config"  # metadata: the task's whole configuration, so that a file can be judged without the study
 DEFAULT_TASK = "hypergrid"
 
 
-def generate(study: Study, structure: str | None, count: int, seed: int, out: str | None) -> list[GeneratedFile]:
+def generate(
+    study: Study, structure: str | None, count: int, seed: int, out: str | None, *, whole: bool = False
+) -> list[GeneratedFile]:
     """Generate `count` networks of a structure, or of every structure of the study, and write weights files.
+
+    With `whole` whatever is not generated (the rest of a network of which a subset is generated, running statistics)
+    is written too; where there is nothing else, the files are those without it.
 
     Raises:
         ZoogenError: the structure is impossible or does not fit, the generator is missing, the file cannot be written.
@@ -34,7 +40,7 @@ def generate(study: Study, structure: str | None, count: int, seed: int, out: st
     if structure is None and out is not None:
         raise ZoogenError("--out names one file, so it needs --structure, for example --structure 36,12,3,6")
     targets = study.targets if structure is None else (study.task.target(structure),)
-    paths = [_path(study, target.structure, count, seed, out) for target in targets]
+    paths = [_path(study, target.structure, count, seed, out, whole) for target in targets]
     trained = load_generator(study)
     sampler = ConfiguredSampler(trained, study.config.generator.sampler)
     files = []
@@ -49,21 +55,28 @@ def generate(study: Study, structure: str | None, count: int, seed: int, out: st
             "seed": str(seed),
             TASK_KEY: canonical_json(study.task.resolved()),
         }
-        write_weights(path, target.layout, weights, metadata)
+        tensors = study.task.complete(target.structure, weights) if whole else {}
+        if tensors.keys() <= target.layout.shapes.keys():
+            write_weights(path, target.layout, weights, metadata)
+        else:
+            write_whole(path, tensors, metadata)
         files.append(GeneratedFile(target.structure, target.label, count, seed, path, seconds))
     return files
 
 
-def _path(study: Study, structure: str, count: int, seed: int, out: str | None) -> Path:
+def _path(study: Study, structure: str, count: int, seed: int, out: str | None, whole: bool) -> Path:
     if out is not None:
         return local_path(out)
     if study.store.root is None:
         raise ZoogenError(f"the artifact root {study.store.uri} is not local; give --structure and --out FILE")
-    name = f"{structure_key(structure)}-count{count}-seed{seed}.safetensors"
+    kind = "-whole" if whole else ""
+    name = f"{structure_key(structure)}-count{count}-seed{seed}{kind}.safetensors"
     return study.store.root / "generated" / study.generator_digest / name
 
 
-def judge_file(path: str, task: Task | None = None, *, seed: int = 0, device: str = "cpu") -> dict[str, Any]:
+def judge_file(
+    path: str, task: Task | None = None, *, seed: int = 0, device: str = "cpu", assets: ArtifactStore | None = None
+) -> dict[str, Any]:
     """Judge a weights file.
 
     Args:
@@ -71,15 +84,22 @@ def judge_file(path: str, task: Task | None = None, *, seed: int = 0, device: st
         task: the task to judge by; None takes it from the file's metadata, or the default task.
         seed: of sampled protocols.
         device: where to judge.
+        assets: where a task that the file names finds what its networks share.
 
     Returns:
         JSON-like judgement: structure, count, protocols with lists of K numbers and floors, summary.
 
     Raises:
-        ZoogenError: no weights file, tensors of wrong names or shapes, values that are not finite.
+        ZoogenError: no weights file, tensors of wrong names or shapes, values that are not finite, or networks whose
+            shared rest is not there.
     """
-    networks = read_networks(path, task)
+    networks = read_networks(path, task, assets)
     task, structure = networks.task, networks.structure
+    if not task.prepared(structure):
+        raise ZoogenError(
+            f"{path}: what all networks of {task.label(structure)} share is not under the artifact root; "
+            "give the study's CONFIG whose zoo was built there"
+        )
     try:
         scores = task.score(structure, networks.weights, seed=seed, device=device)
     except ZoogenError as error:
@@ -96,12 +116,13 @@ class FileNetworks:
     weights: Tensor
 
 
-def read_networks(path: str, task: Task | None = None) -> FileNetworks:
+def read_networks(path: str, task: Task | None = None, assets: ArtifactStore | None = None) -> FileNetworks:
     """Read the networks of a weights file.
 
     Args:
         path: safetensors file with tensors [K, *shape] by parameter name.
         task: whose networks they are; None takes it from the file's metadata, or the default task.
+        assets: where a task that the file names finds what its networks share.
 
     Raises:
         ZoogenError: no weights file, or tensors that are no networks of the task.
@@ -111,12 +132,14 @@ def read_networks(path: str, task: Task | None = None) -> FileNetworks:
     named = file.metadata.get("task")
     if task is None:
         task = task_from_mapping(_task_mapping(file, path))
+        task = task if assets is None else task.using(assets)
     elif named is not None and named != task.name:
         raise ZoogenError(
             f"{path} holds networks of the task {named}, the configuration is of {task.name}; give its own"
         )
     try:
-        task = task.for_file(dict(file.metadata), shapes)
+        given, task = task.assets, task.for_file(dict(file.metadata), shapes)
+        task = task if given is None else task.using(given)
         structure = task.canonical(file.metadata.get("structure") or task.infer_structure(shapes))
         return FileNetworks(task, structure, task.layout(structure).flatten(file.tensors))
     except ZoogenError as error:

@@ -15,6 +15,7 @@ from torch import Tensor
 from zoogen.errors import ZoogenError
 from zoogen.weights.layout import ParameterLayout
 
+WHOLE = "whole"  # metadata of files with whole networks, of which the generated weights are a part
 _HEADER_LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header, little-endian
 
 
@@ -47,10 +48,24 @@ def write_weights(path: str | Path, layout: ParameterLayout, flat: Tensor, metad
     path = Path(path)
     if flat.ndim != 2 or flat.shape[0] == 0:
         raise ZoogenError(f"weights for {path} have shape {list(flat.shape)}, expected [K, {layout.size}] with K >= 1")
-    stacked = layout.unflatten(flat.detach().to("cpu", torch.float32))
+    _write(path, layout.unflatten(flat.detach().to("cpu", torch.float32)), metadata)
+
+
+def write_whole(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write whole networks, tensors [K, ...] by name, for use elsewhere: the k-th of each make a state dict.
+
+    Counters and the like keep their type. Such a file is no weights file: `read_weights` says so in one line.
+
+    Raises:
+        ZoogenError: values are not finite, or the file cannot be written.
+    """
+    _write(Path(path), {name: tensor.detach().cpu() for name, tensor in tensors.items()}, {**metadata, WHOLE: "true"})
+
+
+def _write(path: Path, stacked: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     for name, tensor in stacked.items():
         _require_finite(name, tensor, f"not writing {path}")
-    # unflatten gives views of one vector, which safetensors refuses: clone each into its own memory.
+    # tensors may be views of one vector, which safetensors refuses: clone each into its own memory
     tensors = {name: tensor.contiguous().clone() for name, tensor in stacked.items()}
     write_bytes(path, _sorted_header(save(tensors, metadata={key: str(value) for key, value in metadata.items()})))
 
@@ -107,6 +122,11 @@ def read_weights(path: str | Path) -> WeightsFile:
     except (SafetensorError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise ZoogenError(f"{path} is not a safetensors file ({reason}); write it with safetensors.save_file") from None
+    metadata = dict(header.get("__metadata__") or {})
+    if WHOLE in metadata:
+        raise ZoogenError(
+            f"{path} holds whole networks, for use elsewhere; give a file that was written without --whole"
+        )
     if not stored:
         raise ZoogenError(f"{path} holds no tensors; expected tensors [K, *shape] by parameter name")
     tensors = {name: _checked(name, tensor, path) for name, tensor in sorted(stored.items())}
@@ -116,7 +136,7 @@ def read_weights(path: str | Path) -> WeightsFile:
         raise ZoogenError(f"{path}: tensors hold different numbers of networks along their first axis: {listing}")
     if not next(iter(counts.values())):
         raise ZoogenError(f"{path} holds no networks: the first axis of its tensors has length 0")
-    return WeightsFile(tensors, dict(header.get("__metadata__") or {}))
+    return WeightsFile(tensors, metadata)
 
 
 def _checked(name: str, tensor: Tensor, path: Path) -> Tensor:
