@@ -112,15 +112,20 @@ def test_networks_that_are_not_finite_count_as_infinitely_bad(tmp_path: Path, mo
 CASES = [
     {"name": "small", "parameters": 2000, "paper": 658.0, "target": 4.0, "autoencoder": {"kind": "pdiff", "latent": 8}},
     {"name": "large", "parameters": 4_000_000, "target": 4.0, "autoencoder": {"kind": "conv1d", "latent": 64}},
+    {"name": "at once", "parameters": 500, "autoencoder": {"kind": "linear", "latent": 3}},
 ]
+for case in CASES[:2]:
+    case |= {"iterations": 2, "batch": 4}
 
 
 def test_memory_is_measured_in_processes_of_their_own_and_limited(tmp_path: Path) -> None:
-    path = write(tmp_path, {"kind": "memory", "checkpoints": 4, "limit": 1.5, "iterations": 2, "cases": CASES})
+    path = write(tmp_path, {"kind": "memory", "checkpoints": 6, "limit": 1.5, "cases": CASES})
     result = run_benchmark(path, [], QuietConsole())
-    small, large = result.table
-    assert 0 < small["before MB"] < small["peak MB"] < 1500 and small["paper MB"] == 658  # type: ignore[operator]
-    assert large["peak MB"] == "over 1500" and large["s per iteration"] is None
+    small, large, linear = result.table
+    assert 100 < small["peak MB"] < 1500 and small["paper MB"] == 658 and small["s"] > 0  # type: ignore[operator]
+    assert (small["batch"], small["iterations"], small["latent"]) == (4, 2, 8)
+    assert large["peak MB"] == "over 1500" and "s" not in large
+    assert linear["batch"] is None and linear["peak MB"] > 100  # type: ignore[operator]
     assert [m.reached for m in result.measures] == [True, False]
-    with pytest.raises(ZoogenError, match="linear is not trained in batches"):
-        run_benchmark(path, ["cases=[{name: x, parameters: 9, autoencoder: {kind: linear}}]"], QuietConsole())
+    with pytest.raises(ZoogenError, match="linear is fitted at once: it has no batch"):
+        run_benchmark(path, ["cases=[{name: x, parameters: 9, batch: 2, autoencoder: {kind: linear}}]"], QuietConsole())

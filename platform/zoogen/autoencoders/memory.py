@@ -2,10 +2,12 @@
 
 import json
 import resource
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +22,11 @@ from zoogen.zoo.read import CheckpointSet
 
 _STATUS = Path("/proc/self/status")
 _GIB = 2**30
+_OVER = 3  # exit status of a process that asked for more than its limit
+
+
+class OverLimit(ZoogenError):
+    """A training that needs more memory than it was given."""
 
 
 class MemoryFigures(Config):
@@ -29,7 +36,8 @@ class MemoryFigures(Config):
         parameters: length D of the vectors.
         rows: training checkpoints.
         latent: latent length.
-        peak_gib: largest resident memory of the whole process, Python and checkpoints included.
+        peak_gib: largest resident memory of the whole process, Python and checkpoints included; on `cuda` the largest
+            memory that torch reserved there.
         checkpoints_gib: the checkpoints' own share, 4 D rows bytes.
         seconds: of the training: closed forms and loop.
         first_loss: mean squared error of the first logged stretch of iterations, in units of the scaled weights.
@@ -49,18 +57,36 @@ class MemoryFigures(Config):
 
 
 def measure_memory(
-    config: AutoencoderConfig, parameters: int, rows: int, *, rank: int = 8, noise: float = 0.1, seed: int = 0
+    config: AutoencoderConfig,
+    parameters: int,
+    rows: int,
+    *,
+    rank: int = 8,
+    noise: float = 0.1,
+    seed: int = 0,
+    device: Literal["cpu", "cuda"] = "cpu",
+    threads: int = 1,
+    limit_gib: float | None = None,
 ) -> MemoryFigures:
-    """Train an autoencoder on the CPU on synthetic trajectories (see `trajectories`) in a new process.
+    """Train an autoencoder on synthetic trajectories (see `trajectories`) in a new process.
+
+    Args:
+        threads: of torch.
+        limit_gib: memory that the process may take (on `cuda`: of the device), so that what cannot fit ends at once and
+            alone; on the CPU enforced on Linux only.
 
     Raises:
-        ZoogenError: the process failed, with its last line.
+        OverLimit: it asked for more, or the system ended it.
+        ZoogenError: the process failed otherwise, with its last line.
     """
     request = {
         "autoencoder": config.model_dump(mode="json"),
         "data": {"parameters": parameters, "rows": rows, "rank": rank, "noise": noise, "seed": seed},
+        "where": {"device": device, "threads": threads, "limit_gib": limit_gib},
     }
     done = subprocess.run([sys.executable, "-m", __name__, json.dumps(request)], capture_output=True, text=True)
+    if done.returncode in (_OVER, -signal.SIGKILL):
+        raise OverLimit(f"{config.kind} at {parameters} parameters needs more memory than it was given")
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise ZoogenError(f"measuring the memory of {config.kind} at {parameters} parameters failed: {reason}")
@@ -81,17 +107,22 @@ def trajectories(parameters: int, rows: int, rank: int, noise: float, seed: int)
     return checkpoints.mul_(0.01).add_(torch.randn(parameters, generator=generator))
 
 
-def _measured(config: AutoencoderConfig, data: Tensor) -> MemoryFigures:
+def _measured(
+    config: AutoencoderConfig, data: Tensor, device: str, threads: int, limit_gib: float | None
+) -> MemoryFigures:
     rows, parameters = data.shape
     where = Target("synthetic", "synthetic", ParameterLayout.of({"weight": (parameters,)}), ())
     checkpoints = CheckpointSet(where, data, torch.zeros(rows), torch.arange(rows), {})
+    torch.set_num_threads(threads)
+    if limit_gib is not None:
+        _limit(int(limit_gib * _GIB), device)
     started = time.perf_counter()
-    codec = train_codec(config, [checkpoints], seed=0)
+    codec = train_codec(config, [checkpoints], seed=0, device=device)
     return MemoryFigures(
         parameters=parameters,
         rows=rows,
         latent=codec.latent,
-        peak_gib=_peak_bytes() / _GIB,
+        peak_gib=(torch.cuda.max_memory_reserved() if device == "cuda" else _peak_bytes()) / _GIB,
         checkpoints_gib=data.nbytes / _GIB,
         seconds=time.perf_counter() - started,
         first_loss=codec.history[0]["loss"],
@@ -108,11 +139,24 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def _limit(limit: int, device: str) -> None:
+    """Let this process have so many bytes, and no more."""
+    if device == "cuda":
+        torch.cuda.set_per_process_memory_fraction(min(1.0, limit / torch.cuda.get_device_properties(0).total_memory))
+    else:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
 def main(request: str) -> None:
     """Print the figures of a request as JSON."""
     given = json.loads(request)
     config = AutoencoderSection.model_validate({"autoencoder": given["autoencoder"]}).autoencoder
-    print(_measured(config, trajectories(**given["data"])).model_dump_json())
+    try:
+        print(_measured(config, trajectories(**given["data"]), **given["where"]).model_dump_json())
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+            sys.exit(_OVER)
+        raise
 
 
 if __name__ == "__main__":

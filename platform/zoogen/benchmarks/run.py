@@ -18,7 +18,7 @@ from zoogen.benchmarks.config import (
 from zoogen.benchmarks.generation import measure_generation
 from zoogen.benchmarks.known import measure_known
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
-from zoogen.benchmarks.memory import measure_memory
+from zoogen.benchmarks.memory import measure_memories
 from zoogen.benchmarks.policies import measure_policies
 from zoogen.benchmarks.protocol import measure_protocol
 from zoogen.benchmarks.recipe import measure_recipe
@@ -95,7 +95,7 @@ def _measure(config: BenchmarkConfig, console: BenchmarkConsole) -> Measured:
     if isinstance(config, RecipeBenchmark):
         return measure_recipe(config, console)
     if isinstance(config, MemoryBenchmark):
-        return measure_memory(config, console)
+        return measure_memories(config, console)
     from zoogen.benchmarks.scaling import measure_scaling  # needs Ray, the others do not
 
     return measure_scaling(config, console)

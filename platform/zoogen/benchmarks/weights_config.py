@@ -60,22 +60,41 @@ class MemoryCase(Config):
     Attributes:
         name: for the table.
         parameters: length of the vectors.
-        batch: vectors per iteration, instead of the loop's own.
+        checkpoints: how many, instead of the benchmark's own.
+        batch: checkpoints per iteration, instead of the loop's own.
+        iterations: instead of the loop's own; memory grows no more after the second.
         paper: peak that the paper reports for its GPU, in megabytes.
         target: peak to stay below, in gigabytes.
     """
 
     name: str
     parameters: int = Field(ge=1)
+    checkpoints: int | None = Field(None, ge=2)
     autoencoder: AutoencoderConfig
-    batch: int = Field(50, ge=1)
+    batch: int | None = Field(None, ge=1)
+    iterations: int | None = Field(None, ge=2)
     paper: float | None = Field(None, gt=0)
     target: float | None = Field(None, gt=0)
 
+    @property
+    def measured(self) -> AutoencoderConfig:
+        """The autoencoder with the case's own batch and iterations."""
+        config = self.autoencoder
+        if not isinstance(config, TrainedAutoencoderBase):
+            return config
+        changes: dict[str, object] = {} if self.batch is None else {"batch_size": self.batch}
+        if self.iterations is not None:
+            schedule = config.loop.schedule.model_copy(update={"warmup": 0})
+            changes |= {"iterations": self.iterations, "schedule": schedule, "log_every": 1}
+        return config.model_copy(update={"loop": config.loop.model_copy(update=changes)})
+
     @model_validator(mode="after")
     def _has_a_loop(self) -> "MemoryCase":
-        if not isinstance(self.autoencoder, TrainedAutoencoderBase):
-            raise ValueError(f"autoencoder {self.autoencoder.kind} is not trained in batches")
+        looped = isinstance(self.autoencoder, TrainedAutoencoderBase)
+        if not looped and (self.batch is not None or self.iterations is not None):
+            raise ValueError(
+                f"autoencoder {self.autoencoder.kind} is fitted at once: it has no batch and no iterations"
+            )
         return self
 
 
@@ -84,23 +103,12 @@ class MemoryBenchmark(BenchmarkBase):
 
     Attributes:
         checkpoints: synthetic checkpoints to learn from, which are held in memory as they would be.
-        iterations: of every training; memory grows no more after the second.
         limit: gigabytes that a process may take; what needs more is reported as that.
-        timeout: seconds that a process may take.
     """
 
     kind: Literal["memory"] = "memory"
     device: Device = "cpu"
     threads: int = Field(1, ge=1)
     checkpoints: int = Field(300, ge=2)
-    iterations: int = Field(3, ge=2)
     limit: float = Field(8.0, gt=0)
-    timeout: float = Field(1800.0, gt=0)
     cases: tuple[MemoryCase, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> "MemoryBenchmark":
-        names = [case.name for case in self.cases]
-        if len(set(names)) < len(names):
-            raise ValueError("two cases have the same name")
-        return self
