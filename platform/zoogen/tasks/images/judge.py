@@ -17,6 +17,7 @@ _IMAGES = 256  # in one pass, at most
 _FEWEST = 16  # images in one pass, at least: calls take time of their own
 _CACHE = 2**22  # bytes of the largest layer's outputs of one network in one pass on a CPU, to stay in its caches
 _BYTES = 2**28  # of the largest layer's outputs of all networks in one pass; a pass holds about four of that size
+_NETWORKS = 16  # whose statistics are taken anew at once, where nothing else tells
 _NO_CLASS = -1  # "prediction" of a network whose logits are not finite: wrong for every label
 
 
@@ -85,6 +86,19 @@ class Judge:
         if self._calibration is not None:
             own |= recalibrated(self._calibration, own)
         return own
+
+    @torch.no_grad()
+    def states(self, weights: Tensor) -> dict[str, Tensor]:
+        """Whole networks: all tensors of the module's state [K, ...] by name, on the CPU; shared ones are views.
+
+        Raises:
+            ZoogenError: wrong length or values that are not finite.
+        """
+        self.view.require_finite(weights)
+        parts = [self.tensors(part) for part in weights.split(self.at_once or _NETWORKS)]
+        own = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+        state = self.view.module.state_dict()
+        return {name: own.get(name, v.cpu().expand(len(weights), *v.shape)) for name, v in state.items()}
 
     @torch.no_grad()
     def logits(self, weights: Tensor, seen: Prefix) -> Tensor:

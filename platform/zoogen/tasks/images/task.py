@@ -1,5 +1,7 @@
 """The images task behind the `Task` contract."""
 
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -11,15 +13,18 @@ from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import Assets, MemoryAssets, ProgressCallback, Task
-from zoogen.tasks.images.bench import Bench, Rest, bench_of
+from zoogen.tasks.images.activations import layer_outputs
+from zoogen.tasks.images.bench import GROUPS, Bench, Rest, bench_of
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.describe import described
 from zoogen.tasks.images.similarity import overlap_of_errors
 from zoogen.tasks.images.structure import Classifier, ImagesStructure, classifier_of, images_of, narrowed, own_module
+from zoogen.tasks.images.symmetries import within
 from zoogen.tasks.images.trajectory import collect, continue_training
 from zoogen.tasks.images.trunk import Trunk, make_trunk, read_trunk, trunk_key
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, MetricGroup, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
+from zoogen.weights.symmetry import UnitGroup
 
 _OF_PROCESS = MemoryAssets()  # where tasks without assets keep their trunks
 
@@ -28,6 +33,7 @@ class ImagesTask(Task):
     """Classifiers of images; structures are `network@data`."""
 
     name = "images"
+    fixed: str = ""  # digest of the trunk that networks of a weights file belong to, empty for any
 
     def __init__(self, config: ImagesConfig) -> None:
         own = own_module(config)
@@ -113,21 +119,44 @@ class ImagesTask(Task):
         return torch.stack([found.view.extract(found.fresh(seed).state_dict()) for seed in seeds])
 
     def bench(self, structure: str, device: str = "cpu") -> Bench:
-        """What judges the structure's networks."""
-        name, rest = self.canonical(structure), Rest()
-        if not self.classifier(name).self_sufficient and (trunk := self.trunk(name, device)) is not None:
-            rest = Rest(trunk.digest, trunk.state)
-        return bench_of(self.config, name, rest, device)
+        """What judges the structure's networks.
+
+        Raises:
+            ZoogenError: the networks of a weights file were made for another trunk.
+        """
+        name, trunk = self.canonical(structure), None
+        if self.prepared(name) or not self.classifier(name).self_sufficient:
+            trunk = self.trunk(name, device)
+        if trunk is None:
+            return bench_of(self.config, name, Rest(), device)
+        if self.fixed not in ("", trunk.digest):
+            raise ZoogenError(
+                f"networks made for the trunk {self.fixed} do not fit {trunk.digest}, the trunk of {name} here; "
+                "use the artifact root and the configuration that they come from"
+            )
+        return bench_of(self.config, name, Rest(trunk.digest, trunk), device)
 
     def score(self, structure: str, weights: Tensor, *, seed: int = 0, device: str = "cpu") -> Scores:
         """Error and cross-entropy on all test and validation images; nothing is sampled, so no seed is used."""
-        name, bench = self.canonical(structure), self.bench(structure, device)
-        groups = {}
-        for group in ("test", "validation"):
-            outcome = bench.outcome(weights, group)
-            values = {"error": outcome.error, "loss": outcome.loss}
-            groups[group] = MetricGroup(values, settings={"images": len(outcome.labels), "classes": outcome.classes})
-        return Scores(name, groups)
+        bench = self.bench(structure, device)
+        groups: dict[str, MetricGroup] = {group: bench.metrics(weights, group) for group in GROUPS}
+        return Scores(self.canonical(structure), groups, bench.notices)
+
+    def complete(self, structure: str, weights: Tensor) -> Mapping[str, Tensor]:
+        """State dicts [K, ...] of whole networks, running statistics as they are judged."""
+        return self.bench(structure).judge.states(weights)
+
+    def symmetries(self, structure: str) -> tuple[UnitGroup, ...]:
+        found = self.classifier(structure)
+        groups = found.spec.groups(found.whole_layout)
+        return within(groups, found.view.layout, self.config.statistics == "recalibrated")
+
+    def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> Mapping[str, Tensor]:
+        """Outputs of linear layers and convolutions on test images, which correspond between networks of one data
+        set."""
+        bench = self.bench(structure)
+        bench.judge.view.require_finite(weights)
+        return layer_outputs(bench.judge.view.module, bench.judge.tensors(weights), bench.inputs(count, seed))
 
     def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor | None:
         """Wrong predictions on the test images, [K, X] float32 of 0 and 1."""
@@ -143,8 +172,21 @@ class ImagesTask(Task):
         shares = torch.bincount(outcome.labels, minlength=outcome.classes).double() / len(outcome.labels)
         return Portrait("truth", np.diag(shares.numpy())), Portrait("learnt", outcome.confusion[0].numpy())
 
+    def for_file(self, metadata: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> "ImagesTask":
+        """This task with the file's subset and treatment of statistics, for networks of the file's trunk."""
+        named = {key: metadata[key] for key in ("subset", "statistics") if key in metadata}
+        try:
+            update = named | ({"subset": json.loads(named["subset"])} if "subset" in named else {})
+        except ValueError:
+            raise ZoogenError(f"metadata subset {named['subset']!r} is no JSON list of patterns") from None
+        task = ImagesTask(parse_config(ImagesConfig, self.resolved() | update, "weights file"))
+        task.assets, task.fixed = self.assets, metadata.get("fixed", "")
+        return task
+
     def file_metadata(self, structure: str) -> dict[str, str]:
+        """Where the network's rest is not in the vector, `fixed` names the trunk that it belongs to."""
         found, parsed = self.classifier(structure), self.structure(structure)
+        trunk = None if found.self_sufficient else self.trunk(parsed.name)
         return {
             "task": self.name,
             "structure": parsed.name,
@@ -153,6 +195,9 @@ class ImagesTask(Task):
             "classes": str(found.classes),
             "channels": str(found.channels),
             "size": str(found.size),
+            "subset": json.dumps(self.config.subset),
+            "statistics": self.config.statistics,
+            **({} if trunk is None else {"fixed": trunk.digest}),
         }
 
     def describe_run(self) -> dict[str, str]:

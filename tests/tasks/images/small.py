@@ -1,0 +1,34 @@
+"""A small images task and a small zoo of it."""
+
+from functools import lru_cache
+from typing import Any
+
+from torch import Tensor
+
+from zoogen.tasks.images.task import ImagesTask
+from zoogen.tasks.records import CohortSpec, RunSpec
+from zoogen.tasks.registry import task_from_mapping
+
+SMALL = "cnn-small@digits"
+NARROW = "resnet18-narrow@digits"
+RUNS = (RunSpec(0, 11, 1), RunSpec(1, 12, 2))
+
+
+def made(**config: Any) -> ImagesTask:
+    phases = {
+        "training": {"iterations": 40, "batch_size": 64},
+        "collection": {"iterations": 3, "batch_size": 64, "optimiser": {"learning_rate": 1e-2}},
+    }
+    task = task_from_mapping({"kind": "images", "data": {"limit": 150}, **phases, **config})
+    assert isinstance(task, ImagesTask)
+    return task
+
+
+def cohort(task: ImagesTask, structure: str = SMALL) -> Tensor:
+    """Weights of two runs with three checkpoints each, [6, D]."""
+    return task.train_cohort(CohortSpec(task.resolved_for(structure), structure, RUNS)).weights.flatten(0, 1)
+
+
+@lru_cache
+def small_zoo() -> Tensor:
+    return cohort(made())
