@@ -15,7 +15,7 @@ from tests.reports.hand_errors import STRUCTURE, evaluation, result, usual
 from zoogen.evaluation.config import AuditConfig, EvaluationConfig
 from zoogen.evaluation.evaluate import evaluate
 from zoogen.reports.accuracy import accuracies, accuracy_sheet, error_results, ranks_by_error
-from zoogen.reports.documents import accuracy_document
+from zoogen.reports.documents import accuracy_document, overview_table
 from zoogen.reports.pareto import least_similar, pareto, pareto_sheet
 from zoogen.reports.runs import Run
 from zoogen.reports.table import print_report
@@ -88,8 +88,19 @@ def test_a_curve_agrees_with_a_fine_grid():
         assert least_similar(points, wanted) == pytest.approx(curve[1][curve[0] >= wanted].min(), abs=1e-3)
 
 
+def test_references_and_distances_of_originals_are_told():
+    floors = {"test": {"guessing": {"error": 0.99, "loss": 4.6}}}
+    trained = result("training", (18.0,), (0.9,), matched=0.25)
+    trained = trained.model_copy(update={"floors": floors})
+    run = Run("r", evaluation(*(r for r in usual() if r.method != "training"), trained))
+    assert "for reference, guessing 1.00 %" in accuracy_document([run]).markdown()
+    assert "(originals to each other, within runs too, .25)" in verdict(run, STRUCTURE).reason
+    assert "within runs too" not in verdict(RUN, STRUCTURE).reason
+
+
 def test_rivals_at_equal_accuracy():
     found = pareto(RUN, STRUCTURE)
+    assert {rival.name: rival.most_accurate for rival in found.rivals}["noise"] == pytest.approx(81.0)
     assert found.generated == pytest.approx((80.0, 0.9))
     rivals = {rival.name: rival.at_equal_accuracy for rival in found.rivals}
     # Noise goes from (81, 1) over (81, .98) to (70, .6) and is 80 % accurate an eleventh of the way down.
@@ -120,6 +131,16 @@ def test_nothing_reaches_an_accuracy_that_no_baseline_has():
     run = Run("r", evaluation(result("generated", (1.0,), (0.9,)), *others))
     assert "no baseline reaches it" in pareto(run, STRUCTURE).line
     assert pareto(Run("r", evaluation(*others)), STRUCTURE) is None
+
+
+def test_the_overview_shows_accuracies_side_by_side():
+    console = Console(file=io.StringIO(), width=160)
+    console.print(overview_table([Run("K=10", evaluation()), Run("K=300", evaluation())]))
+    text = console.file.getvalue()
+    assert "K=300" in text and "0.880–0.920" in text and "82.00" in text
+    console = Console(file=io.StringIO(), width=160)
+    console.print(overview_table([Run("a", hand_made.usual())]))
+    assert "exact" in console.file.getvalue()
 
 
 def said(*results):

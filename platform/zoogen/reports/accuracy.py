@@ -224,9 +224,12 @@ def _image_lines(results: Sequence[MethodResult]) -> list[str]:
         return []
     mean = accuracies(told).mean
     error = 100 * math.sqrt(max(0.0, mean / 100 * (1 - mean / 100)) / count)
-    group = told.primary.partition(".")[0]
+    group, _, metric = told.primary.partition(".")
+    references = {name: values[metric] for name, values in told.floors.get(group, {}).items() if metric in values}
+    shown = ", ".join(f"{name.replace('_', ' ')} {accuracy(value):.2f} %" for name, value in references.items())
     return [
+        *([f"for reference, {shown}"] if shown else []),
         f"{count} {group} images: one image is {number(100 / count, 2)} points of accuracy, smaller differences of "
         f"single networks are noise; drawing other images would move {mean:.1f} % by {number(error, 2)} points "
-        "(standard error, common to all methods, since they see the same images)"
+        "(standard error, common to all methods, since they see the same images)",
     ]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from zoogen.evaluation.records import TrajectoryRecord, is_error
 from zoogen.evaluation.result import Evaluation
@@ -46,6 +47,7 @@ def _panel(ax: Axes, evaluation: Evaluation, records: Sequence[TrajectoryRecord]
         ax.legend(fontsize=7, frameon=False)
     if not error:
         ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("denoising steps done", fontsize=8)
     group = first.metric.partition(".")[0]
     ax.set_ylabel(f"{group} accuracy, %" if error else f"{metric_title(first.metric)} (lower is better)", fontsize=8)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from zoogen.reports.accuracy import accuracy_sheet
+from zoogen.reports.accuracy import accuracy_columns, accuracy_figures, accuracy_sheet, ranks_by_error
 from zoogen.reports.audit import audit_sheets, verdicts
 from zoogen.reports.cost import cost_sheet
 from zoogen.reports.paper import paper_remarks, paper_sheets
@@ -77,7 +77,10 @@ def accuracy_document(runs: Sequence[Run]) -> Document | None:
 
 
 def overview_table(runs: Sequence[Run]) -> Table:
-    """What a terminal shows of runs side by side: ranking metric, first published metric, verdict."""
+    """What a terminal shows of runs side by side: ranking metric, first published metric, verdict; accuracies where
+    errors rank in all runs."""
+    if all(ranks_by_error(run.evaluation) for run in runs):
+        return _accuracy_overview(runs)
     published = next((run.published for run in runs if run.published), None)
     shared = [m for m in (published.metrics if published else ()) if any(_printed(run, m) for run in runs)][:1]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -105,6 +108,28 @@ def overview_table(runs: Sequence[Run]) -> Table:
                 cells.append(number(line.generated.get(metric)) if line else "–")
             text = said.kind + (f": {', '.join(said.rivals[:3])}" if said.rivals else "")
             table.add_row(place.label, *([run.name] if len(runs) > 1 else []), *cells, text)
+    return table
+
+
+def _accuracy_overview(runs: Sequence[Run]) -> Table:
+    """Accuracies and similarity of originals and generated networks, and the verdict."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("structure", no_wrap=True)
+    if len(runs) > 1:
+        table.add_column("run", overflow="fold")
+    for title in ("originals\nbest", "mean", "generated\nbest", "mean", "similarity\nrange"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for place in places(runs):
+        for run in runs:
+            said, figures = verdict(run, place.structure), accuracy_figures(run.evaluation)
+            if said is None:
+                continue
+            values = [figures.get(column) for column in accuracy_columns(place.label)]
+            percent = [f"{value:.2f}" if value is not None else "–" for value in values[:4]]
+            span = f"{values[4]:.3f}–{values[6]:.3f}" if values[4] is not None and values[6] is not None else "–"
+            text = said.kind + (f": {', '.join(said.rivals[:3])}" if said.rivals else "")
+            table.add_row(place.label, *([run.name] if len(runs) > 1 else []), *percent, span, text)
     return table
 
 

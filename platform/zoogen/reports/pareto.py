@@ -28,19 +28,14 @@ class Rival:
 
     Attributes:
         name: of the method, or of a ladder.
-        points: of its sizes in order, the originals first where size 0 means them.
         at_equal_accuracy: least similarity where the mean accuracy is at least that of the generated networks; None
             where it nowhere is.
-        most_accurate: largest mean accuracy, %.
+        most_accurate: largest mean accuracy of its sizes, %.
     """
 
     name: str
-    points: tuple[Point, ...]
     at_equal_accuracy: float | None
-
-    @property
-    def most_accurate(self) -> float:
-        return max(accuracy for accuracy, _ in self.points)
+    most_accurate: float
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,8 @@ def pareto(run: Run, structure: str) -> Pareto | None:
         return None
     slack = one_image(generated)
     rivals = tuple(
-        Rival(name, points, least_similar(points, own[0], slack)) for name, points in _curves(results) if points
+        Rival(name, least_similar([*start, *points], own[0], slack), max(accuracy for accuracy, _ in points))
+        for name, start, points in _curves(results)
     )
     return Pareto(generated.label, own, rivals)
 
@@ -137,16 +133,18 @@ def _row(run: Run, found: Pareto, method: str, *cells: Cell) -> SheetRow:
     return SheetRow((found.label, run.name, method), cells)
 
 
-def _curves(results: dict[str, MethodResult]) -> Iterator[tuple[str, tuple[Point, ...]]]:
+def _curves(results: dict[str, MethodResult]) -> Iterator[tuple[str, list[Point], list[Point]]]:
+    """Name, the originals where size 0 means them, and the points of the sizes in order; none without points."""
     originals = results.get(ORIGINALS)
     start = [] if originals is None else [(accuracies(originals).mean, 1.0)]
     for ladder in _LADDERS:
         steps = [result for method, result in results.items() if method.rpartition("-")[0] == ladder]
         steps.sort(key=lambda result: float(result.method.rpartition("-")[2]))
-        found = _points(steps)
-        yield ladder, tuple([*start, *found] if found else [])
+        if points := _points(steps):
+            yield ladder, start, points
     for method in _SINGLE:
-        yield method, tuple(_points([results[method]] if method in results else []))
+        if points := _points([results[method]] if method in results else []):
+            yield method, [], points
 
 
 def _points(results: Sequence[MethodResult]) -> list[Point]:

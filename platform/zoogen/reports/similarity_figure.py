@@ -118,7 +118,7 @@ def _range(results: Sequence[MethodResult]) -> tuple[float, float]:
     main = [r for r in results if r.method in (ORIGINALS, GENERATED)] or list(results)
     low, high = min(y for r in main for _, y in points(r)), max(y for r in results for _, y in points(r))
     spread = max(high - low, 0.5)
-    return low - 2 * _MARGIN * spread, high + _MARGIN * spread / 2
+    return max(low - 2 * _MARGIN * spread, -1.0), min(high + _MARGIN * spread / 2, 101.0)
 
 
 def _violins(ax: Axes, results: Sequence[MethodResult]) -> None:

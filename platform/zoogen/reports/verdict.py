@@ -93,9 +93,10 @@ def verdict(run: Run, structure: str) -> Verdict | None:
     near = _nearness(generated, results)
     label, trained = generated.label, median(run.trained(structure), generated.primary)
     reached = quality.beside(trained) + _similarity(generated, results)
+    distance = near.text + _between_originals(near, results) if near is not None else ""
     if near is not None and near.share < MEMORISED:
-        return Verdict(label, "memorised", f"{near.text}; {reached}")
-    novel = f"; {near.text}" if near is not None else ""
+        return Verdict(label, "memorised", f"{distance}; {reached}")
+    novel = f"; {distance}" if distance else ""
     baselines = [r for r in results if r.method not in _NO_BASELINES]
     measure = _measure_of_rivals(generated, near)
     rivals = [r for r in baselines if quality.reached_by(_quality(r)) and _as_new(r, generated, measure)]
@@ -133,6 +134,13 @@ def _nearness(generated: MethodResult, results: Sequence[MethodResult]) -> Nearn
         if beside:
             return Nearness(measure, distance, beside, OF_HELD_OUT)
     return None
+
+
+def _between_originals(near: Nearness, results: Sequence[MethodResult]) -> str:
+    """How near each training checkpoint is to the others, those of its own run among them, where that was measured."""
+    originals = next((r for r in results if r.method == ORIGINALS), None)
+    distance = median(originals, f"{NOVELTY}.{near.measure}")
+    return f" (originals to each other, within runs too, {number(distance)})" if distance is not None else ""
 
 
 def _similarity(generated: MethodResult, results: Sequence[MethodResult]) -> str:
