@@ -49,8 +49,11 @@ def test_whole_networks_hold_what_is_not_generated_too(
 def test_a_file_is_judged_where_the_rest_of_its_networks_lies(
     make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, path = make_study(), tmp_path / "nets.safetensors"
+    study, path, whole = make_study(), tmp_path / "nets.safetensors", tmp_path / "whole.safetensors"
     stages.pipeline(study)
+    generate(study, "E*", 3, 0, str(whole))
+    metadata = HypergridTask.file_metadata
+    monkeypatch.setattr(HypergridTask, "file_metadata", lambda *args: {**metadata(*args), "fixed": "0123"})
     generate(study, "E*", 3, 0, str(path))
 
     def prepared(self: HypergridTask, structure: str) -> bool:
@@ -61,6 +64,7 @@ def test_a_file_is_judged_where_the_rest_of_its_networks_lies(
     for refused in (lambda: judge_file(str(path)), lambda: judge_file(str(path), assets=study.store)):
         with pytest.raises(ZoogenError, match=r"share is not under the artifact root; give the study's CONFIG"):
             refused()
+    assert judge_file(str(whole))["count"] == 3, "a file that lacks nothing needs nothing"
     study.store.put_if_absent(f"trunks/{structure_key(study.task.canonical('E*'))}.bin", b"1")
     by_file, by_study = judge_file(str(path), assets=study.store), judge_file(str(path), study.task)
     assert by_file["exact"] == by_study["exact"]

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfig
 from zoogen.benchmarks.base import BenchmarkBase
+from zoogen.benchmarks.classifiers_config import ClassifiersBenchmark, JudgingBenchmark
 from zoogen.benchmarks.weights_config import MemoryBenchmark, RecipeBenchmark
 from zoogen.generators.config import GeneratorConfig, SamplerConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
@@ -136,6 +137,8 @@ BenchmarkConfig = (
     | ProtocolBenchmark
     | RecipeBenchmark
     | MemoryBenchmark
+    | ClassifiersBenchmark
+    | JudgingBenchmark
 )
 KINDS: dict[str, type[BenchmarkConfig]] = {
     "trainer": TrainerBenchmark,
@@ -146,4 +149,6 @@ KINDS: dict[str, type[BenchmarkConfig]] = {
     "protocol": ProtocolBenchmark,
     "recipe": RecipeBenchmark,
     "memory": MemoryBenchmark,
+    "classifiers": ClassifiersBenchmark,
+    "judging": JudgingBenchmark,
 }

@@ -1,9 +1,11 @@
 """What the benchmarks share: what each hands back, and what it needs of a console."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import torch
 
 from zoogen.benchmarks.result import Measure
 
@@ -29,3 +31,14 @@ class Measured:
     measures: tuple[Measure, ...]
     table: tuple[dict[str, Any], ...]
     notices: tuple[str, ...] = ()
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """So many threads of torch within the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

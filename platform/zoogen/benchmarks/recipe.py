@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.train import train_codec
-from zoogen.benchmarks.measured import BenchmarkConsole, Measured
+from zoogen.benchmarks.measured import BenchmarkConsole, Measured, torch_threads
 from zoogen.benchmarks.result import Cell, Measure
 from zoogen.benchmarks.weights_config import Recipe, RecipeBenchmark
 from zoogen.evaluation.records import Record, read_record
@@ -82,7 +82,7 @@ def measure_recipe(config: RecipeBenchmark, console: BenchmarkConsole) -> Measur
     store = ArtifactStore(config.artifacts)
     task = build_task(config.task).using(store)
     plan = plan_zoo(config.zoo, task)
-    with _threads(config.threads):
+    with torch_threads(config.threads):
         _build(plan, task, store, config, console)
         train = Zoo(store, plan, task).select(plan.structures[0], "train", config.last_checkpoints)
         bench = _Bench(config, task, plan, store, train, console)
@@ -251,13 +251,3 @@ def _clock() -> Iterator[Callable[[], Timing]]:
     end: list[Timing] = []
     yield lambda: end[0]
     end.append(Timing(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu))
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

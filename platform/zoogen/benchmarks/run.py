@@ -4,18 +4,23 @@ import os
 import shlex
 from pathlib import Path
 
+from zoogen.benchmarks.classifiers import measure_classifiers
 from zoogen.benchmarks.config import (
     KINDS,
     BenchmarkConfig,
+    ClassifiersBenchmark,
     GenerationBenchmark,
+    JudgingBenchmark,
     KnownBenchmark,
     MemoryBenchmark,
     PoliciesBenchmark,
     ProtocolBenchmark,
     RecipeBenchmark,
+    ScalingBenchmark,
     TrainerBenchmark,
 )
 from zoogen.benchmarks.generation import measure_generation
+from zoogen.benchmarks.judging import measure_judging
 from zoogen.benchmarks.known import measure_known
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
 from zoogen.benchmarks.memory import measure_memories
@@ -82,23 +87,29 @@ def run_benchmark(path: str, overrides: list[str], console: BenchmarkConsole) ->
 
 
 def _measure(config: BenchmarkConfig, console: BenchmarkConsole) -> Measured:
-    if isinstance(config, TrainerBenchmark):
-        return measure_trainer(config, console)
-    if isinstance(config, PoliciesBenchmark):
-        return measure_policies(config, console)
-    if isinstance(config, GenerationBenchmark):
-        return measure_generation(config, console)
-    if isinstance(config, KnownBenchmark):
-        return measure_known(config, console)
-    if isinstance(config, ProtocolBenchmark):
-        return measure_protocol(config, console)
-    if isinstance(config, RecipeBenchmark):
-        return measure_recipe(config, console)
-    if isinstance(config, MemoryBenchmark):
-        return measure_memories(config, console)
-    from zoogen.benchmarks.scaling import measure_scaling  # needs Ray, the others do not
+    match config:
+        case TrainerBenchmark():
+            return measure_trainer(config, console)
+        case PoliciesBenchmark():
+            return measure_policies(config, console)
+        case GenerationBenchmark():
+            return measure_generation(config, console)
+        case KnownBenchmark():
+            return measure_known(config, console)
+        case ProtocolBenchmark():
+            return measure_protocol(config, console)
+        case RecipeBenchmark():
+            return measure_recipe(config, console)
+        case MemoryBenchmark():
+            return measure_memories(config, console)
+        case ClassifiersBenchmark():
+            return measure_classifiers(config, console)
+        case JudgingBenchmark():
+            return measure_judging(config, console)
+        case ScalingBenchmark():
+            from zoogen.benchmarks.scaling import measure_scaling  # needs Ray, the others do not
 
-    return measure_scaling(config, console)
+            return measure_scaling(config, console)
 
 
 def _require_writable(folder: Path) -> None:

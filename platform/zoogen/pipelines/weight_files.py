@@ -23,6 +23,7 @@ from zoogen.zoo.plan import structure_key
 from zoogen.zoo.store import ArtifactStore
 
 TASK_KEY = "task_config"  # metadata: the task's whole configuration, so that a file can be judged without the study
+FIXED = "fixed"  # metadata: the hash of what all networks share that is not in the file, as in a zoo's column
 DEFAULT_TASK = "hypergrid"
 
 
@@ -95,7 +96,7 @@ def judge_file(
     """
     networks = read_networks(path, task, assets)
     task, structure = networks.task, networks.structure
-    if not task.prepared(structure):
+    if networks.fixed and not task.prepared(structure):
         raise ZoogenError(
             f"{path}: what all networks of {task.label(structure)} share is not under the artifact root; "
             "give the study's CONFIG whose zoo was built there"
@@ -109,11 +110,19 @@ def judge_file(
 
 @dataclass(frozen=True)
 class FileNetworks:
-    """Networks of a weights file: their task (with what the file says of them), structure and weights [K, D]."""
+    """Networks of a weights file.
+
+    Attributes:
+        task: with what the file says of them.
+        structure: canonical name.
+        weights: [K, D].
+        fixed: name of what they share and the file does not hold, empty if they are whole.
+    """
 
     task: Task
     structure: str
     weights: Tensor
+    fixed: str = ""
 
 
 def read_networks(path: str, task: Task | None = None, assets: ArtifactStore | None = None) -> FileNetworks:
@@ -141,7 +150,8 @@ def read_networks(path: str, task: Task | None = None, assets: ArtifactStore | N
         given, task = task.assets, task.for_file(dict(file.metadata), shapes)
         task = task if given is None else task.using(given)
         structure = task.canonical(file.metadata.get("structure") or task.infer_structure(shapes))
-        return FileNetworks(task, structure, task.layout(structure).flatten(file.tensors))
+        weights = task.layout(structure).flatten(file.tensors)
+        return FileNetworks(task, structure, weights, file.metadata.get(FIXED, ""))
     except ZoogenError as error:
         raise ZoogenError(f"{path}: {error}") from None
 
