@@ -37,14 +37,18 @@ def build_task(config: AnyTaskConfig) -> Task:
 
 
 def task_from_mapping(resolved: Mapping[str, Any]) -> Task:
-    """The task of a configuration as a JSON-like mapping, for example `Task.resolved()` of an artifact.
+    """The task of a configuration as a JSON-like mapping, for example `Task.resolved()` in a weights file.
+
+    Such a file may come from anywhere, so that no code is run that it names.
 
     Raises:
-        ZoogenError: the kind is unknown or the mapping is no configuration of it.
+        ZoogenError: the kind is unknown, the mapping is no configuration of it, or it names a Python file.
     """
     kind = str(resolved.get("kind"))
     if kind not in _CONFIGS:
         raise ZoogenError(f"unknown task {kind!r}; known: {', '.join(sorted(_CONFIGS))}")
     config = parse_config(_CONFIGS[kind], dict(resolved), f"task {kind}")
     assert isinstance(config, AnyTaskConfig)
+    if isinstance(config, ImagesConfig) and config.own is not None:
+        raise ZoogenError(f"these networks need the Python file {config.own}; give the study's CONFIG that names it")
     return build_task(config)

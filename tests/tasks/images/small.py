@@ -5,9 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
+from zoogen.config import parse_config
+from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.records import CohortSpec, RunSpec
-from zoogen.tasks.registry import task_from_mapping
 
 SMALL = "cnn-small@digits"
 NARROW = "resnet18-narrow@digits"
@@ -19,9 +20,7 @@ def made(**config: Any) -> ImagesTask:
         "training": {"iterations": 40, "batch_size": 64},
         "collection": {"iterations": 3, "batch_size": 64, "optimiser": {"learning_rate": 1e-2}},
     }
-    task = task_from_mapping({"kind": "images", "data": {"limit": 150}, **phases, **config})
-    assert isinstance(task, ImagesTask)
-    return task
+    return ImagesTask(parse_config(ImagesConfig, {"data": {"limit": 150}, **phases, **config}, "small"))
 
 
 def cohort(task: ImagesTask, structure: str = SMALL) -> Tensor:

@@ -86,7 +86,15 @@ def test_ones_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert float(task.score("own@digits", weights).metric("test.error").mean()) < 0.6
     file.write_text(OWN + "\n# other\n")
     with pytest.raises(ZoogenError, match="mine.py is not the file that was used"):
-        task_from_mapping(task.resolved())
+        made(**task.resolved())
+
+
+def test_a_mapping_from_anywhere_runs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("open('ran', 'w').close()\n" + OWN)
+    with pytest.raises(ZoogenError, match="need the Python file mine.py; give the study's CONFIG"):
+        task_from_mapping({"kind": "images", "own": "mine.py"})
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
