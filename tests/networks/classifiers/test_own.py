@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from zoogen.errors import ZoogenError
 from zoogen.networks.classifiers.build import checked
@@ -176,6 +177,7 @@ def test_a_file_that_is_not_there() -> None:
             "\n\n\nimport itertools\ncount = itertools.count()",
             "draws 1.bias anew for the same seed; take random numbers from torch's generator",
         ),
+        (LINEAR.format(64, 10) + ".double()", "1.weight of the network own (own) is float64"),
         (
             "m = nn.Linear(64, 10)\n    m.bias.data += float('nan')\n    return nn.Sequential(nn.Flatten(), m)",
             "untrained, the network own (own) gives NaN or infinity",
@@ -212,10 +214,6 @@ def network(channels, size, classes):
     [
         ("return (self.head(images.flatten(1)),)", "gives tuple, it must give a tensor [B, 10]"),
         ("return self.tail(images)", "on images of 1 x 8 x 8 failed in own.py, line 11: AttributeError: 'Net'"),
-        (
-            "return self.head(images.flatten(1)) * (2 if self.head.bias.sum() > 0 else 1)",
-            "batched evaluation (torch.func.vmap) of own failed in own.py, line 11",
-        ),
     ],
 )
 def test_forwards_that_are_wrong(line: str, message: str) -> None:
@@ -223,6 +221,11 @@ def test_forwards_that_are_wrong(line: str, message: str) -> None:
     with pytest.raises(ZoogenError) as caught:
         checked(spec, 1, 8, 10)
     assert message in said(caught)
+
+
+def test_networks_that_cannot_be_batched_are_taken() -> None:
+    line = "return self.head(images.flatten(1)) * (2 if self.head.bias.sum() > 0 else 1)"
+    assert isinstance(checked(classifier("own", load_own(written(FORWARD.format(line=line)))), 1, 8, 10), nn.Module)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from functools import lru_cache
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zoogen.config import parse_config
 from zoogen.tasks.images.config import ImagesConfig
+from zoogen.tasks.images.structure import images_of
 from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.records import CohortSpec, RunSpec
 
@@ -31,3 +33,14 @@ def cohort(task: ImagesTask, structure: str = SMALL) -> Tensor:
 @lru_cache
 def small_zoo() -> Tensor:
     return cohort(made())
+
+
+def by_hand(task: ImagesTask, structure: str, weights: Tensor, group: str) -> list[tuple[Tensor, Tensor]]:
+    """Logits and labels of every network, loaded whole into a fresh module."""
+    states, split = task.complete(structure, weights), getattr(images_of(task.config, structure), group)
+    module, found = task.classifier(structure).fresh(99), []
+    for k in range(len(weights)):
+        module.load_state_dict({name: value[k] for name, value in states.items()})
+        with torch.no_grad():
+            found.append((module.eval()(split.images), split.labels))
+    return found

@@ -5,28 +5,14 @@ from typing import Any
 
 import pytest
 import torch
-from tests.tasks.images.small import NARROW, SMALL, cohort, made, small_zoo
-from torch import Tensor
+from tests.tasks.images.small import NARROW, SMALL, by_hand, cohort, made, small_zoo
 from torch.nn.functional import cross_entropy
 
-from zoogen.tasks.images.structure import images_of
-from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.records import CohortSpec, FineTuneSpec, RunSpec
 from zoogen.weights.alignment import permute
 from zoogen.zoo.build import build_part
 from zoogen.zoo.plan import ZooConfig, plan_zoo
 from zoogen.zoo.store import ArtifactStore
-
-
-def by_hand(task: ImagesTask, structure: str, weights: Tensor, group: str) -> list[tuple[Tensor, Tensor]]:
-    """Logits and labels of every network, loaded whole into a fresh module."""
-    states, split = task.complete(structure, weights), getattr(images_of(task.config, structure), group)
-    module, found = task.classifier(structure).fresh(99), []
-    for k in range(len(weights)):
-        module.load_state_dict({name: value[k] for name, value in states.items()})
-        with torch.no_grad():
-            found.append((module.eval()(split.images), split.labels))
-    return found
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Classifiers built and tried out before anything is trained."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
 
 from zoogen.errors import ZoogenError
 from zoogen.networks.classifiers.own import failure
@@ -12,13 +13,15 @@ from zoogen.networks.classifiers.spec import ClassifierSpec
 def checked(spec: ClassifierSpec, channels: int, size: int, classes: int, *, seed: int = 0) -> nn.Module:
     """An untrained module in evaluation mode, of which one pass over two images [2, C, S, S] gave logits [2, classes].
 
-    Networks of one's own must besides be the same for every call with the same seed, and take a batch of parameters
-    (`torch.func.vmap`), by which hundreds of networks are judged at once.
+    Networks of one's own must besides be the same for every call with the same seed, and have parameters of single
+    precision, as generated ones are. That they take a batch of parameters (`torch.func.vmap`) is not asked: those that
+    do not are trained and judged one by one.
 
     Raises:
         ZoogenError: the network cannot be built or takes no such images, or its outputs are not finite logits.
     """
     module = seeded_build(spec, channels, size, classes, seed)
+    _require_single_precision(spec, module)
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(2, channels, size, size, generator=generator)
     try:
@@ -29,7 +32,6 @@ def checked(spec: ClassifierSpec, channels: int, size: int, classes: int, *, see
     _require_logits(spec, logits, classes)
     if spec.source:
         _require_same(spec, module, seeded_build(spec, channels, size, classes, seed))
-        _require_batched(spec, module, images)
     return module
 
 
@@ -81,27 +83,36 @@ def _require_logits(spec: ClassifierSpec, logits: object, classes: int) -> None:
         raise ZoogenError(f"untrained, {_name(spec)} gives NaN or infinity; mend its initial weights")
 
 
-def _require_same(spec: ClassifierSpec, first: nn.Module, second: nn.Module) -> None:
-    """That two calls make the same network, name by name and bit by bit."""
-    one, other = first.state_dict(), second.state_dict()
-    differing = [n for n in (*one, *other) if n not in one or n not in other or one[n].shape != other[n].shape]
+def require_shapes(spec: ClassifierSpec, first: nn.Module, second: nn.Module) -> None:
+    """Raises:
+    ZoogenError: two networks of that name differ in their tensors' names or shapes; the first such tensor is named.
+    """
+    one, other = _shapes(first), _shapes(second)
+    differing = [name for name in (*one, *other) if one.get(name) != other.get(name)]
     if differing:
         raise ZoogenError(f"{_name(spec)} differs between two calls, first in {differing[0]}; shapes must be the same")
+
+
+def _shapes(module: nn.Module) -> Mapping[str, torch.Size]:
+    return {name: value.shape for name, value in module.state_dict().items()}
+
+
+def _require_single_precision(spec: ClassifierSpec, module: nn.Module) -> None:
+    odd = [(name, p.dtype) for name, p in module.named_parameters() if p.dtype != torch.float32]
+    if odd:
+        kind = str(odd[0][1]).removeprefix("torch.")
+        raise ZoogenError(f"{odd[0][0]} of {_name(spec)} is {kind}, all parameters must be float32")
+
+
+def _require_same(spec: ClassifierSpec, first: nn.Module, second: nn.Module) -> None:
+    """That two calls make the same network, name by name and bit by bit."""
+    require_shapes(spec, first, second)
+    one, other = first.state_dict(), second.state_dict()
     unequal = [name for name, value in one.items() if not torch.equal(value, other[name])]
     if unequal:
         raise ZoogenError(
             f"{_name(spec)} draws {unequal[0]} anew for the same seed; take random numbers from torch's generator"
         )
-
-
-def _require_batched(spec: ClassifierSpec, module: nn.Module, images: Tensor) -> None:
-    parameters, buffers = stack_module_state([module, module])
-    detached = {name: value.detach() for name, value in parameters.items()}
-    try:
-        with torch.no_grad():
-            vmap(lambda state: functional_call(module, state, (images,)))({**detached, **buffers})
-    except Exception as error:
-        raise failure(f"batched evaluation (torch.func.vmap) of {spec.name}", error) from error
 
 
 def _name(spec: ClassifierSpec) -> str:

@@ -97,8 +97,12 @@ class Judge:
         self.view.require_finite(weights)
         parts = [self.tensors(part) for part in weights.split(self.at_once or _NETWORKS)]
         own = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
-        state = self.view.module.state_dict()
-        return {name: own.get(name, v.cpu().expand(len(weights), *v.shape)) for name, v in state.items()}
+        state = self.view.module.state_dict(keep_vars=True)
+        first = {id(state[name]): value for name, value in own.items()}  # one tensor may have several names
+        return {
+            name: first.get(id(value), value.detach().cpu().expand(len(weights), *value.shape))
+            for name, value in state.items()
+        }
 
     @torch.no_grad()
     def logits(self, weights: Tensor, seen: Prefix) -> Tensor:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.images.config import ImagesConfig, PhaseConfig
 from zoogen.tasks.images.data.splits import ImageData
 from zoogen.tasks.images.features import frozen_prefix
-from zoogen.tasks.images.stacked import stacks, train_stacked
+from zoogen.tasks.images.stacked import stackable, stacks, train_stacked
 from zoogen.tasks.images.training import Images, Logits, Stream, TrainingFigures, train
 from zoogen.tasks.images.view import ClassifierView
 
@@ -66,12 +67,13 @@ class Trainer:
     def __post_init__(self) -> None:
         self.module = copy.deepcopy(self.view.module).to(self.device)
         self.images = Images(self.data.train, self.device)
-        parameters = {name for name, _ in self.module.named_parameters()}
+        parameters = [name for name, _ in self.module.named_parameters()]
         self.parameters = [name for name in self.view.names if name in parameters]
         layers = {name.rpartition(".")[0] for name in self.parameters}
         buffers = [name for name, _ in self.module.named_buffers() if name.rpartition(".")[0] in layers]
-        changing, state = {*self.parameters, *buffers}, self.module.state_dict()
-        self.names = [name for name in state if self.config.whole or name in changing]
+        changing, kept = {*self.parameters, *buffers}, self.module.state_dict().keys()
+        names = [*parameters, *(name for name, _ in self.module.named_buffers())]  # a shared tensor by its first name
+        self.names = [name for name in names if name in kept and (self.config.whole or name in changing)]
 
     def load(self, state: State) -> None:
         """Take over a whole state."""
@@ -124,7 +126,7 @@ class Trainer:
         parameters = None if whole else self.parameters
         streams = [Stream(self.data.train, phase, seed) for seed in seeds]
         prefix = None if whole else self._prefix(starts[0], phase)
-        if prefix is None and len(starts) > 1 and stacks(self.module, self.config.mode, self.device):
+        if prefix is None and len(starts) > 1 and self._stacks(starts[0], parameters):
             return self._stacked(starts, phase, streams, steps, keep, parameters)
         state = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
         found = []
@@ -146,6 +148,23 @@ class Trainer:
             self.progress.finish(phase.iterations)
             found.append(figures)
         return TrainingFigures(torch.cat([f.loss for f in found]), torch.cat([f.accuracy for f in found]))
+
+    def _stacks(self, start: State, parameters: list[str] | None) -> bool:
+        """Whether networks are trained in batched passes.
+
+        Raises:
+            ZoogenError: it is asked for, and they cannot.
+        """
+        if not stacks(self.module, self.config.mode, self.device):
+            return False
+        few = self.images.take(torch.arange(min(4, len(self.data.train))))
+        possible = stackable(self.module, start, few, parameters, self.config.statistics)
+        if not possible and self.config.mode == "stacked":
+            raise ZoogenError(
+                "these networks cannot be trained in batched passes (they draw random numbers, or branch by values); "
+                "set task.mode to auto"
+            )
+        return possible
 
     def _stacked(
         self,

@@ -32,6 +32,35 @@ def stacks(module: nn.Module, mode: TrainingMode, device: str) -> bool:
     return all(isinstance(layer, flat) for layer in holders)
 
 
+def stackable(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    images: Tensor,
+    parameters: Collection[str] | None,
+    statistics: Statistics,
+) -> bool:
+    """Whether two networks of that state go through `train_stacked`'s batched pass.
+
+    Branches by values, and random numbers that a network draws by itself (dropout), do not.
+
+    Args:
+        module: on the device.
+        state: what differs between networks, by name.
+        images: a few of them [B, C, S, S] on the device, at least two.
+        parameters, statistics: as of `train_stacked`.
+    """
+    set_modes(module, parameters, statistics)
+    tensors = {name: torch.stack([value, value]).to(images.device) for name, value in state.items()}
+    try:
+        with torch.no_grad():
+            vmap(lambda own, batch: functional_call(module, own, (batch,)))(tensors, torch.stack([images, images]))
+    except Exception:  # torch's refusals, and what one's own code makes of batched tensors
+        return False
+    finally:
+        module.eval()
+    return True
+
+
 def train_stacked(
     module: nn.Module,
     tensors: Mapping[str, Tensor],

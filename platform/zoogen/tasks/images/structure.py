@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
-from zoogen.networks.classifiers.build import checked, last_normalisations, seeded_build
+from zoogen.networks.classifiers.build import checked, last_normalisations, require_shapes, seeded_build
 from zoogen.networks.classifiers.own import OwnModule, load_own
 from zoogen.networks.classifiers.registry import classifier
 from zoogen.networks.classifiers.spec import ClassifierSpec
@@ -16,6 +16,7 @@ from zoogen.tasks.images.config import GlyphConfig, ImagesConfig
 from zoogen.tasks.images.data.catalogue import OWN, canonical_data, channels_of, classes_of, glyph_set
 from zoogen.tasks.images.data.load import load_images
 from zoogen.tasks.images.data.splits import ImageData
+from zoogen.tasks.images.statistics import running_layers
 from zoogen.tasks.images.view import ClassifierView
 from zoogen.weights.layout import ParameterLayout
 
@@ -73,8 +74,14 @@ class Classifier:
     view: ClassifierView
 
     def fresh(self, seed: int) -> nn.Module:
-        """An untrained network in evaluation mode."""
-        return seeded_build(self.spec, self.channels, self.size, self.classes, seed)
+        """An untrained network in evaluation mode.
+
+        Raises:
+            ZoogenError: one's own network has other shapes with this seed.
+        """
+        made = seeded_build(self.spec, self.channels, self.size, self.classes, seed)
+        require_shapes(self.spec, self.view.module, made)
+        return made
 
     def published(self, seed: int) -> Mapping[str, Tensor]:
         """The published weights of the network; a head for other classes is drawn from `seed`.
@@ -152,12 +159,26 @@ def _classifier(config: ImagesConfig, structure: str) -> Classifier:
         classes = _images(config, structure, size, channels).classes
     module = checked(spec, channels, size, classes)
     view = ClassifierView.of(module, _patterns(config, spec, module), config.statistics == "regenerated")
-    if config.start == "scratch" and config.statistics == "kept" and view.has_statistics():
+    if config.start == "scratch":
+        _require_no_rest(config, structure, view)
+    return Classifier(spec, channels, size, classes, view)
+
+
+def _require_no_rest(config: ImagesConfig, structure: str, view: ClassifierView) -> None:
+    """That networks from scratch, which share nothing, are told by their vectors."""
+    if config.statistics == "kept" and view.has_statistics():
         raise ZoogenError(
             f"{structure} from scratch has no trunk whose running statistics could be kept; set task.statistics to "
             "regenerated or recalibrated"
         )
-    return Classifier(spec, channels, size, classes, view)
+    taken_anew = [name for name, layer in running_layers(view.module).items() if layer.weight is not None]
+    held = {f"{name}.running_mean" for name in taken_anew} if config.statistics == "recalibrated" else set(view.names)
+    lost = [name for name, _ in view.module.named_buffers() if name.endswith("running_mean") and name not in held]
+    if lost:
+        raise ZoogenError(
+            f"{lost[0]} of {structure} is neither generated nor taken anew; give that layer parameters (affine=True), "
+            "or set task.start to trunk"
+        )
 
 
 def _images(config: ImagesConfig, structure: str, size: int, channels: int) -> ImageData:
