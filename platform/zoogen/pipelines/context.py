@@ -158,8 +158,7 @@ class Study:
         """Checkpoints of a structure of the zoo, aligned with the training runs if so configured."""
         if self.config.align == "none":
             return rows
-        name = rows.target.structure
-        return aligned(rows, self._alignments[name], self.task.symmetries(name))
+        return aligned(rows, self._alignments[rows.target.structure])
 
     @cached_property
     def _alignments(self) -> dict[str, Alignment]:

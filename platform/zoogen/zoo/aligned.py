@@ -5,7 +5,6 @@ common distribution that an autoencoder could learn. Here the runs are matched t
 (MergeMany of Git Re-Basin, Ainsworth et al. 2023, §3.3, with the mean of all runs instead of all but one).
 """
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,26 +16,30 @@ from zoogen.weights.alignment import matching_order
 from zoogen.weights.symmetry import UnitGroup
 from zoogen.zoo.read import CheckpointSet
 
-ROUNDS = 8  # against the mean; it usually settles after two to four
+ROUNDS = 20  # it usually settles after two to ten
 _TOLERANCE = 1e-4  # share of the mean distance below which a round has changed nothing
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """What the runs of one structure are matched to, and what that brought.
+    """How the runs of one structure are renumbered, what others are matched to, and what that brought.
 
     Attributes:
         label: of the structure.
-        reference: mean of the matched last checkpoints, [D] float64; None if the structure has no symmetries.
-        runs: how many were matched.
+        groups: units that were renumbered; none where the structure has no symmetries.
+        runs: the training runs, [R].
+        order: which coordinate of a run's weights stands at each place, [R, D] int32.
+        reference: mean of the matched runs' last checkpoints, [D] float64.
         before, after: mean distance of a run's last checkpoint from the mean of them all, root mean square per weight.
         rounds: of matching, the first one included.
         seconds: wall-clock time.
     """
 
     label: str
-    reference: Tensor | None
-    runs: int
+    groups: Sequence[UnitGroup]
+    runs: Tensor
+    order: Tensor
+    reference: Tensor
     before: float
     after: float
     rounds: int
@@ -44,52 +47,57 @@ class Alignment:
 
     def line(self) -> str:
         """For the user."""
-        if self.reference is None:
+        if not self.groups:
             return f"{self.label}: no hidden units are known that could be renumbered, so nothing is aligned"
         change = f"distance of a run from their mean {self.before:.4g} → {self.after:.4g}"
-        return f"{self.label}: {self.runs} runs aligned, {change} ({self.rounds} rounds, {self.seconds:.1f} s)"
+        return f"{self.label}: {len(self.runs)} runs aligned, {change} ({self.rounds} rounds, {self.seconds:.1f} s)"
 
 
 def find_alignment(train: CheckpointSet, groups: Sequence[UnitGroup], rounds: int = ROUNDS) -> Alignment:
     """Match the last checkpoints of the training runs: to that of the first run, then to their mean until it settles.
 
+    No run moves away from the mean of its round, so that their spread falls from round to round, as in k-means.
+
     Args:
         train: training checkpoints of one structure, at least one.
         groups: its units that may be renumbered.
-        rounds: against the mean, at most.
+        rounds: at most.
     """
-    begin, last = time.perf_counter(), train.last().weights
-    before = _spread(last)
-    if not groups:
-        return Alignment(train.target.label, None, len(last), before, before, 0, 0.0)
-    reference, distance, done = last[0].double(), math.inf, 0
-    for _ in range(rounds + 1):
-        moved = _matched(last, reference, train, groups)
-        spread = _spread(moved)
-        if not spread < distance * (1 - _TOLERANCE):
+    begin, last, layout = time.perf_counter(), train.last(), train.target.layout
+    order = torch.arange(layout.size, dtype=torch.int32).repeat(len(last), 1)
+    weights, before = last.weights, _spread(last.weights)
+    reference, after, done = weights[0].double(), before, 0
+    while groups and done < rounds:
+        found = matching_order(weights, reference, layout, groups)
+        matched = weights.gather(1, found)
+        spread, done = _spread(matched), done + 1
+        if not spread < after * (1 - _TOLERANCE):
             break
-        reference, distance, done = moved.double().mean(0), spread, done + 1
-    after = _spread(_matched(last, reference, train, groups))
-    return Alignment(train.target.label, reference, len(last), before, after, done, time.perf_counter() - begin)
+        order, weights, after = order.gather(1, found), matched, spread
+        reference = weights.double().mean(0)
+    reference, seconds = weights.double().mean(0), time.perf_counter() - begin
+    return Alignment(train.target.label, tuple(groups), last.runs, order, reference, before, after, done, seconds)
 
 
-def aligned(rows: CheckpointSet, alignment: Alignment, groups: Sequence[UnitGroup]) -> CheckpointSet:
-    """Checkpoints of the same structure matched to the reference: the same functions.
+def aligned(rows: CheckpointSet, alignment: Alignment) -> CheckpointSet:
+    """Checkpoints of the same structure, renumbered: the same functions.
 
-    All checkpoints of a run are renumbered like its last one, so that its trajectory stays as smooth as it was.
+    Training runs are renumbered as was found, other runs are matched to the mean of those; all checkpoints of a run
+    like its last one, so that its trajectory stays as smooth as it was.
     """
-    if alignment.reference is None:
+    if not alignment.groups:
         return rows
     final, weights = rows.last(), torch.empty_like(rows.weights)
-    order = matching_order(final.weights, alignment.reference, rows.target.layout, groups)
-    for index, run in enumerate(final.runs):
+    known = {int(run): index for index, run in enumerate(alignment.runs)}
+    for index, run in enumerate(final.runs.tolist()):
+        if run in known:
+            order = alignment.order[known[run]].long()
+        else:
+            one = final.weights[index : index + 1]
+            order = matching_order(one, alignment.reference, rows.target.layout, alignment.groups)[0]
         mine = rows.runs == run
-        weights[mine] = rows.weights[mine][:, order[index]]
+        weights[mine] = rows.weights[mine][:, order]
     return rows.with_weights(weights)
-
-
-def _matched(weights: Tensor, reference: Tensor, rows: CheckpointSet, groups: Sequence[UnitGroup]) -> Tensor:
-    return weights.gather(1, matching_order(weights, reference, rows.target.layout, groups))
 
 
 def _spread(weights: Tensor) -> float:
