@@ -57,7 +57,7 @@ def fine_tune_file(study: Study, source: str, out: str | None = None, iterations
         ZoogenError: `source` holds no networks of the task, `out` is `source` or cannot be written, the task cannot
             train on, or the training diverged.
     """
-    networks = read_networks(source, study.task)
+    networks = read_networks(source, study.task, known=[target.structure for target in study.targets])
     iterations = iterations or study.config.fine_tuning.iterations
     name = _name(study, networks, iterations)
     path = _path(study, networks, name, out)

@@ -98,7 +98,8 @@ def run_judge(
     root = PipelineConfig.model_fields["artifacts"].default
     store = study.store if study is not None else ArtifactStore(artifact_root(root))
     device = study.device if study is not None else "cpu"
-    judgement = judge_file(weights, task, seed=seed, device=device, assets=store)
+    known = tuple(target.structure for target in study.targets) if study is not None else ()
+    judgement = judge_file(weights, task, seed=seed, device=device, assets=store, known=known)
     if json_file is not None:
         path = local_path(json_file)
         write_bytes(path, (json.dumps(judgement, indent=1, allow_nan=False) + "\n").encode())

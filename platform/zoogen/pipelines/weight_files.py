@@ -39,7 +39,9 @@ def generate(
         ZoogenError: the structure is impossible or does not fit, the generator is missing, the file cannot be written.
     """
     if structure is None and out is not None:
-        raise ZoogenError("--out names one file, so it needs --structure, for example --structure 36,12,3,6")
+        raise ZoogenError(
+            f"--out names one file, so it needs --structure, for example --structure {study.targets[0].structure}"
+        )
     targets = study.targets if structure is None else (study.task.target(structure),)
     paths = [_path(study, target.structure, count, seed, out, whole) for target in targets]
     trained = load_generator(study)
@@ -76,7 +78,13 @@ def _path(study: Study, structure: str, count: int, seed: int, out: str | None, 
 
 
 def judge_file(
-    path: str, task: Task | None = None, *, seed: int = 0, device: str = "cpu", assets: ArtifactStore | None = None
+    path: str,
+    task: Task | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    assets: ArtifactStore | None = None,
+    known: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Judge a weights file.
 
@@ -86,6 +94,7 @@ def judge_file(
         seed: of sampled protocols.
         device: where to judge.
         assets: where a task that the file names finds what its networks share.
+        known: structures that a file may be of that does not say it.
 
     Returns:
         JSON-like judgement: structure, count, protocols with lists of K numbers and floors, summary.
@@ -94,7 +103,7 @@ def judge_file(
         ZoogenError: no weights file, tensors of wrong names or shapes, values that are not finite, or networks whose
             shared rest is not there.
     """
-    networks = read_networks(path, task, assets)
+    networks = read_networks(path, task, assets, known)
     task, structure = networks.task, networks.structure
     if networks.fixed and not task.prepared(structure):
         raise ZoogenError(
@@ -125,13 +134,16 @@ class FileNetworks:
     fixed: str = ""
 
 
-def read_networks(path: str, task: Task | None = None, assets: ArtifactStore | None = None) -> FileNetworks:
+def read_networks(
+    path: str, task: Task | None = None, assets: ArtifactStore | None = None, known: Sequence[str] = ()
+) -> FileNetworks:
     """Read the networks of a weights file.
 
     Args:
         path: safetensors file with tensors [K, *shape] by parameter name.
         task: whose networks they are; None takes it from the file's metadata, or the default task.
         assets: where a task that the file names finds what its networks share.
+        known: structures that a file may be of that does not say it.
 
     Raises:
         ZoogenError: no weights file, or tensors that are no networks of the task.
@@ -149,7 +161,7 @@ def read_networks(path: str, task: Task | None = None, assets: ArtifactStore | N
     try:
         given, task = task.assets, task.for_file(dict(file.metadata), shapes)
         task = task if given is None else task.using(given)
-        structure = task.canonical(file.metadata.get("structure") or task.infer_structure(shapes))
+        structure = task.canonical(file.metadata.get("structure") or task.infer_structure(shapes, known))
         weights = task.layout(structure).flatten(file.tensors)
         return FileNetworks(task, structure, weights, file.metadata.get(FIXED, ""))
     except ZoogenError as error:

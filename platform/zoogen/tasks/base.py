@@ -6,7 +6,7 @@ Everything outside `zoogen.tasks` speaks to this contract alone.
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import torch
@@ -71,6 +71,11 @@ class Task(ABC):
         """Whether `prepare` has nothing left to do."""
         return True
 
+    def missing(self, structure: str) -> str:
+        """Key among the assets of what judging this structure's networks needs and `prepare` has still to make; empty
+        if there is nothing, or where networks are judged without it."""
+        return ""
+
     def complete(self, structure: str, weights: Tensor) -> Mapping[str, Tensor]:
         """Whole networks: tensors [K, ...] by name for flat weights [K, D], whatever is not generated included."""
         return self.layout(structure).unflatten(weights)
@@ -79,9 +84,13 @@ class Task(ABC):
     def resolved(self) -> dict[str, Any]:
         """The task's configuration, JSON-like; `build_task` makes an equal task from it."""
 
-    def resolved_for(self, structure: str) -> dict[str, Any]:
-        """The part of `resolved` that matters to one structure: what its cohorts are identified by."""
+    def identity(self) -> dict[str, Any]:
+        """The part of `resolved` that decides what is made, and names a zoo: not in which folders things lie."""
         return self.resolved()
+
+    def resolved_for(self, structure: str) -> dict[str, Any]:
+        """The part of `identity` that matters to one structure: what its cohorts are identified by."""
+        return self.identity()
 
     @abstractmethod
     def canonical(self, structure: str) -> str:
@@ -170,13 +179,20 @@ class Task(ABC):
     def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
         """Pictures of the truth and of one network [D], the truth first."""
 
-    def infer_structure(self, shapes: dict[str, tuple[int, ...]]) -> str:
+    def infer_structure(self, shapes: dict[str, tuple[int, ...]], known: Sequence[str] = ()) -> str:
         """Canonical structure of a weights file without metadata, from its tensors' shapes (no batch dimension).
+
+        Args:
+            known: structures that it may be of; by default the only one of them that fits is taken.
 
         Raises:
             ZoogenError: the shapes fit no structure, or do not tell it.
         """
-        raise ZoogenError(f"a weights file for the task {self.name} must name its structure in its metadata")
+        fitting = [name for name in map(self.canonical, known) if self.layout(name).shapes == shapes]
+        if len(fitting) == 1:
+            return fitting[0]
+        found = f"; its tensors fit {', '.join(fitting) or 'none'} of {', '.join(known)}" if known else ""
+        raise ZoogenError(f"a weights file for the task {self.name} must name its structure in its metadata{found}")
 
     def for_file(self, metadata: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> "Task":
         """This task with what a weights file says of its networks (width, activation, …) taken over."""

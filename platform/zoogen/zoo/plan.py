@@ -57,7 +57,7 @@ class ZooPlan:
 
     Attributes:
         config: the configuration with canonical structure names.
-        task: the task's resolved configuration.
+        task: the task's configuration as far as it decides the zoo (`Task.identity`).
         targets: canonical structure name to its target, in the order of the configuration.
         cohorts: units of work, in the order in which they should be started.
     """
@@ -141,14 +141,13 @@ def plan_zoo(config: ZooConfig, task: Task) -> ZooPlan:
         if name in names[:index]:
             raise ZoogenError(f"zoo.structures names {name} twice (as {config.structures[index]!r}); drop one of them")
     config = config.model_copy(update={"structures": tuple(names)})
-    resolved = task.resolved()
     held_out = (*_runs_of(config, "test"), *_runs_of(config, "validation"))
     cohorts = tuple(
         CohortSpec(task.resolved_for(name), name, tuple(_run(config, name, run) for run in runs))
         for name in names
         for runs in (*_chunks(_runs_of(config, "train"), config.cohort), *_chunks(held_out, config.cohort))
     )
-    return ZooPlan(config, resolved, {name: task.target(name) for name in names}, cohorts)
+    return ZooPlan(config, task.identity(), {name: task.target(name) for name in names}, cohorts)
 
 
 def _runs_of(config: ZooConfig, split: Split) -> tuple[int, ...]:

@@ -9,7 +9,10 @@ from tests.tasks.images.small import NARROW, SMALL, cohort, made, small_zoo
 
 from zoogen.errors import ZoogenError
 from zoogen.tasks.base import MemoryAssets
+from zoogen.tasks.images.data import load
+from zoogen.tasks.images.structure import images_of
 from zoogen.tasks.registry import task_from_mapping
+from zoogen.zoo.plan import ZooConfig, plan_zoo
 
 OWN = """
 from torch import nn
@@ -48,6 +51,40 @@ def test_what_names_a_cohort() -> None:
     assert one.resolved_for(glyphs) != other.resolved_for(glyphs)
     again = task_from_mapping(one.resolved())
     assert again.resolved() == one.resolved() and again.condition(SMALL) == (1.0,)
+
+
+def test_places_name_nothing() -> None:
+    data = {"limit": 150}
+    here, there = made(data=data | {"root": "/here"}), made(data=data | {"root": "/there"})
+    assert here.resolved_for(SMALL) == there.resolved_for(SMALL) == made().resolved_for(SMALL)
+    assert here.identity() == there.identity() == made().identity() == made().resolved()
+    assert here.resolved()["data"]["root"] == "/here", "a task made of it finds its data"
+    config = ZooConfig(structures=(SMALL,), runs=1, validation_runs=0, test_runs=0)
+    assert plan_zoo(config, here).digest == plan_zoo(config, there).digest
+
+
+def test_cohorts_find_their_data_where_the_task_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(load, "_hub", lambda name, size, channels, config: asked.append(config.root) or digits)
+    digits = images_of(made().config, SMALL)
+    structure, task = "cnn-small@mnist", made(data={"limit": 150, "root": str(tmp_path)})
+    cohort(task.using(MemoryAssets()), structure)
+    assert set(asked) == {str(tmp_path)}
+
+
+def test_files_without_metadata_are_of_the_structure_that_fits() -> None:
+    task = made()
+    shapes = task.layout(SMALL).shapes
+    known = ("mlp-mini@digits", "CNN-small@Digits")
+    assert task.infer_structure(dict(reversed(shapes.items())), known) == SMALL
+    assert made(subset=["linear2.*"]).infer_structure({"linear2.weight": (10, 20), "linear2.bias": (10,)}, known)
+    for wrong, fits in (
+        ((), ""),
+        (("mlp-mini@digits",), "fit none of mlp"),
+        ((SMALL, "cnn-small@mnist"), "fit cnn-sm"),
+    ):
+        with pytest.raises(ZoogenError, match=f"must name its structure in its metadata.*{fits}"):
+            task.infer_structure(shapes, wrong)
 
 
 def test_tasks_travel_without_modules_or_data() -> None:

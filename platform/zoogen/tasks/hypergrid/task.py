@@ -1,6 +1,7 @@
 """The hypergrid task behind the `Task` contract."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ class HypergridTask(Task):
         learnt = judge.distribution(weights.unsqueeze(0))[0]
         return Portrait("truth", marginal(judge.truth())), Portrait("learnt", marginal(learnt))
 
-    def infer_structure(self, shapes: dict[str, tuple[int, ...]]) -> str:
+    def infer_structure(self, shapes: dict[str, tuple[int, ...]], known: Sequence[str] = ()) -> str:
         try:
             state, actions = shapes["dense1.weight"][1], shapes["dense3.bias"][0]
         except (KeyError, IndexError):

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from zoogen.tasks.images.data.splits import ImageSplit
 from zoogen.tasks.images.features import prefix_or_whole
 from zoogen.tasks.images.prefix import Prefix
-from zoogen.tasks.images.statistics import recalibrated
+from zoogen.tasks.images.statistics import CALIBRATION_BATCH, recalibrated
 from zoogen.tasks.images.view import ClassifierView
 
 _IMAGES = 256  # in one pass, at most
@@ -151,5 +151,6 @@ class Judge:
         return min(_IMAGES, max(_FEWEST, _CACHE // (4 * seen.largest)))
 
     def _parts(self, weights: Tensor, seen: Prefix) -> tuple[Tensor, ...]:
-        per_network = 4 * (seen.largest * self._images(seen) + weights.shape[1])
+        images = max(self._images(seen), CALIBRATION_BATCH if self._calibration is not None else 0)
+        per_network = 4 * (seen.largest * images + weights.shape[1])
         return weights.split(self.at_once or max(1, _BYTES // per_network))

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from zoogen.tasks.images.prefix import Prefix
 from zoogen.tasks.images.trace import Forward, replaced
 
-_BATCH = 128  # images that are normalised together
+CALIBRATION_BATCH = 128  # images that are normalised together
 
 
 def running_layers(module: nn.Module) -> dict[str, _BatchNorm]:
@@ -20,7 +20,7 @@ def running_layers(module: nn.Module) -> dict[str, _BatchNorm]:
 
 
 @torch.no_grad()
-def recalibrated(prefix: Prefix, tensors: Mapping[str, Tensor], batch: int = _BATCH) -> dict[str, Tensor]:
+def recalibrated(prefix: Prefix, tensors: Mapping[str, Tensor], batch: int = CALIBRATION_BATCH) -> dict[str, Tensor]:
     """Running means and variances of K networks from all images of `prefix`, [K, C] by the module's names.
 
     Every layer normalises by the moments of its own batch, and the moments are averaged over batches, as with

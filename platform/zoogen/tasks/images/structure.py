@@ -127,6 +127,11 @@ def narrowed(config: ImagesConfig, structure: str) -> ImagesConfig:
     return config.model_copy(update=update)
 
 
+def placed(config: ImagesConfig, root: str | None) -> ImagesConfig:
+    """The configuration with another folder of data sets: a place, by which nothing is named."""
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+
+
 def images_of(config: ImagesConfig, structure: str) -> ImageData:
     """The structure's data set in the form that its network takes.
 

@@ -18,7 +18,15 @@ from zoogen.tasks.images.bench import GROUPS, Bench, Rest, bench_of
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.describe import described
 from zoogen.tasks.images.similarity import overlap_of_errors
-from zoogen.tasks.images.structure import Classifier, ImagesStructure, classifier_of, images_of, narrowed, own_module
+from zoogen.tasks.images.structure import (
+    Classifier,
+    ImagesStructure,
+    classifier_of,
+    images_of,
+    narrowed,
+    own_module,
+    placed,
+)
 from zoogen.tasks.images.symmetries import within
 from zoogen.tasks.images.trajectory import collect, continue_training
 from zoogen.tasks.images.trunk import Trunk, make_trunk, read_trunk, trunk_key
@@ -45,8 +53,11 @@ class ImagesTask(Task):
     def resolved(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json")
 
+    def identity(self) -> dict[str, Any]:
+        return placed(self.config, None).model_dump(mode="json")
+
     def resolved_for(self, structure: str) -> dict[str, Any]:
-        return narrowed(self.config, self.canonical(structure)).model_dump(mode="json")
+        return placed(narrowed(self.config, self.canonical(structure)), None).model_dump(mode="json")
 
     def structure(self, text: str) -> ImagesStructure:
         return ImagesStructure.parse(text, own_module(self.config))
@@ -88,6 +99,11 @@ class ImagesTask(Task):
     def prepared(self, structure: str) -> bool:
         return self.config.start == "scratch" or self._assets.exists(self._trunk_key(structure))
 
+    def missing(self, structure: str) -> str:
+        """The key of the trunk that lacks; whole networks are judged without one."""
+        needed = not (self.prepared(structure) or self.classifier(structure).self_sufficient)
+        return self._trunk_key(structure) if needed else ""
+
     def trunk(self, structure: str, device: str = "cpu", progress: ProgressCallback | None = None) -> Trunk | None:
         """The network that all of the structure's runs start from, made where it is not there yet; None if runs start
         from scratch."""
@@ -97,7 +113,8 @@ class ImagesTask(Task):
         return _trunk(self._assets, self._trunk_key(structure))  # type: ignore[arg-type]  # hashed by identity
 
     def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:
-        task = ImagesTask(parse_config(ImagesConfig, dict(spec.task), f"cohort {spec.digest}"))
+        config = parse_config(ImagesConfig, dict(spec.task), f"cohort {spec.digest}")
+        task = ImagesTask(placed(config, self.config.data.root))
         task = task if self.assets is None else task.using(self.assets)
         found, data = task.classifier(spec.structure), images_of(task.config, spec.structure)
         trunk = task.trunk(spec.structure, device, progress)
@@ -125,7 +142,7 @@ class ImagesTask(Task):
             ZoogenError: the networks of a weights file were made for another trunk.
         """
         name, trunk = self.canonical(structure), None
-        if self.prepared(name) or not self.classifier(name).self_sufficient:
+        if self.prepared(name) or self.missing(name):
             trunk = self.trunk(name, device)
         if trunk is None:
             return bench_of(self.config, name, Rest(), device)

@@ -75,7 +75,7 @@ def make_trunk(
     Raises:
         ZoogenError: the training diverges.
     """
-    began, phase = time.perf_counter(), config.training
+    began, phase, diverged = time.perf_counter(), config.training, False
     module = fresh(derive_seed("trunk", config.seed))
     if initial is not None:
         module.load_state_dict(dict(initial))
@@ -84,16 +84,17 @@ def make_trunk(
         seed, steps = derive_seed("trunk's training", config.seed), [phase.iterations]
         images, stream = Images(data.train, device), Stream(data.train, phase, seed)
         figures = train(module, images, stream, phase, seed=seed, steps=steps, progress=progress)
-        if not bool(figures.finite.all()):
-            raise ZoogenError(
-                f"the trunk of {structure} diverged in its training; lower task.training.optimiser.learning_rate"
-            )
+        diverged = not bool(figures.finite.all())
     judged = {name: loss_and_accuracy(module, getattr(data, name), device) for name in ("validation", "test")}
     # safetensors refuses tensors that share memory or have holes: each gets memory of its own
     state = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in module.state_dict().items()}
+    if diverged or not all(bool(tensor.isfinite().all()) for tensor in state.values()):  # by its last step, perhaps
+        raise ZoogenError(
+            f"the trunk of {structure} diverged in its training; lower task.training.optimiser.learning_rate"
+        )
     metadata = {
         "structure": structure,
-        "config": config.model_dump(mode="json", exclude=set(_NOT_OF_TRUNK)),
+        "config": config.model_dump(mode="json", exclude={**dict.fromkeys(_NOT_OF_TRUNK, True), "data": {"root"}}),
         "digest": state_digest(state),
         "loss": {name: loss for name, (loss, _) in judged.items()},
         "accuracy": {name: accuracy for name, (_, accuracy) in judged.items()},
