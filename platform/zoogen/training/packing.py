@@ -9,8 +9,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
+from zoogen.weights.files import read_header
 
-_LENGTH = 8  # a safetensors file begins with the length of its JSON header, 8 bytes little-endian
 _KEY = "zoogen"  # key of the JSON text within the header's metadata
 
 
@@ -29,8 +29,7 @@ def unpack(kind: str, data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         tensors = load(data)
-        header = json.loads(data[_LENGTH : _LENGTH + int.from_bytes(data[:_LENGTH], "little")])
-        metadata = json.loads(header["__metadata__"][_KEY])
+        metadata = json.loads(read_header(data)["__metadata__"][_KEY])
         found = metadata.pop("kind")
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -73,10 +74,25 @@ def _write(path: Path, stacked: Mapping[str, Tensor], metadata: Mapping[str, str
 def _sorted_header(data: bytes) -> bytes:
     """The same file with its header's keys sorted: safetensors writes metadata in random order, and equal weights
     are to be equal files."""
-    end = _HEADER_LENGTH_BYTES + int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
-    text = json.dumps(json.loads(data[_HEADER_LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":")).encode()
+    text = json.dumps(read_header(data), sort_keys=True, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the format aligns the tensors to 8 bytes
-    return len(text).to_bytes(_HEADER_LENGTH_BYTES, "little") + text + data[end:]
+    return len(text).to_bytes(_HEADER_LENGTH_BYTES, "little") + text + data[_header_end(data) :]
+
+
+def read_header(data: bytes) -> dict[str, Any]:
+    """The JSON header of a safetensors file, metadata under `__metadata__`.
+
+    Raises:
+        ValueError: it has none.
+    """
+    header = json.loads(data[_HEADER_LENGTH_BYTES : _header_end(data)])
+    if not isinstance(header, dict):
+        raise ValueError("the header is no JSON object")
+    return header
+
+
+def _header_end(data: bytes) -> int:
+    return _HEADER_LENGTH_BYTES + int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -116,9 +132,7 @@ def read_weights(path: str | Path) -> WeightsFile:
         raise ZoogenError(f"cannot read weights file {path}: {error.strerror}; give a safetensors file") from None
     try:
         stored = load(data)
-        header = json.loads(
-            data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")]
-        )
+        header = read_header(data)
     except (SafetensorError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise ZoogenError(f"{path} is not a safetensors file ({reason}); write it with safetensors.save_file") from None

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.tasks.images.rows import data
 from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.tasks.images.config import ImagesConfig
-from zoogen.tasks.images.data.splits import ImageData, ImageSplit
 from zoogen.tasks.images.training import Images, Stream, train
 from zoogen.tasks.images.trajectory import collect, continue_training
 from zoogen.tasks.images.trunk import Trunk, make_trunk, read_trunk
@@ -19,18 +19,6 @@ from zoogen.tasks.records import Cohort, CohortSpec, FineTuneSpec, RunSpec
 
 RUNS = (RunSpec(0, seed=10, init_seed=20), RunSpec(1, seed=11, init_seed=21), RunSpec(2, seed=12, init_seed=22))
 SUBSET = ("5.*", "7.*")  # the second normalisation layer and the head
-
-
-def data() -> ImageData:
-    generator = torch.Generator().manual_seed(0)
-
-    def split(count: int) -> ImageSplit:
-        labels = torch.arange(count) % 3
-        images = torch.randn(count, 1, 6, 6, generator=generator)
-        images[torch.arange(count), :, labels] += 2
-        return ImageSplit(images, labels)
-
-    return ImageData("rows", split(60), split(30), split(30), 3)
 
 
 def seeded(make: Callable[[], nn.Module]) -> Callable[[int], nn.Module]:

@@ -3,25 +3,13 @@
 import pytest
 import torch
 from safetensors.torch import load, save
+from tests.tasks.images.rows import data
 from torch import nn
 
 from zoogen.errors import ZoogenError
 from zoogen.tasks.images.config import ImagesConfig
-from zoogen.tasks.images.data.splits import ImageData, ImageSplit
 from zoogen.tasks.images.training import loss_and_accuracy
 from zoogen.tasks.images.trunk import make_trunk, read_trunk, state_digest, trunk_key
-
-
-def data() -> ImageData:
-    generator = torch.Generator().manual_seed(0)
-
-    def split(count: int) -> ImageSplit:
-        labels = torch.arange(count) % 3
-        images = torch.randn(count, 1, 6, 6, generator=generator)
-        images[torch.arange(count), :, labels] += 2
-        return ImageSplit(images, labels)
-
-    return ImageData("rows", split(60), split(30), split(30), 3)
 
 
 def fresh(seed: int) -> nn.Module:

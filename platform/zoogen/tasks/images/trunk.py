@@ -17,11 +17,11 @@ from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.data.splits import ImageData
 from zoogen.tasks.images.training import Images, Stream, loss_and_accuracy, train
+from zoogen.weights.files import read_header
 
 Fresh = Callable[[int], nn.Module]  # a seed to an untrained network
 
 TRUNK_FORMAT = 1  # raise when the same configuration would make another trunk
-_LENGTH = 8  # a safetensors file begins with the length of its JSON header, 8 bytes little-endian
 _KEY = "zoogen"  # key of the JSON text within the header's metadata
 _NOT_OF_TRUNK = frozenset(  # what of a task's configuration matters only once a trunk is there
     {"kind", "start", "collection", "subset", "statistics", "condition", "conditions", "judged_at_once", "mode"}
@@ -111,8 +111,7 @@ def read_trunk(data: bytes) -> Trunk:
     """
     try:
         state = load(data)
-        header = json.loads(data[_LENGTH : _LENGTH + int.from_bytes(data[:_LENGTH], "little")])
-        found = json.loads(header["__metadata__"][_KEY])
+        found = json.loads(read_header(data)["__metadata__"][_KEY])
         trunk = Trunk(state, found["digest"], found["loss"], found["accuracy"], float(found["seconds"]))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
