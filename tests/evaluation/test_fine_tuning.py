@@ -246,6 +246,25 @@ def test_progress_counts_all_structures() -> None:
     assert seen == [(8, 16), (16, 16)]
 
 
+class OneByOne(TunableTask):
+    """Counts the iterations of its networks one after the other, as classifiers on a CPU do."""
+
+    def fine_tune(
+        self, spec: FineTuneSpec, weights: Tensor, device: str = "cpu", progress: ProgressCallback | None = None
+    ) -> FineTuned:
+        assert progress is not None
+        for done in range(1, len(weights) + 1):
+            progress(done * spec.steps[-1], len(weights) * spec.steps[-1], {"loss": 0.0})
+        return super().fine_tune(spec, weights, device)
+
+
+def test_progress_of_networks_one_after_the_other_ends_with_the_iterations() -> None:
+    seen: list[tuple[int, int]] = []
+    curves(OneByOne(), progress=lambda done, total, _: seen.append((done, total)))
+    assert {total for _, total in seen} == {16} and seen[-1] == (16, 16)
+    assert (8, 16) in seen and [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
 def test_a_task_that_cannot_train_on_is_one_line() -> None:
     task = FakeTask()
     with pytest.raises(ZoogenError, match="cannot continue the training"):

@@ -14,7 +14,8 @@ from tests.reports.hand_errors import STRUCTURE, evaluation, result, usual
 
 from zoogen.evaluation.config import AuditConfig, EvaluationConfig
 from zoogen.evaluation.evaluate import evaluate
-from zoogen.reports.accuracy import accuracies, accuracy_sheet, error_results, ranks_by_error
+from zoogen.reports.accuracy import accuracies, error_results, method_title, ranks_by_error
+from zoogen.reports.accuracy_table import accuracy_sheet
 from zoogen.reports.documents import accuracy_document, overview_table
 from zoogen.reports.pareto import least_similar, pareto, pareto_sheet
 from zoogen.reports.runs import Run
@@ -48,12 +49,19 @@ def test_the_table_holds_every_method_and_says_how_fine_it_is():
     assert sheet.cell("similarity, most", "generated") == pytest.approx(0.92)
     assert sheet.cell("distance", "generated") == 0.5
     assert sheet.cell("s to make one", "generated") == pytest.approx(1 / 3)
-    assert sheet.cell("N", "ensemble") == 1
+    # One network has neither a best nor a chosen one; p-diff's originals have their name.
+    assert sheet.cell("N", "ensemble") == 1 and sheet.cell("best", "ensemble") is None
+    assert sheet.cell("mean", "originals") == pytest.approx(81.0)
     text = accuracy_document([RUN]).markdown()
     # the standard error of a share p of n images is sqrt(p (1 - p) / n)
     error = 100 * math.sqrt(0.81 * 0.19 / 1000)
-    assert "1000 test images: one image is .1 points" in text and f"81.0 % by {error:.2g} points" in text
+    assert (
+        "1000 test images: one image is 0.1 points" in text
+        and "| 0.900 |" in text
+        and f"81.0 % by {error:.2g} points" in text
+    )
     assert "the smallest validation error" in text and "up to 48 originals" in text
+    assert "so too high, the more so the larger N is" in text
 
 
 def test_other_tasks_have_no_accuracies():
@@ -94,8 +102,8 @@ def test_references_and_distances_of_originals_are_told():
     trained = trained.model_copy(update={"floors": floors})
     run = Run("r", evaluation(*(r for r in usual() if r.method != "training"), trained))
     assert "for reference, guessing 1.00 %" in accuracy_document([run]).markdown()
-    assert "(originals to each other, within runs too, .25)" in verdict(run, STRUCTURE).reason
-    assert "within runs too" not in verdict(RUN, STRUCTURE).reason
+    assert "(originals: 0.25 to the nearest other one)" in verdict(run, STRUCTURE).reason
+    assert "nearest other one" not in verdict(RUN, STRUCTURE).reason
 
 
 def test_rivals_at_equal_accuracy():
@@ -108,8 +116,9 @@ def test_rivals_at_equal_accuracy():
     assert rivals["average"] == pytest.approx(0.96) and rivals["ensemble"] == pytest.approx(0.96)
     assert rivals["gaussian"] == pytest.approx(0.94)  # half an image below
     assert rivals["pca-gaussian"] is None
-    assert "less similar to the originals than every baseline that reaches it, by 0.040 or more" in found.line
-    assert "noise 0.945 (+0.045)" in found.line and "pca-gaussian does not reach it" in found.line
+    assert "are less similar to the originals than every baseline that reaches them, by 0.040 or more" in found.line
+    assert "80.00 % within 0.10): generated 0.900, gaussian 0.940, noise 0.945, " in found.line
+    assert "not so accurate: pca-gaussian" in found.line
     sheet = pareto_sheet([RUN])
     assert sheet.cell("generated is less similar by", "gaussian") == pytest.approx(0.04)
     assert sheet.cell("similarity there", "pca-gaussian") is None
@@ -118,7 +127,7 @@ def test_rivals_at_equal_accuracy():
 @pytest.mark.parametrize(
     ("similar", "said"),
     [(0.94, "no less similar to the originals than the best baseline"),
-     (0.99, "more similar to the originals than noise, average, gaussian, ensemble, by up to 0.050")],
+     (0.99, "4 baselines are less similar to the originals than the generated networks, by up to 0.050")],
 )  # fmt: skip
 def test_a_lost_comparison_is_said(similar, said):
     others = [r for r in usual() if r.method != "generated"]
@@ -129,7 +138,7 @@ def test_a_lost_comparison_is_said(similar, said):
 def test_nothing_reaches_an_accuracy_that_no_baseline_has():
     others = [r for r in usual() if r.method != "generated"]
     run = Run("r", evaluation(result("generated", (1.0,), (0.9,)), *others))
-    assert "no baseline reaches it" in pareto(run, STRUCTURE).line
+    assert "no baseline reaches the accuracy of the generated networks" in pareto(run, STRUCTURE).line
     assert pareto(Run("r", evaluation(*others)), STRUCTURE) is None
 
 
@@ -151,10 +160,10 @@ def test_verdicts_count_points_of_accuracy():
     perfect = result("held-out", (0.0,), (0.9,), matched=0.9)
     near_perfect = said(result("generated", (0.5,), (0.9,), matched=0.9), perfect)
     assert near_perfect.kind == "new and good"  # infinitely many times the error, and half a point of accuracy
-    assert "99.50 % is 0.50 points below that of trained runs" in near_perfect.reason
+    assert "99.50 % is 0.50 points below that of held-out runs" in near_perfect.reason
     assert said(result("generated", (2.5,), (0.9,), matched=0.9), perfect).kind == "new, but worse than trained"
     assert said(result("generated", (0.0,), (0.9,), matched=0.1), perfect).kind == "memorised"
-    assert "is that of trained runs" in said(result("generated", (0.0,), (0.9,), matched=0.9), perfect).reason
+    assert "is that of held-out runs" in said(result("generated", (0.0,), (0.9,), matched=0.9), perfect).reason
 
 
 def test_a_rival_is_as_accurate_and_no_more_similar():
@@ -168,7 +177,41 @@ def test_a_rival_is_as_accurate_and_no_more_similar():
 
 def test_similarity_of_originals_stands_beside_that_of_generated_networks():
     reason = verdict(RUN, STRUCTURE).reason
-    assert "mean similarity to the originals .9 (originals to each other .98)" in reason
+    assert "mean similarity to the originals 0.9 (held-out runs 0.9, originals to each other 0.98)" in reason
+
+
+def test_failed_networks_count_where_a_median_would_not_see_them():
+    held_out = result("held-out", (20.0,), (0.5,), matched=0.9)
+    found = said(result("generated", (20.0, 20.0, 90.0), (0.5,) * 3, matched=0.9), held_out)
+    assert found.kind == "new, but worse than trained"
+    assert "mean test accuracy 56.67 % is 23.33 points below" in found.reason
+
+
+@pytest.mark.parametrize(("similar", "kind"), [(0.92, "memorised"), (0.88, "new and good")])
+def test_networks_that_answer_like_the_originals_are_memorised_whatever_their_weights(similar, kind):
+    # Held-out runs are .5 away from the originals in behaviour; a fifth of that is .1.
+    held_out = result("held-out", (20.0,), (0.5,), matched=0.9)
+    found = said(result("generated", (20.0,), (similar,), matched=0.9), held_out)
+    assert found.kind == kind
+    assert ("distance in behaviour to the nearest checkpoint 0.08, 0.16 × the 0.5" in found.reason) == (similar > 0.9)
+
+
+def of_one_run(method, similar, distance, figures=None):
+    made = result(method, (20.0,), (similar,))
+    metrics = {**made.metrics, "novelty.nearest_train": (distance,)}
+    return made.model_copy(update={"metrics": metrics, "figures": figures or {}})
+
+
+def test_a_single_trajectory_has_the_scale_of_held_out_runs_or_of_its_own_checkpoints():
+    originals = of_one_run("training", 0.9, 0.01, {"diversity.weights": 0.4})
+    generated = of_one_run("generated", 0.5, 0.1)
+    found = said(generated, originals, of_one_run("held-out", 0.5, 0.2))
+    assert found.kind == "new and good"
+    told = "0.1, 0.5 × the 0.2 of held-out runs (originals: 0.01 to the nearest other one, 0.4 between any two)"
+    assert told in found.reason
+    alone = said(generated, originals)
+    assert "0.1, 0.25 × the 0.4 between two originals (originals: 0.01 to the nearest other one)" in alone.reason
+    assert said(of_one_run("generated", 0.5, 0.07), originals).kind == "memorised"
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +228,7 @@ def test_a_judged_evaluation_is_printed_with_its_accuracies(judged):
     console = Console(file=io.StringIO(), width=120)
     print_report(found, console)
     text = console.file.getvalue()
-    assert "training (originals)" in text and f"{IMAGES} test images" in text
+    assert "originals" in text and "s each" in text and f"{IMAGES} test images" in text
     assert "verdict on generated networks" in text and "at equal accuracy:" in text
     assert "ratio of medians" not in text
     lines = list(csv.DictReader(io.StringIO(accuracy_document([Run("r", found)]).csv())))
@@ -194,6 +237,16 @@ def test_a_judged_evaluation_is_printed_with_its_accuracies(judged):
         (mean,) = [
             float(line["value"])
             for line in lines
-            if (line["table"], line["method"], line["column"]) == ("accuracy", judged_method.method, "mean")
+            if (line["table"], line["method"], line["column"])
+            == ("accuracy", method_title(judged_method.method), "mean")
         ]
         assert mean == pytest.approx(100 * (1 - errors.mean()))
+
+
+def test_the_table_fits_a_terminal_of_80_columns(judged):
+    console = Console(file=io.StringIO(), width=80)
+    print_report(judged[1], console)
+    text = console.file.getvalue()
+    assert "…" not in text and "chosen" in text and "s each" not in text
+    (few,) = [line for line in text.splitlines() if line.strip().startswith("held-out-last ")]
+    assert "(" in few  # the best of fewer networks than were generated

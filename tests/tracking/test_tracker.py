@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from tests.fakes import FakeTask, MemoryZoo, NoisyOptimum
+from tests.reports import hand_errors, hand_made
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.evaluate import evaluate
 from zoogen.evaluation.result import Inputs
+from zoogen.tracking.summary import accuracy_metrics
 from zoogen.tracking.tracker import NullTracker, TrackingConfig, open_tracker, ui_command
 from zoogen.zoo.plan import ZooConfig
 
@@ -243,6 +245,23 @@ def test_results_are_runs_that_can_be_filtered_and_compared(root, client, judged
     assert unseen.data.tags["zoogen.run"] == parent.info.run_id and unseen.data.params["trial"] == "N=1"
     assert unseen.info.run_name == "N=1 F5* generated"
     assert parent.data.params["M"] == "6"
+
+
+def test_results_of_classifiers_have_accuracies(root, client):
+    with _track(root).stage("evaluate", "d1") as run:
+        run.results(hand_errors.evaluation())
+    (generated,) = [run for run in _result_runs(client) if run.data.params["method"] == "generated"]
+    figures = generated.data.metrics
+    # Errors of 19, 21 and 20 %; the second network is chosen.
+    assert figures["test/accuracy"] == pytest.approx(0.8) and figures["test/accuracy_best"] == pytest.approx(0.81)
+    assert figures["test/accuracy_selected"] == pytest.approx(0.79) and figures["test/error"] == pytest.approx(0.2)
+    assert figures["validation/accuracy"] == pytest.approx(0.8)
+
+
+def test_a_network_that_is_not_finite_has_an_accuracy_of_zero():
+    figures = accuracy_metrics(hand_errors.result("generated", (10.0, math.inf)))
+    assert figures["test/accuracy"] == pytest.approx(0.45) and figures["test/accuracy_best"] == pytest.approx(0.9)
+    assert accuracy_metrics(hand_made.result("generated", (0.1,))) == {}
 
 
 def _result_runs(client):

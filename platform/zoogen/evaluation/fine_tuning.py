@@ -70,7 +70,7 @@ def fine_tuning_curves(
     for index, name in enumerate(structures):
         found = (finished or {}).get(name)
         if found is None:
-            shown = _within(progress, index * config.iterations, len(structures) * config.iterations)
+            shown = _within(progress, index, len(structures), config.iterations)
             found = structure_curves(StructureData(sources, name), config, shown)
             if keep is not None:
                 keep(found)
@@ -84,10 +84,16 @@ def fine_tuning_curves(
     )
 
 
-def _within(progress: ProgressCallback | None, before: int, total: int) -> ProgressCallback | None:
+def _within(
+    progress: ProgressCallback | None, before: int, structures: int, iterations: int
+) -> ProgressCallback | None:
+    """Progress of a structure as that of all, `before` of which are done. A task counts as it trains: the iterations
+    of all networks at once, or those of one network after the other."""
     if progress is None:
         return None
-    return lambda done, _, figures: progress(before + done, total, figures)
+    return lambda done, total, figures: progress(
+        before * iterations + round(done / max(1, total) * iterations), structures * iterations, figures
+    )
 
 
 def structure_curves(

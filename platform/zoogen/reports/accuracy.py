@@ -4,26 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
-
 from zoogen.evaluation.result import Evaluation, MethodResult
-from zoogen.reports.paper import generating_seconds
-from zoogen.reports.rows import NOVELTY, metric_title, number
-from zoogen.reports.runs import GENERATED, TRAINED, Run, chosen_value, median, places
-from zoogen.reports.sheets import METHOD, RUN, STRUCTURE, Sheet, SheetRow
+from zoogen.reports.rows import NOVELTY
+from zoogen.reports.runs import GENERATED, TRAINED, chosen_value
 
 ORIGINALS = "training"  # the checkpoints that were learnt from
 BEHAVIOUR = f"{NOVELTY}.behaviour_train"
+SAME_POINTS = 0.1  # points of accuracy that count as equal, or one image where that is more
+SAME_SIMILARITY = 0.005  # below this, methods are equally similar
 _FIRST = (ORIGINALS, "held-out", "held-out-last", "reference", "ensemble", "vae", GENERATED)
-COLUMNS = ("N", "best", "mean", "median", "chosen", "similarity, least", "similarity, mean", "similarity, most")
-_NOTES = (
-    "Accuracy in %. training: the originals. chosen: the network with the smallest {by}.",
-    "Similarity: 1 − distance in behaviour to the nearest of {sample} originals, least, mean and most over networks; "
-    "for classifiers the largest IoU of wrong predictions (p-diff eq. 7). Of an original: to the others.",
-    "Distance: root mean square difference per weight to the nearest original, median over networks.",
-)
 
 
 @dataclass(frozen=True)
@@ -112,6 +101,16 @@ def one_image(result: MethodResult) -> float:
     return 100 / count if count else 0.0
 
 
+def equal_points(result: MethodResult) -> float:
+    """Points of accuracy that count as equal on the images of a result."""
+    return max(SAME_POINTS, one_image(result))
+
+
+def method_title(method: str) -> str:
+    """A method's name where p-diff's words are used."""
+    return "originals" if method == ORIGINALS else method
+
+
 def accuracy_figures(evaluation: Evaluation) -> dict[str, float]:
     """`<label>/<method>/<figure>` of originals (or trained runs), ensemble and generated networks.
 
@@ -133,103 +132,3 @@ def accuracy_columns(label: str) -> tuple[str, ...]:
     ours, theirs = f"{label}/{GENERATED}", f"{label}/{ORIGINALS}"
     accuracy_of = (f"{place}/accuracy_{name}" for place in (theirs, ours) for name in ("best", "mean"))
     return (*accuracy_of, *(f"{ours}/similarity_{name}" for name in ("least", "mean", "most")))
-
-
-def accuracy_sheet(runs: Sequence[Run]) -> Sheet:
-    """A row per structure, run and method."""
-    rows, images = [], []
-    for place in places(runs):
-        for run in runs:
-            results = error_results(run.evaluation, place.structure)
-            rows += [_row(result, run) for result in results]
-            images += [f"{place.label}: {line}" for line in _image_lines(results)]
-    columns = (*COLUMNS, "distance", "s to make one")
-    notes = (*_notes([run.evaluation for run in runs]), *dict.fromkeys(images))
-    title = "Accuracy and similarity to the originals"
-    return Sheet("accuracy", title, (STRUCTURE, RUN, METHOD), columns, tuple(rows), notes).trimmed()
-
-
-def accuracy_table(evaluation: Evaluation) -> Table:
-    """The table for a terminal."""
-    title = f"Accuracy in %, {evaluation.inputs.study}" if evaluation.inputs.study else "Accuracy in %"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("structure\n  method", no_wrap=True)
-    for name in (
-        "N",
-        "best",
-        "mean",
-        "median",
-        "chosen",
-        "similarity\nrange",
-        "similarity\nmean",
-        "distance",
-        "s each",
-    ):
-        table.add_column(name, justify="right", no_wrap=True)
-    for place in places([Run("", evaluation)]):
-        table.add_row(Text(place.label, style="underline"))
-        for result in error_results(evaluation, place.structure):
-            style = "bold" if result.method == GENERATED else ""
-            table.add_row(Text(f"  {_title(result.method)}"), *map(Text, _cells(result)), style=style)
-    return table
-
-
-def accuracy_lines(evaluation: Evaluation) -> list[str]:
-    """What has to be known to read the table: images, data of the choice, similarity."""
-    lines = list(_notes([evaluation]))
-    for place in places([Run("", evaluation)]):
-        lines += [f"{place.label}: {line}" for line in _image_lines(error_results(evaluation, place.structure))]
-    return lines
-
-
-def _row(result: MethodResult, run: Run) -> SheetRow:
-    found = accuracies(result)
-    numbers = (result.count, found.best, found.mean, found.median, found.chosen, *(found.similarity or (None,) * 3))
-    cells = (*numbers, median(result, f"{NOVELTY}.nearest_train"), _seconds(result))
-    return SheetRow((result.label, run.name, result.method), cells)
-
-
-def _cells(result: MethodResult) -> list[str]:
-    found = accuracies(result)
-    percent = [f"{value:.2f}" if value is not None else "–" for value in (found.best, found.mean, found.median)]
-    chosen = f"{found.chosen:.2f}" if found.chosen is not None else "–"
-    span, mean = "–", "–"
-    if found.similarity is not None:
-        least, middle, most = (f"{value:.3f}" for value in found.similarity)
-        span, mean = f"{least}–{most}", middle
-    distance = number(median(result, f"{NOVELTY}.nearest_train"), 2)
-    return [str(result.count), *percent, chosen, span, mean, distance, number(_seconds(result), 2)]
-
-
-def _title(method: str) -> str:
-    return f"{method} (originals)" if method == ORIGINALS else method
-
-
-def _seconds(result: MethodResult) -> float | None:
-    return result.seconds.training if result.seconds.training is not None else generating_seconds(result)
-
-
-def _notes(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
-    by = {metric_title(r.selection.by) for e in evaluations for r in e.results if r.selection and r.ranks_by_error}
-    samples = {str(e.config.audit.compared_in_behaviour) for e in evaluations}
-    filled = {"by": " / ".join(sorted(by)) or "validation error", "sample": "up to " + " or ".join(sorted(samples))}
-    return tuple(note.format(**filled) for note in _NOTES)
-
-
-def _image_lines(results: Sequence[MethodResult]) -> list[str]:
-    """How fine the accuracies of a structure are, told by its trained networks."""
-    told = next((result for result in results if result.method in (*TRAINED, ORIGINALS, GENERATED)), None)
-    count = images_of(told) if told is not None else None
-    if told is None or count is None:
-        return []
-    mean = accuracies(told).mean
-    error = 100 * math.sqrt(max(0.0, mean / 100 * (1 - mean / 100)) / count)
-    group, _, metric = told.primary.partition(".")
-    references = {name: values[metric] for name, values in told.floors.get(group, {}).items() if metric in values}
-    shown = ", ".join(f"{name.replace('_', ' ')} {accuracy(value):.2f} %" for name, value in references.items())
-    return [
-        *([f"for reference, {shown}"] if shown else []),
-        f"{count} {group} images: one image is {number(100 / count, 2)} points of accuracy, smaller differences of "
-        f"single networks are noise; drawing other images would move {mean:.1f} % by {number(error, 2)} points "
-        "(standard error, common to all methods, since they see the same images)",
-    ]

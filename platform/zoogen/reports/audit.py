@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from zoogen.evaluation.result import MethodResult
+from zoogen.reports.accuracy import accuracies, accuracy
+from zoogen.reports.accuracy_table import PERCENT
 from zoogen.reports.paper import generating_seconds
 from zoogen.reports.rows import NOVELTY, metric_title
 from zoogen.reports.runs import Run, chosen_value, median, places
@@ -22,7 +24,7 @@ _NOTES = (
     "Nearest, matched: root mean square difference per weight to the nearest training checkpoint, as it is and after "
     "matching hidden units. Behaviour: distance between what networks do. Medians over networks.",
     f"Memorised: the matched distance is below {MEMORISED} of that {BETWEEN_RUNS}, or, with a single training run, of "
-    f"that {OF_HELD_OUT}.",
+    f"that {OF_HELD_OUT}; where an error ranks, the same of the distance in behaviour.",
 )
 
 
@@ -47,20 +49,31 @@ def _audit_sheet(runs: Sequence[Run], known: bool) -> Sheet:
             rows += [_between_row(result, run) for result in results if NOVELTY in result.floors][:1]
     primaries = dict.fromkeys(r.primary for run in runs for r in run.evaluation.results if r.known is known)
     ranked = metric_title(next(iter(primaries))) if len(primaries) == 1 else "ranking metric"
+    errors = all(result.ranks_by_error for run in runs for result in run.evaluation.results if result.known is known)
+    if errors:
+        ranked = "mean accuracy, %"
     columns = ("N", ranked, "best", "chosen", *DISTANCES.values(), *FIGURES.values(), "s to make one")
     side = "known" if known else "unseen"
     title = f"Audit of the {side} structures"
     keys = (STRUCTURE, RUN, METHOD)
-    return Sheet(f"audit-{side}", title, keys, columns, tuple(rows), _NOTES if known else ()).trimmed()
+    decimals = dict.fromkeys((ranked, "best", "chosen"), PERCENT) if errors else {}
+    return Sheet(f"audit-{side}", title, keys, columns, tuple(rows), _NOTES if known else (), decimals).trimmed()
 
 
 def _method_row(result: MethodResult, run: Run) -> SheetRow:
     made = result.seconds.training if result.seconds.training is not None else generating_seconds(result)
-    cells: list[Cell] = [result.count, median(result), result.best]
-    cells.append(chosen_value(result, result.primary))
+    cells: list[Cell] = [result.count, *_quality(result)]
     cells += [median(result, f"{NOVELTY}.{name}") for name in DISTANCES]
     cells += [result.figures.get(name) for name in FIGURES]
     return SheetRow((result.label, run.name, result.method), (*cells, made))
+
+
+def _quality(result: MethodResult) -> tuple[float | None, ...]:
+    """Median, best and chosen of the ranking metric; of errors the accuracies in %, mean, best and chosen."""
+    chosen = chosen_value(result, result.primary)
+    if not result.ranks_by_error:
+        return median(result), result.best, chosen
+    return accuracies(result).mean, accuracy(result.best), None if chosen is None else accuracy(chosen)
 
 
 def _between_row(result: MethodResult, run: Run) -> SheetRow:

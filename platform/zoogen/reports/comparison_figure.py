@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from zoogen.evaluation.result import MethodResult
-from zoogen.reports.rows import metric_title
+from zoogen.reports.accuracy_axis import accuracies_of
+from zoogen.reports.figures import axis_title
 from zoogen.reports.runs import Place, Run, named, places
 from zoogen.reports.styles import RUN_COLOURS, new_figure
 
@@ -19,7 +20,7 @@ _COUNT: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "top", "fontsize
 def comparison_figure(runs: Sequence[Run]) -> Figure | None:
     """A box per run and structure, filled for generated, hollow for trained networks; a panel for known structures
     and one for unseen ones. What a logarithmic axis cannot show, failed networks and zeros, is counted above the box.
-    Errors have a linear axis. None if nothing can be drawn."""
+    Errors are shown as accuracies on a linear axis. None if nothing can be drawn."""
     found = [place for place in places(runs) if any(_pair(run, place) for run in runs)]
     if not any(_values(result) for run in runs for place in found for result in _pair(run, place)):
         return None
@@ -29,9 +30,7 @@ def comparison_figure(runs: Sequence[Run]) -> Figure | None:
     panels = figure.subplots(1, len(sides), squeeze=False, sharey=True, width_ratios=widths)[0]
     for side, ax in zip(sides, panels, strict=True):
         _panel(ax, side, runs)
-    results = [result for run in runs for place in found for result in _pair(run, place)]
-    ranked = " / ".join(dict.fromkeys(metric_title(result.primary) for result in results))
-    panels[0].set_ylabel(f"{ranked} (lower is better)")
+    panels[0].set_ylabel(axis_title([result for run in runs for place in found for result in _pair(run, place)]))
     marks = [Patch(facecolor=_shade(i), edgecolor=_shade(i), label=run.name) for i, run in enumerate(runs)]
     marks.append(Patch(facecolor="none", edgecolor="#000000", label="hollow: trained"))
     figure.legend(handles=marks, loc="outside right upper", fontsize=8, frameon=False)
@@ -92,7 +91,10 @@ def _pair(run: Run, place: Place) -> list[MethodResult]:
 
 def _values(result: MethodResult) -> list[float]:
     values = result.metrics[result.primary]
-    return [value for value in values if math.isfinite(value) and (value > 0 or result.ranks_by_error)]
+    if result.ranks_by_error:
+        shown = zip(values, accuracies_of(result), strict=True)
+        return [accuracy for error, accuracy in shown if math.isfinite(error)]
+    return [value for value in values if 0 < value < math.inf]
 
 
 def _shade(order: int) -> str:

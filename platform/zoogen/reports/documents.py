@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from zoogen.reports.accuracy import accuracy_columns, accuracy_figures, accuracy_sheet, ranks_by_error
+from zoogen.reports.accuracy import accuracy_columns, accuracy_figures, ranks_by_error
+from zoogen.reports.accuracy_table import accuracy_sheet, percent
 from zoogen.reports.audit import audit_sheets, verdicts
 from zoogen.reports.cost import cost_sheet
 from zoogen.reports.paper import paper_remarks, paper_sheets
@@ -126,10 +127,9 @@ def _accuracy_overview(runs: Sequence[Run]) -> Table:
             if said is None:
                 continue
             values = [figures.get(column) for column in accuracy_columns(place.label)]
-            percent = [f"{value:.2f}" if value is not None else "–" for value in values[:4]]
             span = f"{values[4]:.3f}–{values[6]:.3f}" if values[4] is not None and values[6] is not None else "–"
             text = said.kind + (f": {', '.join(said.rivals[:3])}" if said.rivals else "")
-            table.add_row(place.label, *([run.name] if len(runs) > 1 else []), *percent, span, text)
+            table.add_row(place.label, *([run.name] if len(runs) > 1 else []), *map(percent, values[:4]), span, text)
     return table
 
 

@@ -12,6 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation, ScalarFormatter
 
 from zoogen.evaluation.result import TRUTH, Evaluation, MethodResult, PortraitRecord
+from zoogen.reports.accuracy import method_title
+from zoogen.reports.accuracy_axis import accuracies_of, show_accuracies
 from zoogen.reports.rows import metric_title, number
 from zoogen.reports.runs import named
 from zoogen.reports.styles import colour, new_figure
@@ -83,9 +85,10 @@ def _draw_portrait(ax: Axes, portrait: PortraitRecord, evaluation: Evaluation, l
 
 
 def metric_figure(evaluation: Evaluation) -> Figure | None:
-    """Primary metric of every network by structure and method, on a log axis but for errors; None if none is positive.
+    """Primary metric of every network by structure and method, on a log axis; None if none is positive.
 
-    Points are networks, bars the medians. Zeros are drawn at the lower end, failed networks are left out.
+    Points are networks, bars the medians. Zeros are drawn at the lower end, failed networks are left out. Errors are
+    shown as accuracies, bars at their means; methods that are far worse are counted below the panel.
     """
     drawable = [r for r in evaluation.results if any(0 < v < math.inf for v in r.metrics[r.primary])]
     if not drawable:
@@ -97,14 +100,22 @@ def metric_figure(evaluation: Evaluation) -> Figure | None:
     panels = figure.subplots(1, len(sides), squeeze=False, sharey=True, width_ratios=widths)[0]
     smallest = min(v for r in drawable for v in r.metrics[r.primary] if 0 < v < math.inf)
     for side, results, ax in zip(sides, of_side, panels, strict=True):
-        _draw_metric(ax, results, 0.0 if results[0].ranks_by_error else smallest / 2)
+        _draw_metric(ax, results, smallest / 2)
         ax.set_title(f"{'known' if side else 'unseen'} structures", fontsize=10)
-    primaries = dict.fromkeys(metric_title(r.primary) for r in drawable)
-    panels[0].set_ylabel(f"{' / '.join(primaries)} (lower is better)")
+    panels[0].set_ylabel(axis_title(drawable))
     methods = dict.fromkeys(r.method for r in drawable)
-    marks = [Line2D([], [], marker="o", ls="", ms=5, color=colour(m), label=m) for m in methods]
+    errors = all(r.ranks_by_error for r in drawable)
+    names = {m: method_title(m) if errors else m for m in methods}
+    marks = [Line2D([], [], marker="o", ls="", ms=5, color=colour(m), label=name) for m, name in names.items()]
     figure.legend(handles=marks, loc="outside right center", fontsize=8, frameon=False)
     return figure
+
+
+def axis_title(results: Sequence[MethodResult]) -> str:
+    """What ranks the results: `exact JS (lower is better)`, `test accuracy, %`."""
+    if all(result.ranks_by_error for result in results):
+        return " / ".join(dict.fromkeys(f"{r.primary.partition('.')[0]} accuracy" for r in results)) + ", %"
+    return " / ".join(dict.fromkeys(metric_title(r.primary) for r in results)) + " (lower is better)"
 
 
 def _structures(results: Sequence[MethodResult]) -> int:
@@ -115,24 +126,36 @@ def _draw_metric(ax: Axes, results: Sequence[MethodResult], floor: float) -> Non
     structures = list(dict.fromkeys(r.structure for r in results))
     labels = {r.structure: r.label for r in results}
     random = np.random.default_rng(0)
+    errors = all(result.ranks_by_error for result in results)
     for index, structure in enumerate(structures):
         own = [r for r in results if r.structure == structure]
         room = 0.86 / len(own)
         for place, result in enumerate(own):
-            values = np.array([max(v, floor) for v in result.metrics[result.primary] if v < math.inf])
+            values, bar = _values_and_bar(result, floor, errors)
             centre = index + (place - (len(own) - 1) / 2) * room
             spread = random.uniform(-_JITTER, _JITTER, len(values)) * room
             shade = colour(result.method)
             ax.scatter(centre + spread, values, s=7, color=shade, alpha=0.45, linewidths=0)
-            median = max(result.summary().median, floor)
-            if math.isfinite(median):
-                ax.hlines(median, centre - 0.45 * room, centre + 0.45 * room, color=shade, lw=2.2)
+            if math.isfinite(bar):
+                ax.hlines(bar, centre - 0.45 * room, centre + 0.45 * room, color=shade, lw=2.2)
         if index:
             ax.axvline(index - 0.5, color="#DDDDDD", lw=0.8)
-    if not all(result.ranks_by_error for result in results):  # errors may be 0, and differ by little
+    if errors:  # they may be 0, and differ by little
+        methods = dict.fromkeys(result.method for result in results)
+        show_accuracies(ax, {m: [y for r in results if r.method == m for y in accuracies_of(r)] for m in methods})
+    else:
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter(LogFormatterSciNotation())
     ax.grid(axis="y", which="major", color="#E5E5E5", lw=0.7)
     ax.set_axisbelow(True)
     ax.set_xlim(-0.5, len(structures) - 0.5)
     ax.set_xticks(range(len(structures)), [named(labels[s], s, "\n") for s in structures], fontsize=8)
+
+
+def _values_and_bar(result: MethodResult, floor: float, error: bool) -> tuple[np.ndarray, float]:
+    """What is drawn of each network, and where the bar is: accuracies and their mean, or the metric and its median."""
+    if error:
+        shown = np.array(accuracies_of(result))
+        return shown, float(shown.mean())
+    values = np.array([max(v, floor) for v in result.metrics[result.primary] if v < math.inf])
+    return values, max(result.summary().median, floor)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from zoogen.evaluation.records import is_error
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.published.numbers import SECONDS, Factor, PublishedResult, short_label
 from zoogen.reports.rows import metric_title
@@ -19,7 +20,8 @@ _FACTORS: dict[Factor, str] = {
 def paper_sheets(runs: Sequence[Run]) -> list[Sheet]:
     """GenFlowNet's Tables 1, 2 and 9 (one sheet per metric, then seconds), 4 and 10-15 where runs vary N or M."""
     metrics = list(dict.fromkeys(metric for run in runs for metric in run.metrics))
-    sheets = [metric_sheet(runs, metric) for metric in metrics]
+    # Errors are told as accuracies, on a page of their own.
+    sheets = [metric_sheet(runs, metric) for metric in metrics if not is_error(metric)]
     sheets.append(seconds_sheet(runs))
     sheets += [ablation_sheet(runs, factor) for factor in _FACTORS]
     return [sheet for sheet in (s.trimmed() for s in sheets) if sheet.rows]

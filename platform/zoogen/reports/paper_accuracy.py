@@ -36,7 +36,10 @@ def beside_sheet(runs: Sequence[Run]) -> Sheet:
     titles = (f"{PRINTED}{name}" for name in ("original", ENSEMBLE, GENERATED, "of"))
     columns = (*_OURS, ENSEMBLE, *titles)
     title = "Accuracy in %, beside the paper's"
-    return Sheet("beside", title, (STRUCTURE, RUN), columns, tuple(rows), tuple(dict.fromkeys(notes))).trimmed()
+    decimals = dict.fromkeys((*_OURS, ENSEMBLE), 2)
+    return Sheet(
+        "beside", title, (STRUCTURE, RUN), columns, tuple(rows), tuple(dict.fromkeys(notes)), decimals
+    ).trimmed()
 
 
 def printed_sheets(paper: PublishedAccuracies) -> list[Sheet]:

@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from zoogen.evaluation.result import MethodResult
-from zoogen.reports.accuracy import ORIGINALS, Accuracies, accuracies, error_results, one_image
+from zoogen.reports.accuracy import (
+    ORIGINALS,
+    SAME_SIMILARITY,
+    Accuracies,
+    accuracies,
+    equal_points,
+    error_results,
+)
+from zoogen.reports.accuracy_table import PERCENT, SHARE
 from zoogen.reports.runs import GENERATED, Run, places
-from zoogen.reports.sheets import RUN, STRUCTURE, Cell, Sheet, SheetRow
+from zoogen.reports.sheets import METHOD, RUN, STRUCTURE, Cell, Sheet, SheetRow
 
 # Methods with a size; of size 0 (an average of 1) they are the originals themselves, whose similarity is 1.
 _LADDERS = ("noise", "average", "kde")
 _SINGLE = ("gaussian", "pca-gaussian", "ensemble", "vae", "prior")
-SAME = 0.005  # of similarity: below this, methods are equally similar
 
 Point = tuple[float, float]  # mean accuracy in %, mean maximum similarity
 
@@ -40,35 +47,41 @@ class Rival:
 
 @dataclass(frozen=True)
 class Pareto:
-    """Generated networks of a structure and their rivals."""
+    """Generated networks of a structure and their rivals.
+
+    Attributes:
+        slack: points of accuracy that count as equal.
+    """
 
     label: str
     generated: Point
     rivals: tuple[Rival, ...]
+    slack: float = 0.0
 
     @property
     def line(self) -> str:
-        """The verdict in one line."""
+        """The verdict in one line: who is less similar, by how much, and all similarities from the least on."""
         accuracy, similarity = self.generated
-        told = f"{self.label}: generated: similarity {similarity:.3f} at a mean accuracy of {accuracy:.2f} %"
-        reached = [
-            (rival.name, rival.at_equal_accuracy) for rival in self.rivals if rival.at_equal_accuracy is not None
-        ]
+        reached = {rival.name: rival.at_equal_accuracy for rival in self.rivals if rival.at_equal_accuracy is not None}
         beyond = [rival.name for rival in self.rivals if rival.at_equal_accuracy is None]
-        none = f"; {', '.join(beyond)} {'does' if len(beyond) == 1 else 'do'} not reach it" if beyond else ""
+        ranked = sorted({GENERATED: similarity, **reached}.items(), key=lambda entry: entry[1])
+        shown = ", ".join(f"{name} {value:.{SHARE}f}" for name, value in ranked)
+        none = f"; not so accurate: {', '.join(beyond)}" if beyond else ""
+        at = f"{accuracy:.{PERCENT}f} % within {self.slack:.{PERCENT}f}"
+        return f"{self.label}: {self._said(list(reached.values()))} (mean accuracy {at}): {shown}{none}"
+
+    def _said(self, reached: Sequence[float]) -> str:
         if not reached:
-            return f"{told}; no baseline reaches it" + (f" ({', '.join(beyond)})" if beyond else "")
-        shown = ", ".join(f"{name} {value:.3f} ({_signed(value - similarity)})" for name, value in reached)
-        least = min(value for _, value in reached)
-        winners = [name for name, value in reached if value < similarity - SAME]
-        if winners:
-            said = f"more similar to the originals than {', '.join(winners)}, by up to {similarity - least:.3f}"
-        elif least <= similarity + SAME:
-            said = "no less similar to the originals than the best baseline"
-        else:
-            gain = f"by {least - similarity:.3f} or more"
-            said = f"less similar to the originals than every baseline that reaches it, {gain}"
-        return f"{told}; at equal accuracy {shown}{none}: {said}"
+            return "no baseline reaches the accuracy of the generated networks"
+        similarity = self.generated[1]
+        gain, lost = min(reached) - similarity, sum(value < similarity - SAME_SIMILARITY for value in reached)
+        if lost:
+            who = "a baseline is" if lost == 1 else f"{lost} baselines are"
+            return f"{who} less similar to the originals than the generated networks, by up to {-gain:.{SHARE}f}"
+        if gain <= SAME_SIMILARITY:
+            return "the generated networks are no less similar to the originals than the best baseline"
+        said = "the generated networks are less similar to the originals than every baseline that reaches them"
+        return f"{said}, by {gain:.{SHARE}f} or more"
 
 
 def pareto(run: Run, structure: str) -> Pareto | None:
@@ -78,12 +91,12 @@ def pareto(run: Run, structure: str) -> Pareto | None:
     own = _point(accuracies(generated)) if generated is not None else None
     if generated is None or own is None:
         return None
-    slack = one_image(generated)
+    slack = equal_points(generated)
     rivals = tuple(
         Rival(name, least_similar([*start, *points], own[0], slack), max(accuracy for accuracy, _ in points))
         for name, start, points in _curves(results)
     )
-    return Pareto(generated.label, own, rivals)
+    return Pareto(generated.label, own, rivals, slack)
 
 
 def least_similar(points: Sequence[Point], accuracy: float, slack: float = 0.0) -> float | None:
@@ -122,11 +135,13 @@ def pareto_sheet(runs: Sequence[Run]) -> Sheet:
     columns = ("largest mean accuracy, %", "at mean accuracy, %", "similarity there", "generated is less similar by")
     note = (
         "Similarity: mean over networks of the largest similarity to an original. A method with sizes (noise, average, "
-        "kde) is a curve from the originals themselves, of similarity 1, straight between its sizes; what it has where "
-        "its mean accuracy is at least that of the generated networks. Empty: it does not reach that accuracy."
+        "kde) is a curve from the originals themselves, of similarity 1, straight between its sizes, as mixtures of "
+        "them are; what it has where its mean accuracy is at least that of the generated networks, or misses it by no "
+        "more than counts as equal. Empty: it does not reach that accuracy."
     )
+    decimals = dict(zip(columns, (PERCENT, PERCENT, SHARE, SHARE), strict=True))
     title = "Similarity at equal accuracy"
-    return Sheet("pareto", title, (STRUCTURE, RUN, "method"), columns, tuple(rows), (note, *lines))
+    return Sheet("pareto", title, (STRUCTURE, RUN, METHOD), columns, tuple(rows), (note, *lines), decimals)
 
 
 def _row(run: Run, found: Pareto, method: str, *cells: Cell) -> SheetRow:
@@ -153,7 +168,3 @@ def _points(results: Sequence[MethodResult]) -> list[Point]:
 
 def _point(found: Accuracies) -> Point | None:
     return None if found.mean_similarity is None else (found.mean, found.mean_similarity)
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")

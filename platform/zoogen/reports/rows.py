@@ -129,14 +129,20 @@ def metric_title(name: str) -> str:
     return f"{group} {' '.join(words)}"
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Significant digits without the leading zero (`.0041`, `1.2e-5`); a dash for nothing."""
+def plain(value: float | None, digits: int = 3) -> str:
+    """Significant digits (`0.0041`, `1.2e-5`); a dash for nothing."""
     if value is None or value != value:
         return "–"
     text = f"{value:.{digits}g}"
     if "e" in text:
         mantissa, _, exponent = text.partition("e")
         return f"{mantissa}e{int(exponent)}"
+    return text
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """The same without the leading zero (`.0041`)."""
+    text = plain(value, digits)
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 

@@ -2,8 +2,8 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from zoogen.reports.rows import number
 
@@ -32,6 +32,7 @@ class Sheet:
         keys: names of the columns that say what a row is about.
         columns: names of the other columns.
         notes: one-line remarks below.
+        decimals: columns whose numbers are read with so many digits behind the point, others with significant ones.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Sheet:
     columns: tuple[str, ...]
     rows: tuple[SheetRow, ...]
     notes: tuple[str, ...] = ()
+    decimals: Mapping[str, int] = field(default_factory=dict)
 
     def trimmed(self) -> "Sheet":
         """Without columns and rows that are empty throughout."""
@@ -65,8 +67,12 @@ class Sheet:
         return [*lines, "", *(f"- {note}" for note in self.notes), *([""] if self.notes else [])]
 
     def _texts(self, row: SheetRow) -> list[str]:
-        digits = (_PRINTED_DIGITS if column.startswith(PRINTED) else _DIGITS for column in self.columns)
-        return [cell_text(cell, count) for cell, count in zip(row.cells, digits, strict=True)]
+        return [self._text(cell, column) for cell, column in zip(row.cells, self.columns, strict=True)]
+
+    def _text(self, cell: Cell, column: str) -> str:
+        if isinstance(cell, float) and column in self.decimals:
+            return f"{cell:.{self.decimals[column]}f}"
+        return cell_text(cell, _PRINTED_DIGITS if column.startswith(PRINTED) else _DIGITS)
 
 
 def cell_text(cell: Cell, digits: int) -> str:

@@ -9,21 +9,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from zoogen.evaluation.result import MethodResult
-from zoogen.reports.accuracy import ORIGINALS, accuracies, error_results, points, similarities
+from zoogen.reports.accuracy import ORIGINALS, accuracies, error_results, method_title, points, similarities
+from zoogen.reports.accuracy_axis import show_accuracies
 from zoogen.reports.runs import GENERATED, Place, Run, places
 from zoogen.reports.styles import colour, marker, new_figure
 
 _PANEL, _PER_ROW = 4.0, 3
 _ROOM = 0.55  # inches of one violin
 _FRONT = {GENERATED: 4, ORIGINALS: 3}
-_MARGIN = 0.25  # of the spread of what is compared, around it: far worse networks do not decide the scale
+_SMALL, _LARGE = 20, 50  # areas of the marks of networks and of means
 
 
 def similarity_figure(run: Run) -> Figure | None:
-    """A panel per structure: similarity to the most similar original (x) against accuracy (y), a mark per network.
+    """A panel per structure: similarity to the most similar original (x) against accuracy (y).
 
-    The panel shows the originals, the generated networks and what lies around them; how many networks of a method lie
-    below is said in the legend of the panel. None where similarity was not measured.
+    A faint mark per network, an outlined one at the mean of each method. The panel shows originals, held-out and
+    generated networks and what lies around them; how many networks of a method lie below is written under it. None
+    where similarity was not measured.
     """
     panels = [(place, results) for place in places([run]) if (results := _drawable(run, place))]
     if not panels:
@@ -38,9 +40,13 @@ def similarity_figure(run: Run) -> Figure | None:
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
     figure.supxlabel("similarity to the most similar original", fontsize=9)
-    figure.supylabel("accuracy, %", fontsize=9)
-    methods = list(dict.fromkeys(result.method for _, results in panels for result in results))
-    marks = [Line2D([], [], marker=marker(m), ls="", ms=6, mew=0, color=colour(m), label=_name(m)) for m in methods]
+    figure.supylabel(f"{panels[0][1][0].primary.partition('.')[0]} accuracy, %", fontsize=9)
+    shown = [r for (_, results), ax in zip(panels, axes, strict=False) for r in results if _in_view(ax, r)]
+    methods = list(dict.fromkeys(result.method for result in shown))
+    marks = [
+        Line2D([], [], marker=marker(m), ls="", ms=6, mew=0, color=colour(m), label=method_title(m)) for m in methods
+    ]
+    marks.append(Line2D([], [], marker="o", ls="", ms=7, mew=0.9, mec="#000000", mfc="none", label="outlined: mean"))
     figure.legend(handles=marks, loc="outside right upper", fontsize=8, frameon=False)
     return figure
 
@@ -67,7 +73,7 @@ def similarity_violins(runs: Sequence[Run]) -> Figure | None:
         _violins(ax, [result for _, result in entries])
         names = [f"{run.name} " if len(runs) > 1 else "" for run, _ in entries]
         texts = [
-            f"{name}{_name(result.method)}\n{accuracies(result).mean:.2f} %"
+            f"{name}{method_title(result.method)}\n{accuracies(result).mean:.2f} %"
             for name, (_, result) in zip(names, entries, strict=True)
         ]
         ax.set_xticks(range(len(entries)), texts, rotation=60, ha="right", fontsize=7)
@@ -80,45 +86,27 @@ def _drawable(run: Run, place: Place) -> list[MethodResult]:
     return [result for result in error_results(run.evaluation, place.structure) if similarities(result)]
 
 
-def _name(method: str) -> str:
-    return "originals" if method == ORIGINALS else method
+def _in_view(ax: Axes, result: MethodResult) -> bool:
+    return any(y >= ax.get_ylim()[0] for _, y in points(result))
 
 
 def _scatter(ax: Axes, results: Sequence[MethodResult]) -> None:
     for result in results:
-        found = points(result)
-        size = 60 if result.method == GENERATED or len(found) == 1 else 22
-        ax.scatter(
-            [x for x, _ in found],
-            [y for _, y in found],
-            s=size,
-            marker=marker(result.method),
-            color=colour(result.method),
-            alpha=0.6 if len(found) > 1 else 1.0,
-            lw=0,
-            zorder=_FRONT.get(result.method, 2),
-        )
-    low, high = _range(results)
-    ax.set_ylim(low, high)
+        found, front = points(result), _FRONT.get(result.method, 2)
+        mark, shade = marker(result.method), colour(result.method)
+        x, y = zip(*found, strict=True)
+        ax.scatter(x, y, s=_SMALL, marker=mark, color=shade, alpha=0.4, lw=0, zorder=front)
+        across, up = (math.fsum(values) / len(values) for values in (x, y))
+        size = _LARGE * (2 if result.method == GENERATED else 1)
+        ax.scatter([across], [up], s=size, marker=mark, color=shade, edgecolor="#000000", lw=0.9, zorder=front + 4)
+    show_accuracies(ax, {result.method: [y for _, y in points(result)] for result in results})
+    low = ax.get_ylim()[0]
     seen = [x for result in results for x, y in points(result) if y >= low]
     room = 0.04 * max(max(seen) - min(seen), 0.01)
     ax.set_xlim(min(seen) - room, max(seen) + room)
-    below = {r.method: sum(y < low for _, y in points(r)) for r in results}
-    hidden = [f"{_name(method)} {count}" for method, count in below.items() if count]
-    if hidden:
-        text = "below: " + ", ".join(hidden)
-        ax.text(0.02, 0.02, text, transform=ax.transAxes, fontsize=6, color="#555555", wrap=True)
     ax.tick_params(labelsize=7)
     ax.grid(color="#E5E5E5", lw=0.6)
     ax.set_axisbelow(True)
-
-
-def _range(results: Sequence[MethodResult]) -> tuple[float, float]:
-    """Accuracies to be shown: from somewhat below the worst of originals and generated networks to the best of all."""
-    main = [r for r in results if r.method in (ORIGINALS, GENERATED)] or list(results)
-    low, high = min(y for r in main for _, y in points(r)), max(y for r in results for _, y in points(r))
-    spread = max(high - low, 0.5)
-    return max(low - 2 * _MARGIN * spread, -1.0), min(high + _MARGIN * spread / 2, 101.0)
 
 
 def _violins(ax: Axes, results: Sequence[MethodResult]) -> None:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from zoogen.evaluation.result import Evaluation
-from zoogen.reports.accuracy import accuracy_lines, accuracy_table, ranks_by_error
+from zoogen.reports.accuracy import ranks_by_error
+from zoogen.reports.accuracy_table import accuracy_lines, accuracy_tables
 from zoogen.reports.audit import verdicts
 from zoogen.reports.pareto import Pareto, pareto
 from zoogen.reports.rows import Row, metric_names, metric_title, number, report_rows, spread
@@ -68,7 +69,8 @@ def print_report(evaluation: Evaluation, console: Console) -> None:
     The last metrics are left out beyond 120 columns, or less on a narrow console; the written tables hold all.
     """
     if ranks_by_error(evaluation):
-        console.print(accuracy_table(evaluation))
+        for table in accuracy_tables(evaluation, console.width):
+            console.print(table)
         for line in (*accuracy_lines(evaluation), *summary_lines(evaluation)):
             console.print(line, highlight=False, markup=False)
         return

@@ -3,20 +3,25 @@
 The two questions are those of Zeng et al. 2025, "Generative Modeling of Weights: Generalization or Memorization?".
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from zoogen.evaluation.result import MethodResult
-from zoogen.reports.accuracy import BEHAVIOUR, ORIGINALS, accuracies
-from zoogen.reports.quality import GOOD, SAME, Quality
-from zoogen.reports.rows import NOVELTY, number
+from zoogen.reports.accuracy import BEHAVIOUR, ORIGINALS, SAME_SIMILARITY, accuracies
+from zoogen.reports.quality import GOOD, SAME, Quality, middle
+from zoogen.reports.rows import NOVELTY, number, plain
 from zoogen.reports.runs import GENERATED, TRAINED, Run, median
 
 MEMORISED = 0.2  # nearer to a training checkpoint than this share of the distance between training runs: a copy
-BETWEEN_RUNS, OF_HELD_OUT = "between training runs", "of held-out runs"  # scales of distances
+# Scales of distances, in order: with a single training run the second one, without held-out runs the third.
+BETWEEN_RUNS, OF_HELD_OUT, OF_ONE_RUN = "between training runs", "of held-out runs", "between two originals"
 MEASURES = ("matched_train", "nearest_train")  # the first one that was measured counts
+_WORDS = {
+    "matched_train": "matched distance",
+    "nearest_train": "distance",
+    BEHAVIOUR.partition(".")[2]: "distance in behaviour",
+}
 # What is no rival: networks that were trained, and what a codec makes of held-out ones.
 _NO_BASELINES = {GENERATED, *TRAINED, "held-out-last", ORIGINALS, "reconstructed"}
 
@@ -39,8 +44,8 @@ class Nearness:
     """How near generated networks are to training checkpoints.
 
     Attributes:
-        measure: the distance, one of MEASURES.
-        distance: median over the generated networks.
+        measure: the distance, one of MEASURES, or `behaviour_train`.
+        distance: median over the generated networks, of behaviour the mean.
         scale: positive distance to compare with; `scale_of` names it.
     """
 
@@ -53,13 +58,9 @@ class Nearness:
     def share(self) -> float:
         return self.distance / self.scale
 
-    @property
-    def text(self) -> str:
-        words = {"matched_train": "matched distance", "nearest_train": "distance"}[self.measure]
-        return (
-            f"{words} to the nearest checkpoint {number(self.distance)}, {number(self.share)} × "
-            f"the {number(self.scale)} {self.scale_of}"
-        )
+    def text(self, write: Callable[[float], str]) -> str:
+        words = f"{_WORDS[self.measure]} to the nearest checkpoint"
+        return f"{words} {write(self.distance)}, {write(self.share)} × the {write(self.scale)} {self.scale_of}"
 
 
 @dataclass(frozen=True)
@@ -88,40 +89,37 @@ def verdict(run: Run, structure: str) -> Verdict | None:
     generated = run.generated(structure)
     if generated is None:
         return None
-    results = run.of(structure)
-    quality = Quality.of(generated, _quality(generated))
-    near = _nearness(generated, results)
-    label, trained = generated.label, median(run.trained(structure), generated.primary)
+    results, trained = run.of(structure), run.trained(structure)
+    quality, near = Quality.of(generated), _nearness(generated, results)
+    label, write = generated.label, plain if generated.ranks_by_error else number
     reached = quality.beside(trained) + _similarity(generated, results)
-    distance = near.text + _between_originals(near, results) if near is not None else ""
+    distance = near.text(write) + _between_originals(near, results, write) if near is not None else ""
     if near is not None and near.share < MEMORISED:
         return Verdict(label, "memorised", f"{distance}; {reached}")
+    alike = _nearness_in_behaviour(generated, trained)
+    if alike is not None and alike.share < MEMORISED:
+        return Verdict(label, "memorised", "; ".join(filter(None, (alike.text(write), reached, distance))))
     novel = f"; {distance}" if distance else ""
     baselines = [r for r in results if r.method not in _NO_BASELINES]
-    measure = _measure_of_rivals(generated, near)
-    rivals = [r for r in baselines if quality.reached_by(_quality(r)) and _as_new(r, generated, measure)]
+    rivals = [r for r in baselines if quality.reached_by(middle(r)) and _as_new(r, generated, near)]
     if rivals:
-        shown = ", ".join(f"{r.method} {quality.text(_quality(r))}" for r in sorted(rivals, key=_quality))
+        shown = ", ".join(f"{r.method} {quality.text(middle(r))}" for r in sorted(rivals, key=middle))
         reason = f"{reached}, against {shown}{novel}"
         return Verdict(label, "no better than a baseline", reason, tuple(r.method for r in rivals))
     if trained is None:
         kind: Kind = "better than the baselines" if baselines else "not compared"
         others = "no trained runs" if baselines else "neither baselines nor trained runs"
         return Verdict(label, kind, f"{reached}; {others} to compare with{novel}")
-    if not quality.as_good_as_trained(trained):
+    if not quality.as_good_as_trained(middle(trained)):
         return Verdict(label, "new, but worse than trained" if near else "worse than trained", reached + novel)
     return Verdict(label, "new and good" if near else "as good as trained", reached + novel)
 
 
-def _quality(result: MethodResult) -> float:
-    """Median of the ranking metric, infinite if there is none."""
-    value = median(result)
-    return math.inf if value is None else value
-
-
 def _nearness(generated: MethodResult, results: Sequence[MethodResult]) -> Nearness | None:
-    """By the first measure that has a scale: the distance between training checkpoints of different runs, or, with a
-    single training run, that of held-out runs to the training checkpoints. None if there is neither."""
+    """By the first measure that has a scale: the distance between training checkpoints of different runs; with a
+    single training run that of held-out runs to the training checkpoints, or else the median one between two of
+    these. None if there is none."""
+    held_out = next((r for r in results if r.method in TRAINED), None)
     for measure in MEASURES:
         distance = median(generated, f"{NOVELTY}.{measure}")
         if distance is None:
@@ -129,40 +127,68 @@ def _nearness(generated: MethodResult, results: Sequence[MethodResult]) -> Nearn
         between = generated.floors.get(NOVELTY, {}).get("train_train", {}).get(measure)
         if between:
             return Nearness(measure, distance, between, BETWEEN_RUNS)
-        held_out = next((r for r in results if r.method in TRAINED), None)
         beside = median(held_out, f"{NOVELTY}.{measure}") if between is None else None
         if beside:
             return Nearness(measure, distance, beside, OF_HELD_OUT)
+        apart = _apart(results) if between is None and held_out is None else None
+        if apart:
+            return Nearness(measure, distance, apart, OF_ONE_RUN)
     return None
 
 
-def _between_originals(near: Nearness, results: Sequence[MethodResult]) -> str:
-    """How near each training checkpoint is to the others, those of its own run among them, where that was measured."""
+def _nearness_in_behaviour(generated: MethodResult, trained: MethodResult | None) -> Nearness | None:
+    """The same of wrong answers, where networks rank by them: p-diff's measure of novelty. Means, since medians of
+    few wrong answers are often 0."""
+    own = _mean_similarity(generated)
+    if own is None:
+        return None
+    measure = BEHAVIOUR.partition(".")[2]
+    between = generated.floors.get(NOVELTY, {}).get("train_train", {}).get(measure)
+    if between:
+        return Nearness(measure, 1 - own, between, BETWEEN_RUNS)
+    others = _mean_similarity(trained)
+    return Nearness(measure, 1 - own, 1 - others, OF_HELD_OUT) if others is not None and others < 1 else None
+
+
+def _between_originals(near: Nearness, results: Sequence[MethodResult], write: Callable[[float], str]) -> str:
+    """How far the training checkpoints lie from each other, those of one run included, where that was measured."""
     originals = next((r for r in results if r.method == ORIGINALS), None)
-    distance = median(originals, f"{NOVELTY}.{near.measure}")
-    return f" (originals to each other, within runs too, {number(distance)})" if distance is not None else ""
+    nearest, apart = median(originals, f"{NOVELTY}.{near.measure}"), _apart(results)
+    if nearest is None:
+        return ""
+    two = f", {write(apart)} between any two" if apart and near.scale_of == OF_HELD_OUT else ""
+    return f" (originals: {write(nearest)} to the nearest other one{two})"
+
+
+def _apart(results: Sequence[MethodResult]) -> float | None:
+    """Median distance between two training checkpoints. Within a run hidden units keep their places, so that there is
+    nothing to match."""
+    originals = next((r for r in results if r.method == ORIGINALS), None)
+    return originals.figures.get("diversity.weights") if originals is not None else None
 
 
 def _similarity(generated: MethodResult, results: Sequence[MethodResult]) -> str:
-    """Similarity to the originals, and of these to each other, for networks that rank by an error."""
-    if not generated.ranks_by_error or (own := accuracies(generated).mean_similarity) is None:
+    """Similarity to the originals, and that of originals and trained runs, for networks that rank by an error."""
+    own = _mean_similarity(generated)
+    if own is None:
         return ""
-    originals = next((r for r in results if r.method == ORIGINALS), None)
-    others = accuracies(originals).mean_similarity if originals is not None else None
-    beside = f" (originals to each other {number(others)})" if others is not None else ""
-    return f", mean similarity to the originals {number(own)}{beside}"
+    methods = {ORIGINALS: "originals to each other", **{name: f"{name} runs" for name in TRAINED}}
+    found = {methods[r.method]: _mean_similarity(r) for r in results if r.method in methods}
+    shown = ", ".join(f"{name} {plain(value)}" for name, value in found.items() if value is not None)
+    return f", mean similarity to the originals {plain(own)}" + (f" ({shown})" if shown else "")
 
 
-def _measure_of_rivals(generated: MethodResult, near: Nearness | None) -> str | None:
-    """The distance by which a baseline is as new: what wrong answers say, where networks rank by them."""
-    if generated.ranks_by_error and median(generated, BEHAVIOUR) is not None:
-        return BEHAVIOUR
-    return f"{NOVELTY}.{near.measure}" if near is not None else None
+def _mean_similarity(result: MethodResult | None) -> float | None:
+    return accuracies(result).mean_similarity if result is not None and result.ranks_by_error else None
 
 
-def _as_new(rival: MethodResult, generated: MethodResult, measure: str | None) -> bool:
-    """Whether a baseline is no nearer to the training checkpoints; it is where nothing was measured."""
-    if measure is None:
+def _as_new(rival: MethodResult, generated: MethodResult, near: Nearness | None) -> bool:
+    """Whether a baseline is no nearer to the training checkpoints, by wrong answers where networks rank by them; it is
+    where nothing was measured."""
+    own, others = _mean_similarity(generated), _mean_similarity(rival)
+    if own is not None:
+        return others is not None and others <= own + SAME_SIMILARITY
+    if near is None:
         return True
-    theirs, ours = median(rival, measure), median(generated, measure)
+    theirs, ours = (median(result, f"{NOVELTY}.{near.measure}") for result in (rival, generated))
     return theirs is not None and ours is not None and theirs >= ours

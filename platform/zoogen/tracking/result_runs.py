@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zoogen.evaluation.result import Evaluation, MethodResult
 from zoogen.identity import digest
 from zoogen.tracking.names import safe_key
+from zoogen.tracking.summary import accuracy_metrics
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,6 +81,7 @@ def result_figures(result: MethodResult, ratio: float | None) -> dict[str, float
     figures |= {f"novelty/{name}": value for name, value in result.figures.items()}
     ranking = result.primary.replace(".", "/", 1)
     figures[f"{ranking}_best"] = result.best
+    figures |= accuracy_metrics(result)
     if result.selection is not None:
         figures[f"{ranking}_selected"] = result.selection.value
     if ratio is not None:

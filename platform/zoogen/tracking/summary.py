@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zoogen.evaluation.records import summarise
-from zoogen.evaluation.result import Evaluation
+from zoogen.evaluation.records import is_error, summarise
+from zoogen.evaluation.result import Evaluation, MethodResult
 
 SPLIT_NAMES = {"train": "train", "validation": "val", "test": "test"}
 
@@ -36,6 +36,21 @@ def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def accuracy_metrics(result: MethodResult) -> dict[str, float]:
+    """`test/accuracy` (mean over the networks, 0 for those that are not finite) and `test/accuracy_best`, fractions,
+    beside every error (what p-diff reports)."""
+    figures = {}
+    for metric, values in result.metrics.items():
+        if is_error(metric):
+            accuracies = [1 - min(error, 1.0) for error in values if not math.isnan(error)]
+            place = metric.partition(".")[0]
+            figures[f"{place}/accuracy"] = math.fsum(accuracies) / len(accuracies) if accuracies else math.nan
+            figures[f"{place}/accuracy_best"] = max(accuracies, default=math.nan)
+    if result.ranks_by_error and result.selection is not None:
+        figures[f"{result.primary.partition('.')[0]}/accuracy_selected"] = 1 - min(result.selection.value, 1.0)
+    return figures
 
 
 def evaluation_medians(evaluation: Evaluation) -> dict[str, float]:
