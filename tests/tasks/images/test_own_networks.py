@@ -9,6 +9,7 @@ from tests.tasks.images.small import RUNS, by_hand, cohort, made
 from torch.nn.functional import cross_entropy
 
 from zoogen.errors import ZoogenError
+from zoogen.tasks.images.structure import images_of
 from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.records import CohortSpec, FineTuneSpec
 
@@ -106,3 +107,12 @@ def test_shapes_are_those_of_the_structure_whatever_the_seed() -> None:
     task = own(init="self.more = nn.Linear(1 + int(torch.initial_seed() > 0), 1)")
     with pytest.raises(ZoogenError, match="differs between two calls, first in more.weight; shapes must be the same"):
         task.prepare(OWN)
+
+
+@pytest.mark.parametrize(("shape", "given", "channels"), [((8, 8, 3), "", 3), ((8, 8), "", 1), ((3, 8, 8), "1", 1)])
+def test_networks_take_the_channels_of_ones_own_images(shape: tuple[int, ...], given: str, channels: int) -> None:
+    text = "import numpy as np\n\ncalls = []\n\ndef data():\n    calls.append(1)\n    assert len(calls) == 1\n"
+    text += f"    return np.random.default_rng(0).random((40, *{shape})), np.arange(40) % 2\n"
+    Path("mine.py").write_text(text + (f"channels = {given}\n" if given else ""))
+    task = made(own="mine.py")
+    assert task.classifier("mlp-mini@own").channels == images_of(task.config, "mlp-mini@own").channels == channels

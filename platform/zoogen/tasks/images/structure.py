@@ -14,7 +14,7 @@ from zoogen.networks.classifiers.registry import classifier
 from zoogen.networks.classifiers.spec import ClassifierSpec
 from zoogen.tasks.images.config import GlyphConfig, ImagesConfig
 from zoogen.tasks.images.data.catalogue import OWN, canonical_data, channels_of, classes_of, glyph_set
-from zoogen.tasks.images.data.load import load_images
+from zoogen.tasks.images.data.load import load_images, own_channels
 from zoogen.tasks.images.data.splits import ImageData
 from zoogen.tasks.images.statistics import running_layers
 from zoogen.tasks.images.view import ClassifierView
@@ -160,7 +160,7 @@ def _classifier(config: ImagesConfig, structure: str) -> Classifier:
     channels, classes = spec.channels or channels_of(parsed.data), classes_of(parsed.data, config.data)
     if channels is None or classes is None:  # only a user's own data set does not tell before it is loaded
         own = own_module(config)
-        channels = channels or (own.channels if own is not None else None) or 1
+        channels = channels or (own.channels if own is not None else None) or own_channels(own)
         classes = _images(config, structure, size, channels).classes
     module = checked(spec, channels, size, classes)
     view = ClassifierView.of(module, _patterns(config, spec, module), config.statistics == "regenerated")

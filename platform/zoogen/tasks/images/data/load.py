@@ -84,9 +84,26 @@ def _embedded(name: str, size: int, channels: int, config: DataConfig) -> ImageD
 _hub = lru_cache(2)(load_hub)  # hundreds of megabytes each
 
 
+def own_channels(own: OwnModule | None) -> int:
+    """Channels that the images of one's own data set have as they come, 1 or 3.
+
+    Raises:
+        ZoogenError: there is no such data set, or it holds no images.
+    """
+    return int(as_tensor(OWN, _arrays(own)[0]).shape[1])
+
+
 @lru_cache(2)
 def _own(own: OwnModule | None, size: int, channels: int, config: DataConfig) -> ImageData:
-    if own is None or own.data is None:
+    images, labels = _arrays(own)
+    return from_arrays(OWN, images, labels, config, size, channels, own.titles if own is not None else ())
+
+
+@lru_cache(1)
+def _arrays(own: OwnModule | None) -> tuple[Any, Any]:
+    """Images and labels as one's own file gives them, asked once."""
+    if own is None:
         raise ZoogenError("the data set own needs task.own, a Python file that defines data() -> (images, labels)")
-    images, labels = own.data()
-    return from_arrays(OWN, images, labels, config, size, channels, own.titles)
+    if own.data is None:
+        raise ZoogenError(f"{own.path} defines no data() -> (images, labels); add it, or name a data set")
+    return own.data()
