@@ -5,9 +5,14 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 
 from zoogen.cli import main
+from zoogen.networks.classifiers.registry import classifier, classifier_names
+from zoogen.networks.classifiers.spec import ClassifierSpec
 from zoogen.pipelines.config import PipelineConfig
+from zoogen.tasks.images.data.catalogue import HUB
+from zoogen.weights.layout import ParameterLayout
 
 ROOT = Path(__file__).parents[1]
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -63,4 +68,47 @@ def test_configuration_page_names_every_section() -> None:
 
 
 def test_readme_fits_on_a_page() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 100
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+def test_readme_shows_the_own_file_as_it_runs() -> None:
+    (shown,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown == (ROOT / "configs" / "pdiff" / "own.py").read_text()
+    assert len(shown.splitlines()) <= 15
+
+
+def test_images_page_names_every_network_with_its_parameters() -> None:
+    page = (ROOT / "docs" / "images.md").read_text()
+    listed = {cells[0].strip("`"): cells[1:] for cells in table_rows(page) if len(cells) == 7}
+    for name in classifier_names():
+        spec = classifier(name)
+        edge, channels, grey, colour, part, _ = listed[name]
+        assert (int(edge), channels) == (spec.size, "any" if spec.channels is None else str(spec.channels)), name
+        assert grey == ("–" if spec.channels == 3 else f"{parameters(spec, 1).size:,}"), name
+        assert colour == f"{parameters(spec, 3).size:,}", name
+        assert part == ("–" if not spec.normalisations else f"{last_two(spec):,}"), name
+
+
+def test_images_page_names_every_data_set() -> None:
+    rows = {cells[0].strip("`"): cells[1:] for cells in table_rows((ROOT / "docs" / "images.md").read_text())}
+    for name, entry in HUB.items():
+        classes, channels, source = rows[name]
+        assert (int(classes), int(channels)) == (entry.classes, entry.channels), name
+        assert f"`{entry.hub}`" in source and f"`{entry.section or entry.hub}`" in source, name
+
+
+def table_rows(page: str) -> list[list[str]]:
+    """Cells of all tables of a page."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
+
+
+def parameters(spec: ClassifierSpec, channels: int) -> ParameterLayout:
+    """Of the network for 10 classes at its own edge; nothing is allocated."""
+    with torch.device("meta"):
+        module = spec.build(channels, spec.size, 10)
+    return ParameterLayout.of({name: tuple(value.shape) for name, value in module.named_parameters()})
+
+
+def last_two(spec: ClassifierSpec) -> int:
+    """Parameters of the last two normalisation layers, colour images."""
+    return parameters(spec, 3).subset(spec.normalisations).size
