@@ -4,12 +4,10 @@ import fnmatch
 from functools import cache
 from typing import Literal
 
-import yaml
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import Record
-from zoogen.reports.published.numbers import published_files
+from zoogen.reports.published.numbers import parse_as, published_files
 
 FORM = "accuracy"
 PublishedCell = float | int | tuple[float, float]  # a pair is a range
@@ -105,7 +103,4 @@ def parse_accuracies(text: str, where: str) -> PublishedAccuracies:
     Raises:
         ZoogenError: it does not have the form of `PublishedAccuracies`.
     """
-    try:
-        return PublishedAccuracies.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ZoogenError(f"{where} holds no published accuracies: {' '.join(str(error).split())}") from None
+    return parse_as(PublishedAccuracies, "accuracies", text, where)

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError, model_validator
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.records import Record
+from zoogen.evaluation.records import R, Record
 
 Factor = Literal["structures", "models"]  # N, M: what the training set holds
 FORM = "medians"  # of the files that are read here
@@ -166,7 +166,16 @@ def parse_published(text: str, where: str) -> Published:
     Raises:
         ZoogenError: it does not have the form of `Published`.
     """
+    return parse_as(Published, "numbers", text, where)
+
+
+def parse_as(model: type[R], what: str, text: str, where: str) -> R:
+    """Read a file of published `what`.
+
+    Raises:
+        ZoogenError: it does not have the form of the model.
+    """
     try:
-        return Published.model_validate(yaml.safe_load(text))
+        return model.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, ValidationError) as error:
-        raise ZoogenError(f"{where} holds no published numbers: {' '.join(str(error).split())}") from None
+        raise ZoogenError(f"{where} holds no published {what}: {' '.join(str(error).split())}") from None
