@@ -4,7 +4,9 @@ Imports of everything heavy are inside the commands, so that help and errors com
 """
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +28,7 @@ app.add_typer(zoo_app, name="zoo")
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
 _ON_INTERRUPT = "interrupted; what was finished is kept, the same command goes on from there"
 
 
@@ -232,11 +234,17 @@ def ui(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; errors of the user are one line and status 2, an interrupt is status 130."""
+    """Run the command line; errors of the user are one line and status 2, an interrupt is status 130, SIGTERM 143."""
     if os.environ.get("ZOOGEN_TRACEBACK"):
         sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or 0)
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray does, so that files are closed
     try:
         status = app(args=arguments, prog_name="zoogen", standalone_mode=False)
+    except SystemExit as stop:
+        if stop.code != signal.SIGTERM:
+            raise
+        _stop(_ON_INTERRUPT, _TERMINATED)
     except (KeyboardInterrupt, typer.Abort):
         _stop(_ON_INTERRUPT, _INTERRUPTED)
     except ZoogenError as error:

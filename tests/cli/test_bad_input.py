@@ -2,12 +2,12 @@
 
 import json
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.cli.conftest import Run
 
 from zoogen.cli import main
 
@@ -21,31 +21,12 @@ ray: null
 tracking: {{kind: none}}
 """
 
-Run = Callable[..., str]
-
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     path = tmp_path / "study.yaml"
     path.write_text(CONFIG.format(root=tmp_path / "artifacts"))
     return str(path)
-
-
-@pytest.fixture
-def failing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    def run(*arguments: str, status: int = 2) -> str:
-        before = sorted(tmp_path.rglob("*"))
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert stop.value.code == status
-        assert captured.out == ""
-        assert captured.err.count("\n") == 1 and captured.err.startswith("zoogen: "), captured.err
-        assert "Traceback" not in captured.err
-        assert sorted(tmp_path.rglob("*")) == before, "something was left behind"
-        return captured.err
-
-    return run
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,27 @@
 """The structure as a condition: fixed normalisation, then a learnt encoder."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from zoogen.weights.target import Target
+
 _SMALLEST_STD = 1e-6  # a number that is equal in all training structures is only shifted
+
+
+def indistinct(targets: Sequence[Target]) -> tuple[str, ...]:
+    """Remarks on structures that are the same to a generator, because their conditions are equal."""
+    alike: dict[tuple[float, ...], list[str]] = {}
+    for target in {target.structure: target for target in targets}.values():
+        alike.setdefault(target.condition, []).append(target.label)
+    return tuple(
+        f"{', '.join(labels)} have equal conditions, so the generator makes no difference between them; let the task's "
+        "condition tell them apart"
+        for labels in alike.values()
+        if len(labels) > 1
+    )
 
 
 class ConditionNormaliser(nn.Module):

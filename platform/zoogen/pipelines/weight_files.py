@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.result import metric_json
+from zoogen.generators.condition import indistinct
 from zoogen.identity import canonical_json
 from zoogen.pipelines.context import Study, local_path
 from zoogen.pipelines.results import GeneratedFile
@@ -51,6 +52,9 @@ def generate(
         begin = time.perf_counter()
         weights = sampler.generate(target, count, seed, study.device)
         seconds = time.perf_counter() - begin
+        if target.structure not in trained.structures:
+            for notice in indistinct([*map(study.task.target, trained.structures), target]):
+                study.console.say(f"notice: {notice}")
         metadata = {
             **study.task.file_metadata(target.structure),
             "generator": study.generator_digest,
@@ -178,6 +182,8 @@ def _task_mapping(file: WeightsFile, path: str) -> dict[str, Any]:
         mapping = None
     if not isinstance(mapping, dict):
         raise ZoogenError(f"{path}: its metadata {TASK_KEY} is no JSON object; give the study's CONFIG to judge it")
+    if "kind" not in mapping:
+        raise ZoogenError(f"{path}: its metadata {TASK_KEY} names no kind of task; give the study's CONFIG to judge it")
     return mapping
 
 

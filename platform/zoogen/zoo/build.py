@@ -73,6 +73,11 @@ class ZooReport:
         return sum(part.rows for part in self.parts)
 
     @property
+    def built(self) -> int:
+        """Cohorts that were committed by this building, not by another one at the same time."""
+        return sum(part.committed for part in self.parts)
+
+    @property
     def diverged(self) -> int:
         return sum(len(part.diverged) for part in self.parts)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from zoogen.errors import ZoogenError
 from zoogen.networks.classifiers.own import failure
@@ -21,6 +22,7 @@ def checked(spec: ClassifierSpec, channels: int, size: int, classes: int, *, see
         ZoogenError: the network cannot be built or takes no such images, or its outputs are not finite logits.
     """
     module = seeded_build(spec, channels, size, classes, seed)
+    _require_sizes(spec, module)
     _require_single_precision(spec, module)
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(2, channels, size, size, generator=generator)
@@ -95,6 +97,12 @@ def require_shapes(spec: ClassifierSpec, first: nn.Module, second: nn.Module) ->
 
 def _shapes(module: nn.Module) -> Mapping[str, torch.Size]:
     return {name: value.shape for name, value in module.state_dict().items()}
+
+
+def _require_sizes(spec: ClassifierSpec, module: nn.Module) -> None:
+    lazy = next((name for name, parameter in module.named_parameters() if is_lazy(parameter)), None)
+    if lazy is not None:
+        raise ZoogenError(f"{lazy} of {_name(spec)} has no shape before its first use; give its layer all sizes")
 
 
 def _require_single_precision(spec: ClassifierSpec, module: nn.Module) -> None:

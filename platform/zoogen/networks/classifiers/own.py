@@ -21,7 +21,8 @@ import hashlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -102,13 +103,31 @@ def load_own(path: str, source: str | None = None) -> OwnModule:
 
 def failure(what: str, error: BaseException) -> ZoogenError:
     """One line for an exception: what was done, the line of one's own file where there is one, and the reason."""
-    steps = traceback.walk_tb(error.__traceback__)
-    own = [(f.f_code.co_filename, line) for f, line in steps if f.f_globals.get("__name__", "").startswith(_PREFIX)]
+    own = _own_lines(error)
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         own.append((error.filename, error.lineno))
     where = f" in {os.path.relpath(own[-1][0])}, line {own[-1][1]}" if own else ""
     reason = next(iter(str(error).strip().splitlines()), "")
     return ZoogenError(f"{what} failed{where}: {type(error).__name__}{': ' + reason if reason else ''}")
+
+
+@contextmanager
+def own_failures(what: str) -> Iterator[None]:
+    """Exceptions that come out of one's own file (a network's forward pass) as single lines, others as they are."""
+    try:
+        yield
+    except ZoogenError:
+        raise
+    except Exception as error:
+        if not _own_lines(error):
+            raise
+        raise failure(what, error) from error
+
+
+def _own_lines(error: BaseException) -> list[tuple[str, int]]:
+    """Files of one's own and lines in them that an exception passed through, the innermost last."""
+    steps = traceback.walk_tb(error.__traceback__)
+    return [(f.f_code.co_filename, line) for f, line in steps if f.f_globals.get("__name__", "").startswith(_PREFIX)]
 
 
 def _allowed(path: str) -> Path:

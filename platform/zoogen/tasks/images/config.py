@@ -29,7 +29,7 @@ class DataConfig(Config):
     reported on `test`. Sets with a test split of their own keep it.
     """
 
-    size: int | None = Field(None, ge=4, description="edge in pixels; null: what the network takes")
+    size: int | None = Field(None, ge=4, le=4096, description="edge in pixels; null: what the network takes")
     validation: float = Field(0.15, gt=0, lt=1, description="share of the images outside test that is held back")
     test: float = Field(0.25, gt=0, lt=1, description="share for test where the set has no test split")
     limit: int | None = Field(None, ge=1, description="images per split at most; null: all")

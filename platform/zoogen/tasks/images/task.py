@@ -12,6 +12,7 @@ from torch import Tensor
 from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
+from zoogen.networks.classifiers.own import own_failures
 from zoogen.tasks.base import Assets, MemoryAssets, ProgressCallback, Task
 from zoogen.tasks.images.activations import layer_outputs
 from zoogen.tasks.images.bench import GROUPS, Bench, Rest, bench_of
@@ -82,10 +83,13 @@ class ImagesTask(Task):
         if self.config.condition == "none":
             return (0.0,)
         known = [self.canonical(other) for other in self.config.conditions]
+        if twice := next((other for other in known if known.count(other) > 1), ""):
+            raise ZoogenError(f"task.conditions names {twice} twice; name each structure once")
         if name not in known:
             raise ZoogenError(f"structure {name} is none of task.conditions ({', '.join(known)}); add it there")
         return tuple(float(name == other) for other in known)
 
+    @own_failures("training the trunk")
     def prepare(self, structure: str, device: str = "cpu", progress: ProgressCallback | None = None) -> None:
         """Train the structure's trunk where there is none yet."""
         name, key = self.canonical(structure), self._trunk_key(structure)
@@ -112,6 +116,7 @@ class ImagesTask(Task):
         self.prepare(structure, device, progress)
         return _trunk(self._assets, self._trunk_key(structure))  # type: ignore[arg-type]  # hashed by identity
 
+    @own_failures("training")
     def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:
         config = parse_config(ImagesConfig, dict(spec.task), f"cohort {spec.digest}")
         task = ImagesTask(placed(config, self.config.data.root))
@@ -120,6 +125,7 @@ class ImagesTask(Task):
         trunk = task.trunk(spec.structure, device, progress)
         return collect(spec, task.config, found.view, trunk, data, fresh=found.fresh, device=device, progress=progress)
 
+    @own_failures("fine-tuning")
     def fine_tune(
         self, spec: FineTuneSpec, weights: Tensor, device: str = "cpu", progress: ProgressCallback | None = None
     ) -> FineTuned:
@@ -153,12 +159,14 @@ class ImagesTask(Task):
             )
         return bench_of(self.config, name, Rest(trunk.digest, trunk), device)
 
+    @own_failures("judging")
     def score(self, structure: str, weights: Tensor, *, seed: int = 0, device: str = "cpu") -> Scores:
         """Error and cross-entropy on all test and validation images; nothing is sampled, so no seed is used."""
         bench = self.bench(structure, device)
         groups: dict[str, MetricGroup] = {group: bench.metrics(weights, group) for group in GROUPS}
         return Scores(self.canonical(structure), groups, bench.notices)
 
+    @own_failures("completing networks")
     def complete(self, structure: str, weights: Tensor) -> Mapping[str, Tensor]:
         """State dicts [K, ...] of whole networks, running statistics as they are judged."""
         return self.bench(structure).judge.states(weights)
@@ -168,6 +176,7 @@ class ImagesTask(Task):
         groups = found.spec.groups(found.whole_layout)
         return within(groups, found.view.layout, self.config.statistics == "recalibrated")
 
+    @own_failures("taking activations")
     def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> Mapping[str, Tensor]:
         """Outputs of linear layers and convolutions on test images, which correspond between networks of one data
         set."""
@@ -175,6 +184,7 @@ class ImagesTask(Task):
         bench.judge.view.require_finite(weights)
         return layer_outputs(bench.judge.view.module, bench.judge.tensors(weights), bench.inputs(count, seed))
 
+    @own_failures("judging")
     def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor | None:
         """Wrong predictions on the test images, [K, X] float32 of 0 and 1."""
         return self.bench(structure, device).outcome(weights, "test").wrong
@@ -183,6 +193,7 @@ class ImagesTask(Task):
         """1 − IoU of wrong predictions (p-diff, equation 7), [K, R] float64."""
         return 1 - overlap_of_errors(first, second)
 
+    @own_failures("judging")
     def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
         """Shares of the test images by class (rows) and prediction (columns): of a perfect network, and of this one."""
         outcome = self.bench(structure).outcome(weights.unsqueeze(0), "test")
@@ -247,4 +258,7 @@ class ImagesTask(Task):
 
 @lru_cache(4)
 def _trunk(assets: Assets, key: str) -> Trunk:
-    return read_trunk(assets.get(key))
+    try:
+        return read_trunk(assets.get(key))
+    except ZoogenError as error:
+        raise ZoogenError(f"{key} below the artifact root: {error}") from None

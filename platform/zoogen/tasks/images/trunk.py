@@ -115,7 +115,7 @@ def read_trunk(data: bytes) -> Trunk:
         trunk = Trunk(state, found["digest"], found["loss"], found["accuracy"], float(found["seconds"]))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ZoogenError(f"damaged trunk ({reason:.100}); delete it below trunks/ and make it again") from None
+        raise ZoogenError(f"damaged trunk ({reason:.100}); delete it and make it again") from None
     if (actual := state_digest(state)) != trunk.digest:
         raise ZoogenError(f"damaged trunk: its tensors are {actual}, not {trunk.digest}; delete it and make it again")
     return trunk

@@ -174,7 +174,7 @@ def test_copies_of_an_image_do_not_fall_into_two_splits() -> None:
         (np.full((60, 6, 6), np.nan), None, "hold NaN or infinity"),
         (np.array([["a"]]), None, "must be numbers"),
         (None, np.arange(59) % 3, "60 images but 59 labels"),
-        (None, np.arange(60) % 3 * 2, "2 of 5 classes have no training images, first 1"),
+        (None, np.arange(60) % 3 * 2, "class 1 has no images, though labels go up to 4; number the classes 0 to 2"),
         (None, np.arange(60) % 3 - 1, "20 labels are out of range, first -1; expected 0 and above"),
         (None, np.arange(60) % 3 + 0.5, "must be whole numbers"),
     ],

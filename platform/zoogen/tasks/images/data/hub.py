@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +60,10 @@ def _open(name: str, entry: HubSet, root: str | None) -> DatasetDict:
         try:
             return _read_folder(folder, entry)
         except Exception as error:  # whatever a damaged file makes of the readers
-            raise ZoogenError(f"cannot read data set {name} in {folder}: {_line(error)}") from None
+            raise ZoogenError(
+                f"cannot read data set {name} in {folder}: {_line(error)}; put there what save_to_disk writes, Parquet "
+                "files, or one folder of images per class, or remove the folder"
+            ) from None
     return _read_hub(name, entry, folder)
 
 
@@ -67,6 +71,7 @@ def _read_folder(folder: Path, entry: HubSet) -> DatasetDict:
     """A folder as `save_to_disk` writes it, of Parquet files as on the hub, or of one folder of images per class."""
     from datasets import DatasetDict, load_dataset, load_from_disk
 
+    logging.getLogger("datasets").setLevel(logging.CRITICAL)  # what goes wrong is raised, too
     if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
         found = load_from_disk(str(folder))
         return found if isinstance(found, DatasetDict) else DatasetDict({"train": found})

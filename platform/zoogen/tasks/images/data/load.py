@@ -1,9 +1,13 @@
 """Any data set by name, as images of one size in three splits."""
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 
 from zoogen.errors import ZoogenError
 from zoogen.networks.classifiers.own import OwnModule
@@ -11,8 +15,8 @@ from zoogen.tasks.images.config import DataConfig
 from zoogen.tasks.images.data.catalogue import OWN, canonical_data, glyph_set
 from zoogen.tasks.images.data.glyphs import render
 from zoogen.tasks.images.data.hub import load_hub
-from zoogen.tasks.images.data.partition import checked_labels, plan
-from zoogen.tasks.images.data.pixels import as_tensor, fitted
+from zoogen.tasks.images.data.partition import Indices, checked_labels, plan
+from zoogen.tasks.images.data.pixels import array_of, as_tensor, fitted
 from zoogen.tasks.images.data.splits import ImageData, assemble
 
 __all__ = ["canonical_data", "from_arrays", "load_images"]
@@ -59,13 +63,27 @@ def from_arrays(
         ZoogenError: wrong shapes or types, labels out of range, a class or split without images.
     """
     pixels = as_tensor(name, images)
-    numbers = checked_labels(name, "train", labels, len(titles) or None)
+    numbers = checked_labels(name, "train", array_of(labels), len(titles) or None)
     if len(numbers) != len(pixels):
         raise ZoogenError(f"data set {name} has {len(pixels)} images but {len(numbers)} labels")
-    titles = titles or tuple(str(label) for label in range(int(numbers.max()) + 1))
+    titles = titles or tuple(str(label) for label in range(_counted(name, numbers)))
     parts = plan(name, {"train": numbers}, None, len(titles), config)
     chosen = {split: fitted(pixels[part.indices], size, channels) for split, part in parts.items()}
     return assemble(name, chosen, {"train": numbers}, parts, titles)
+
+
+def _counted(name: str, labels: Indices) -> int:
+    """Number of classes, where nothing but the labels [n] tells it."""
+    found = np.unique(labels)
+    if len(found) < 2:
+        raise ZoogenError(f"data set {name} has one class; there is nothing to tell apart, give two or more")
+    gaps = np.flatnonzero(found != np.arange(len(found)))
+    if len(gaps):
+        raise ZoogenError(
+            f"data set {name}: class {gaps[0]} has no images, though labels go up to {found[-1]}; "
+            f"number the classes 0 to {len(found) - 1}"
+        )
+    return len(found)
 
 
 @lru_cache(16)  # 7 MB each at 32 pixels, 360 MB at 224
@@ -99,6 +117,21 @@ def _own(own: OwnModule | None, size: int, channels: int, config: DataConfig) ->
     return from_arrays(OWN, images, labels, config, size, channels, own.titles if own is not None else ())
 
 
+@contextmanager
+def _same_draws() -> Iterator[None]:
+    """Global random numbers as in every other process: one's own data are loaded anew in each."""
+    before, legacy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            random.seed(0)
+            np.random.seed(0)
+            torch.manual_seed(0)
+            yield
+    finally:
+        random.setstate(before)
+        np.random.set_state(legacy)
+
+
 @lru_cache(1)
 def _arrays(own: OwnModule | None) -> tuple[Any, Any]:
     """Images and labels as one's own file gives them, asked once."""
@@ -106,4 +139,5 @@ def _arrays(own: OwnModule | None) -> tuple[Any, Any]:
         raise ZoogenError("the data set own needs task.own, a Python file that defines data() -> (images, labels)")
     if own.data is None:
         raise ZoogenError(f"{own.path} defines no data() -> (images, labels); add it, or name a data set")
-    return own.data()
+    with _same_draws():
+        return own.data()

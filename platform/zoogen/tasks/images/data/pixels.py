@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
@@ -27,10 +28,12 @@ def as_tensor(name: str, images: Any) -> Tensor:
                 f"data set {name}: images differ in size or channels ({list(shapes[0])} and {list(shapes[1])}); "
                 "give all of them one shape"
             )
-    array = np.asarray(images)
+    array = array_of(images)
     if array.dtype.kind not in "buif":
         raise ZoogenError(f"data set {name}: images must be numbers, not {array.dtype}")
-    tensor = torch.from_numpy(np.ascontiguousarray(array if array.dtype == np.uint8 else array.astype(np.float32)))
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, which is refused below
+        plain = array if array.dtype == np.uint8 else array.astype(np.float32)
+    tensor = torch.from_numpy(np.ascontiguousarray(plain))
     if tensor.ndim == 3:
         tensor = tensor[:, None]
     elif tensor.ndim == 4 and tensor.shape[1] not in (1, 3) and tensor.shape[3] in (1, 3):
@@ -41,8 +44,13 @@ def as_tensor(name: str, images: Any) -> Tensor:
             "give [n, H, W], [n, H, W, C] or [n, C, H, W] with 1 or 3 channels"
         )
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-        raise ZoogenError(f"data set {name}: images hold NaN or infinity")
+        raise ZoogenError(f"data set {name}: images hold NaN or infinity, or values beyond single precision")
     return tensor
+
+
+def array_of(values: Any) -> NDArray[Any]:
+    """Arrays, nested lists and tensors, wherever these are, as an array."""
+    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
 
 
 def fitted(images: Tensor, size: int, channels: int) -> Tensor:

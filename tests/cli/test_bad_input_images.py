@@ -1,0 +1,232 @@
+"""Whatever a user gets wrong with classifiers of images is one line; what is half-written is told, not used."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tests.cli.conftest import Run
+
+from zoogen.cli import main
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+study: bad-images
+artifacts: {root}
+task:
+  kind: images
+  data: {{limit: 60}}
+  training: {{iterations: 3, batch_size: 8}}
+  collection: {{iterations: 4, batch_size: 8}}
+zoo: {{structures: [cnn-small@digits], runs: 1, validation_runs: 0, test_runs: 0}}
+autoencoder: {{kind: linear, latent: 2}}
+generator:
+  kind: diffusion
+  denoiser: {{kind: mlp}}
+  loop: {{iterations: 2, batch_size: 4}}
+  sampler: {{steps: 2}}
+evaluation: {{count: 2, methods: [generated]}}
+ray: null
+tracking: {{kind: none}}
+"""
+FORWARD = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(1024, 10)
+        self.calls = 0
+
+    def forward(self, images):
+        self.calls += 1
+        if self.calls > 2:
+            raise ValueError("no more\\nof this")
+        return self.head(images.flatten(1))
+
+
+def network(channels, size, classes):
+    return Net()
+"""
+LAZY = """
+from torch import nn
+
+
+def network(channels, size, classes):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))
+"""
+DATA = """
+import numpy as np
+
+draws = np.random.default_rng(0)
+
+
+def data():
+    return {images}, {labels}
+"""
+IMAGES, LABELS = "draws.random((30, 12, 12))", "np.arange(30) % 3"
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "study.yaml"
+    path.write_text(CONFIG.format(root=tmp_path / "artifacts"))
+    return str(path)
+
+
+def done(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("zoo.structures=[cnn-smal@digits]", "'cnn-smal'; the nearest are cnn-small"),
+        ("zoo.structures=[digits]", "not of the form network@data"),
+        ("zoo.structures=[cnn-small@mnst]", "'mnst'; did you mean mnist"),
+        ("zoo.structures=['cnn-small@@digits']", "did you mean digits?"),
+        ("zoo.structures=[own@digits]", "task.own"),
+        ("zoo.structures=[resnet18-narrow@digits]|task.start=scratch", "task.statistics"),
+        ("task.subset=[nothing.*]", "matches no parameter; the nearest are"),
+        ("task.subset=[normalisations]", "no two normalisation layers"),
+        ("task.start=scratch|task.subset=[linear2.*]", "or set subset to ['*']\n"),
+        ("task.condition=index", "needs conditions, the structures in order\n"),
+        ("task.condition=index|task.conditions=[mlp-mini@digits]", "add it there"),
+        ("task.condition=index|task.conditions=[cnn-small@digits, CNN-Small@Digits]", "cnn-small@digits twice"),
+        ("task.data.size=5", "set task.data.size to a larger edge"),
+        ("task.data.size=20000", "task.data.size: "),
+        ("evaluation.methods=[vae]", "evaluation.vae"),
+        ("task.own=nowhere.py", "there is no file nowhere.py"),
+        ("task.own=/etc/hostname", "/etc/hostname is not executed"),
+    ],
+)
+def test_configuration(failing: Run, config: str, override: str, expected: str) -> None:
+    assert expected in failing("build-zoo", config, *override.split("|"))
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "expected"),
+    [
+        (IMAGES, "np.zeros(30)", "one class"),
+        (
+            IMAGES,
+            "2 * (np.arange(30) % 3)",
+            "class 1 has no images, though labels go up to 4; number the classes 0",
+        ),
+        (IMAGES, "np.arange(30) % 3 * 10**12", "class 1 has no images"),
+        (IMAGES, "np.arange(30) % 3 - 1", "out of range, first -1"),
+        (IMAGES, "np.arange(30) % 3 + 0.5", "0.5 is none"),
+        ("draws.random((30, 12))", LABELS, "images have shape [30, 12]"),
+        ("draws.random((31, 12, 12))", LABELS, "31 images but 30 labels"),
+        (IMAGES + " * np.nan", LABELS, "images hold NaN"),
+        (IMAGES + " * 1e300", LABELS, "beyond single precision"),
+        ("[np.zeros((3, 3)), np.zeros((4, 4))]", "[0, 1]", "give all of them one shape"),
+        ("1 / 0", LABELS, "mine.py, line 8: ZeroDivisionError"),
+    ],
+)
+def test_own_data(failing: Run, config: str, images: str, labels: str, expected: str) -> None:
+    Path("mine.py").write_text(DATA.format(images=images, labels=labels))
+    message = failing("build-zoo", config, "task.own=mine.py", "zoo.structures=[cnn-small@own]")
+    assert expected in message
+    assert "RuntimeWarning" not in message
+
+
+def test_own_network(failing: Run, config: str) -> None:
+    arguments = ("build-zoo", config, "task.own=mine.py", "zoo.structures=[own@digits]")
+    Path("mine.py").write_text(LAZY)
+    assert "1.weight of the network own (mine) has no shape before its first use" in failing(*arguments)
+    Path("mine.py").write_text(FORWARD)
+    assert "failed in mine.py, line 14: ValueError: no more\n" in failing(*arguments, begun=True)
+    assert not [*Path("artifacts").rglob("trunks/*"), *Path("artifacts").rglob("*.parquet")]
+    Path("mine.py").write_text(FORWARD)
+    message = failing("build-zoo", config, "task.own=mine.py", "zoo.structures=[cnn-small@own]")
+    assert "mine.py defines no data()" in message
+
+
+@pytest.mark.parametrize("root", ["nowhere", "empty", "wrong"])
+def test_data_set_that_is_not_there(failing: Run, config: str, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: 1 / 0)  # no connection
+    Path("empty/cifar100").mkdir(parents=True)
+    Path("wrong/cifar100").mkdir(parents=True)
+    Path("wrong/cifar100/train.parquet").write_text("no parquet")
+    message = failing("build-zoo", config, "zoo.structures=[cnn-small@cifar100]", f"task.data.root={root}", begun=True)
+    assert f"{root}/cifar100" in message
+    assert (
+        "set task.data.root" if root == "nowhere" else "Parquet files, or one folder of images per class"
+    ) in message
+
+
+def test_diverged_networks(failing: Run, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    wild = ("task.training.optimiser.learning_rate=1e30", "task.training.optimiser.kind=sgd")
+    message = failing("build-zoo", config, *wild, begun=True)
+    assert "trunk of cnn-small@digits diverged" in message and "learning_rate" in message
+    assert not list(Path("artifacts").rglob("trunks/*"))
+    done("build-zoo", config, *wild, "task.start=scratch")
+    assert "4 of 4 checkpoints diverged and were left out (runs 0)" in capsys.readouterr().err
+    assert "diverged; lower the learning rate" in failing(
+        "train-autoencoder", config, *wild, "task.start=scratch", begun=True
+    )
+
+
+def test_damaged_artifacts_are_named(failing: Run, config: str) -> None:
+    done("build-zoo", config)
+    done("train-autoencoder", config)
+    done("train-generator", config)
+    for pattern, stage, *overrides in (
+        ("autoencoders/*", "train-generator", "generator.loop.iterations=3"),
+        ("generators/*", "evaluate"),
+        ("trunks/*", "evaluate"),
+    ):
+        (file,) = Path("artifacts").glob(pattern)
+        data = file.read_bytes()
+        file.write_bytes(data[: len(data) // 2])
+        message = failing(stage, config, *overrides, begun=True)
+        assert file.name in message and "delete it and make it again" in message
+        file.write_bytes(data)
+
+
+def test_generating_for_what_was_not_learnt(failing: Run, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for stage in ("build-zoo", "train-autoencoder", "train-generator"):
+        done(stage, config)
+    assert "weights" in failing("generate", config, "--structure", "mlp-mini@digits", "--out", "x.safetensors")
+    capsys.readouterr()
+    done("generate", config, "--structure", "cnn-small@glyphs-0", "--count", "1", "--out", "x.safetensors")
+    assert "notice: CNN-small@digits, CNN-small@glyphs-0 have equal conditions" in capsys.readouterr().err
+    done("generate", config, "--structure", "cnn-small@digits", "--count", "1", "--out", "x.safetensors")
+    assert "notice" not in capsys.readouterr().err
+    tensors: dict[str, torch.Tensor] = load_file("x.safetensors")
+    for metadata, expected in (
+        ({"task_config": "{}"}, "names no kind of task"),
+        ({"task_config": "["}, "is no JSON object"),
+        ({"task": "images", "structure": "cnn-smal@digits"}, "the nearest are cnn-small"),
+        ({"task": "images", "structure": "cnn-small@digits", "subset": "x"}, "no JSON list of patterns"),
+        ({"task": "images", "structure": "mlp-mini@digits"}, "do not match"),
+    ):
+        save_file(tensors, "y.safetensors", metadata=metadata)
+        message = failing("evaluate", "--weights", "y.safetensors")
+        assert "y.safetensors" in message and expected in message
+
+
+def test_termination_while_a_trunk_is_trained(config: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "platform"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "zoogen.cli", "build-zoo", config, "task.training.iterations=1000000"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while "preparing" not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert said.splitlines()[-1].startswith("zoogen: interrupted") and "Traceback" not in said
+    assert not list(Path("artifacts").rglob("trunks/*"))
+    done("build-zoo", config)
