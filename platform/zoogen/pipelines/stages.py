@@ -5,14 +5,15 @@ A stage on its own requires what it reads and names the command that makes it; `
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.evaluate import evaluate as judge
 from zoogen.evaluation.result import Evaluation, Inputs
+from zoogen.generators.condition import indistinct
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.pipelines import compute
 from zoogen.pipelines.context import Log, Study
@@ -31,6 +32,8 @@ from zoogen.zoo.build import ZooReport, manifest_key, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgress
 from zoogen.zoo.read import Zoo
+
+T = TypeVar("T")
 
 
 def build_zoo(study: Study) -> ZooResult:
@@ -68,9 +71,10 @@ def _build(study: Study, plan: ZooPlan, title: str, run: Run) -> ZooReport:
         report = compute.build_zoo(study, plan, progress)
     for notice in report.notices:
         study.console.say(f"notice: {notice}")
-    done = f"{report.checkpoints} checkpoints in {len(report.parts)} cohorts, {report.reused} cohorts reused"
+    reused = len(plan.cohorts) - report.built  # another process may have built some meanwhile
+    done = f"{report.checkpoints} checkpoints in {report.built} cohorts, {reused} cohorts reused"
     study.console.say(f"{title}: {done}, {report.seconds:.1f} s, {report.manifest}")
-    counts = {"checkpoints": report.checkpoints, "cohorts": len(report.parts), "reused_cohorts": report.reused}
+    counts = {"checkpoints": report.checkpoints, "cohorts": report.built, "reused_cohorts": reused}
     run.metrics({**counts, "diverged": report.diverged, "worker_deaths": report.deaths, "seconds": report.seconds})
     return report
 
@@ -132,6 +136,8 @@ def train_generator(study: Study) -> GeneratorResult:
             with _training(study, "generator", run) as log:
                 generator = compute.train_generator(study, codec, log)
             study.store.put_if_absent(key, generator.to_bytes())
+            for notice in indistinct(study.targets):
+                study.console.say(f"notice: generator: {notice}")
             run.metrics({"seconds": generator.seconds}, study.config.generator.loop.iterations)
         result = GeneratorResult(load_generator(study), name, study.store.uri_of(key), run.reused)
     study.console.say(_trained("generator", result.reused, result.generator.seconds, result.uri))
@@ -239,7 +245,7 @@ def load_autoencoder(study: Study) -> WeightCodec:
     Raises:
         ZoogenError: it is not there, or damaged.
     """
-    return WeightCodec.from_bytes(_load(study, autoencoder_key(study.autoencoder_digest), "train-autoencoder"))
+    return _load(study, autoencoder_key(study.autoencoder_digest), "train-autoencoder", WeightCodec.from_bytes)
 
 
 def load_generator(study: Study) -> WeightGenerator:
@@ -248,17 +254,20 @@ def load_generator(study: Study) -> WeightGenerator:
     Raises:
         ZoogenError: it is not there, or damaged.
     """
-    return WeightGenerator.from_bytes(_load(study, generator_key(study.generator_digest), "train-generator"))
+    return _load(study, generator_key(study.generator_digest), "train-generator", WeightGenerator.from_bytes)
 
 
-def _load(study: Study, key: str, stage: str) -> bytes:
+def _load(study: Study, key: str, stage: str, read: Callable[[bytes], T]) -> T:
     if not study.store.exists(key):
         what = stage.removeprefix("train-")
         command = f"zoogen {stage} {study.source}"
         raise ZoogenError(
             f"there is no {what} of this configuration at {study.store.uri_of(key)}; run `{command}` first"
         )
-    return study.store.get(key)
+    try:
+        return read(study.store.get(key))
+    except ZoogenError as error:
+        raise ZoogenError(f"{study.store.uri_of(key)}: {error}") from None
 
 
 def _trained(what: str, reused: bool, seconds: float, uri: str) -> str:
