@@ -224,6 +224,7 @@ def test_aligned_runs_are_what_models_learn_from_and_are_compared_with(
         torch.testing.assert_close(scores[0].flat(), scores[1].flat(), rtol=1e-4, atol=1e-6)
         spread = [rows.last().weights.std(0).square().sum() for rows in (mine, theirs)]
         assert spread[0] < spread[1]
+    assert raw.alignment_cost() == {} and 0 < study.alignment_cost()["alignment"] < 60
     zoo, name = study.learnt(), after[0].target.structure
     assert torch.equal(zoo.select(name, "train").weights, after[0].weights)
     held_out, unmoved = zoo.select(name, "test").weights, study.zoo.select(name, "test").weights

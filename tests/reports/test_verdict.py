@@ -107,6 +107,14 @@ def test_break_even_counts_every_stage() -> None:
     assert break_even(Run("r", evaluation(result("generated", (1.0,), generating=9.0))), KNOWN) is None
 
 
+def test_matching_runs_is_a_part_of_the_learning() -> None:
+    told = usual()
+    aligned = Run("r", told.model_copy(update={"cost": {**told.cost, "alignment": 41.0}}))
+    found = break_even(aligned, KNOWN)
+    assert (found.networks, found.networks_after_zoo) == (45, 25)  # 181 / 4.1 and 101 / 4.1, rounded up
+    assert any("alignment 41.0" in note for note in cost_sheet([aligned]).notes)
+
+
 def test_break_even_says_where_it_cannot_leave_held_out_runs_out() -> None:
     told = Run("told", usual())
     cost = {stage: seconds for stage, seconds in told.evaluation.cost.items() if stage != "zoo_training"}

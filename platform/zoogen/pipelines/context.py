@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +25,7 @@ from zoogen.training.hooks import Figures, LocalHooks, LoopHooks
 from zoogen.weights.target import Target
 from zoogen.zoo.aligned import Alignment, aligned, find_alignment
 from zoogen.zoo.plan import Split, ZooPlan, plan_zoo
+from zoogen.zoo.prepare import preparing
 from zoogen.zoo.read import CheckpointSet, LearntZoo, Zoo
 from zoogen.zoo.store import ArtifactStore
 
@@ -169,6 +170,13 @@ class Study:
             self.console.say(f"alignment: {found[name].line()}")
         return found
 
+    def alignment_cost(self) -> dict[str, float]:
+        """Seconds that finding what runs are matched to took, all structures together; nothing if runs stay as they
+        are."""
+        if self.config.align == "none":
+            return {}
+        return {"alignment": sum(found.seconds for found in self._alignments.values())}
+
     def _selected(self, split: Split) -> list[CheckpointSet]:
         if not self.plan.runs_of(split):
             return []
@@ -176,6 +184,18 @@ class Study:
         if split != "train" or self.config.best_runs == 1:
             return sets
         return [rows.best_runs(self.config.best_runs, self._ranking_metric(rows)) for rows in sets]
+
+    def make_ready(self, structures: Iterable[str]) -> None:
+        """Make what judging networks of these structures needs and no zoo has made (`Task.missing`), which is that of
+        structures without a zoo, before anything is measured."""
+        for name in structures:
+            if self.task.missing(name):
+                self.prepare(name)
+
+    def prepare(self, structure: str) -> None:
+        """`Task.prepare` with its progress."""
+        with self.console.progress(preparing(self.task.label(structure)), "iterations") as show:
+            self.task.prepare(structure, self.device, show)
 
     def hooks(self, stage: str, log: Log) -> LoopHooks:
         """What the training of a stage (`autoencoder`, `generator`) in this process meets: `log`, and no more."""

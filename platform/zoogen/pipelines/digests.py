@@ -12,6 +12,7 @@ from zoogen.identity import digest
 AUTOENCODER_FORMAT = 1  # raise when the same configuration comes to mean another artifact
 GENERATOR_FORMAT = 1
 EVALUATION_FORMAT = 3
+ALIGNMENT_FORMAT = 2  # raise when runs come to be matched in another way
 
 
 def autoencoder_digest(
@@ -37,9 +38,14 @@ def autoencoder_digest(
             "best": best,
             "length": length,
             "seed": seed,
-            **({} if align == "none" else {"align": align}),
+            **alignment_identity(align),
         }
     )
+
+
+def alignment_identity(align: str) -> dict[str, object]:
+    """How checkpoints are matched, as a part of a digest; nothing where they are not."""
+    return {} if align == "none" else {"align": align, "alignment_format": ALIGNMENT_FORMAT}
 
 
 def generator_digest(config: GeneratorConfig, autoencoder: str, seed: int) -> str:

@@ -13,6 +13,7 @@ from zoogen.evaluation.result import Inputs
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
 from zoogen.pipelines.context import Study, resolved_json
+from zoogen.pipelines.digests import alignment_identity
 from zoogen.pipelines.report import write_files
 from zoogen.pipelines.run import open_study
 from zoogen.pipelines.sampling import ConfiguredSampler
@@ -116,7 +117,7 @@ def _identity(study: Study) -> dict[str, object]:
         "zoo": study.plan.digest,
         "last": study.config.last_checkpoints,
         "best": study.config.best_runs,
-        **study.config.model_dump(include={"align"}),  # nothing unless runs are aligned
+        **alignment_identity(study.config.align),
         "reference": study.reference_plan.digest if study.reference_plan is not None else "",
         "generator": study.generator_digest if with_generator else "",
         "sampler": study.config.generator.sampler.model_dump(mode="json") if with_generator else None,
@@ -131,6 +132,7 @@ def _require_zoos(study: Study) -> None:
 
 def _curves(study: Study, generator: WeightGenerator | None) -> FineTuning:
     structures, reference = _structures(study), study.reference
+    study.make_ready(structures)
     keys = {name: part_key(study, name) for name in structures}
     done = {
         name: read_record(StructureCurves, study.store.get(key), study.store.uri_of(key))

@@ -195,12 +195,14 @@ def evaluate(study: Study) -> EvaluationResult:
 
 def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
     reference = study.reference
+    study.make_ready(target.structure for target in study.targets)
     zoo = study.learnt()
     cost = {
         "zoo": study.zoo.training_seconds(),
         "zoo_training": study.zoo.training_seconds(split="train"),
         "autoencoder": generator.codec.seconds,
         "generator": generator.seconds,
+        **study.alignment_cost(),
     }
     inputs = Inputs(
         study=study.config.study,

@@ -103,6 +103,13 @@ class TrialStudy(Study):
     def tracker(self) -> Tracker:
         return _TrialTracker(self.order, self.handle)
 
+    def prepare(self, structure: str) -> None:
+        """By one of the trials that need it; the others wait."""
+        key = self.task.missing(structure)
+        with self.handle.exclusive(key, lambda: not self.task.missing(structure)):
+            if self.task.missing(structure):
+                super().prepare(structure)
+
     def hooks(self, stage: str, log: Log) -> LoopHooks:
         if stage == AUTOENCODER and self.order.validate:
             train, validation = self.checkpoints("train"), self.checkpoints("validation")

@@ -46,6 +46,7 @@ def generate(
     targets = study.targets if structure is None else (study.task.target(structure),)
     paths = [_path(study, target.structure, count, seed, out, whole) for target in targets]
     trained = load_generator(study)
+    study.make_ready(target.structure for target in targets)
     sampler = ConfiguredSampler(trained, study.config.generator.sampler)
     files = []
     for target, path in zip(targets, paths, strict=True):

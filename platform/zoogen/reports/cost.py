@@ -9,6 +9,7 @@ from zoogen.reports.runs import Run, places
 from zoogen.reports.sheets import RUN, STRUCTURE, Sheet, SheetRow
 
 LEARNING = ("autoencoder", "generator")
+ALIGNMENT = "alignment"  # where runs are matched before anything learns from them; a part of the learning
 ZOO, ZOO_TRAINING = "zoo", "zoo_training"  # seconds of all runs of the zoo; of its training runs alone
 
 
@@ -41,7 +42,8 @@ def break_even(run: Run, structure: str) -> BreakEven | None:
     zoo = cost.get(ZOO_TRAINING, cost.get(ZOO))
     if training is None or generating is None or zoo is None or any(stage not in cost for stage in LEARNING):
         return None
-    learning, saved = sum(cost[stage] for stage in LEARNING), training - generating
+    learning = sum(cost[stage] for stage in LEARNING) + cost.get(ALIGNMENT, 0.0)
+    saved = training - generating
     counts = []
     for fixed in (zoo + learning, learning):
         counts.append(float(math.ceil(fixed / saved)) if saved > 0 else math.inf)
