@@ -8,7 +8,13 @@ import pytest
 import torch
 from tests.clusters import checkpoint_set
 
-from zoogen.autoencoders.config import Conv1dAutoencoderConfig
+from zoogen.autoencoders.config import (
+    AutoencoderConfig,
+    ChunkedAutoencoderConfig,
+    Conv1dAutoencoderConfig,
+    LinearAutoencoderConfig,
+    PDiffAutoencoderConfig,
+)
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
 from zoogen.generators.config import DiffusionConfig, UNetConfig
@@ -20,6 +26,9 @@ from zoogen.training.config import EmaConfig, LoopConfig
 TRAIN = [checkpoint_set(5), checkpoint_set(8)]
 LOOP = LoopConfig(iterations=40, batch_size=8, log_every=10, checkpoint_every=20, ema=EmaConfig(decay=0.9))
 AUTOENCODER = Conv1dAutoencoderConfig(latent=8, channels=(4, 8), kernel=3, stride=2, loop=LOOP)
+PDIFF = PDiffAutoencoderConfig(latent=8, channels=(4, 8), loop=LOOP)
+LINEAR = LinearAutoencoderConfig(latent=4)
+CHUNKED = ChunkedAutoencoderConfig(chunk=8, tokens=2, width=8, blocks=0, position=2, loop=LOOP)
 GENERATOR = DiffusionConfig(denoiser=UNetConfig(channels=(2, 4), middle=16, embedding=8), loop=LOOP)
 
 
@@ -38,6 +47,37 @@ def test_two_gloo_workers_train_one_model(cluster, tmp_path) -> None:
     assert generator.history[-1]["loss"] < generator.history[0]["loss"]
     alone = train_generator(GENERATOR, codec, TRAIN, seed=0)
     assert generator.history[0]["loss"] != alone.history[0]["loss"]  # half of the batch each, drawn by rank
+
+
+@pytest.mark.parametrize(
+    "config", [LINEAR, pytest.param(PDIFF, marks=pytest.mark.slow)], ids=lambda config: config.kind
+)
+def test_one_worker_gives_the_bits_of_the_plain_loop_for_every_kind(
+    cluster, tmp_path, config: AutoencoderConfig
+) -> None:
+    steps: list[int] = []
+    plain = train_codec(config, TRAIN, TRAIN, seed=0)
+    run = RayRun(TrainConfig(), str(tmp_path), "one")
+    codec = train_codec_on_ray(config, TRAIN, TRAIN, seed=0, run=run, log=lambda step, *_: steps.append(step))
+    state = codec.autoencoder.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in plain.autoencoder.state_dict().items())
+    assert (dict(codec.figures), codec.notices, steps[-1]) == (dict(plain.figures), plain.notices, config.iterations)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [PDIFF, *(pytest.param(config, marks=pytest.mark.slow) for config in (LINEAR, CHUNKED))],
+    ids=lambda config: config.kind,
+)
+def test_two_workers_train_every_kind(cluster, tmp_path, config: AutoencoderConfig) -> None:
+    """Batch normalisation, a closed form, and parameters that nothing looks at."""
+    codec = train_codec_on_ray(config, TRAIN, seed=0, run=RayRun(TrainConfig(workers=2), str(tmp_path), "two"))
+    losses = [entry["loss"] for entry in codec.history]
+    assert len(losses) == 1 or losses[-1] < losses[0]
+    counts = [v for name, v in codec.autoencoder.named_buffers() if name.endswith("num_batches_tracked")]
+    assert {int(count) for count in counts} == ({LOOP.iterations} if config is PDIFF else set())
+    if config is LINEAR:
+        assert torch.equal(codec.latent_std, train_codec(config, TRAIN, seed=0).latent_std)
 
 
 def _training_workers() -> list[int]:

@@ -23,6 +23,11 @@ class ChunkedAutoencoder(WeightAutoencoder):
     where one linear map spans the vector; and since an iteration looks at a few chunks only, its activations do not
     grow with P at all.
 
+    What the network adds depends on what the axes leave. On 60 checkpoints of one trajectory of a network of 66,970
+    weights, axes alone leave .17 of the deviation from the mean with 2 tokens per chunk and .011 with 8; 400 iterations
+    make that .12 and .023. So it helps where tokens are few. Where they are enough it lowers the loss under latent
+    noise (by a fifth) and costs accuracy without noise. Without axes 400 iterations leave .36 with 8 tokens.
+
     Args:
         length: padded length P, a multiple of the chunk.
         chunk: weights per chunk, S.
@@ -61,7 +66,8 @@ class ChunkedAutoencoder(WeightAutoencoder):
         super().__init__(length, chunks * tokens, input_noise, latent_noise)
         self.chunks, self.chunk, self.tokens, self.basis = chunks, chunk, tokens, basis
         self.chunks_per_step = min(chunks_per_step, self.chunks)
-        self.position = nn.Parameter(torch.randn(self.chunks, position))
+        # without blocks nothing looks at it, and workers that share a training would wait for its gradient
+        self.position = nn.Parameter(torch.randn(self.chunks, position), requires_grad=blocks > 0)
         self.encoder = PlacedNetwork(chunk, tokens, width, blocks, position, silent=basis)
         self.decoder = PlacedNetwork(tokens, chunk, width, blocks, position, silent=basis)
         if basis:

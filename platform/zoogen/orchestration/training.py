@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.config import AutoencoderConfig
@@ -258,7 +259,12 @@ class _RayHooks:
         self.report(_STATE, state, figures)
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        return nn.parallel.DistributedDataParallel(module) if self.world_size > 1 else module
+        """Rank 0's running statistics of batch normalisation, which are those of its share of each batch, are the
+        result's. Other buffers are the same everywhere, and some are as large as the data: they are not sent around."""
+        if self.world_size == 1:
+            return module
+        running = any(isinstance(part, _BatchNorm) for part in module.modules())
+        return nn.parallel.DistributedDataParallel(module, broadcast_buffers=running)
 
     def report(self, file: str, data: bytes, figures: Figures) -> None:
         """Every rank reports, rank 0 with the checkpoint: all ranks hold the same parameters."""

@@ -11,7 +11,8 @@ from zoogen.training.config import EmaConfig
 class ParameterAverage:
     """Average a_t = d_t a_{t-1} + (1 - d_t) p_t of parameters p, with a_0 the parameters at the start.
 
-    d_t is the configured decay; with warm-up it is min(decay, (1 + t) / (10 + t)), t counting updates from 1.
+    Buffers, such as the running statistics of batch normalisation, are not averaged: those of the last iteration
+    stay. d_t is the configured decay; with warm-up it is min(decay, (1 + t) / (10 + t)), t counting updates from 1.
     """
 
     def __init__(self, config: EmaConfig, parameters: Iterable[nn.Parameter]):
