@@ -1,4 +1,4 @@
-"""Calls of the command line that are to fail in one line."""
+"""Calls of the command line that are to fail in one line, and a tiny study of classifiers."""
 
 from pathlib import Path
 from typing import Protocol
@@ -6,6 +6,26 @@ from typing import Protocol
 import pytest
 
 from zoogen.cli import main
+
+IMAGES = """
+study: bad-images
+artifacts: {root}
+task:
+  kind: images
+  data: {{limit: 60}}
+  training: {{iterations: 3, batch_size: 8}}
+  collection: {{iterations: 4, batch_size: 8}}
+zoo: {{structures: [cnn-small@digits], runs: 1, validation_runs: 0, test_runs: 0}}
+autoencoder: {{kind: linear, latent: 2}}
+generator:
+  kind: diffusion
+  denoiser: {{kind: mlp}}
+  loop: {{iterations: 2, batch_size: 4}}
+  sampler: {{steps: 2}}
+evaluation: {{count: 2, methods: [generated]}}
+ray: null
+tracking: {{kind: none}}
+"""
 
 
 class Run(Protocol):
@@ -38,3 +58,17 @@ def failing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
         return line
 
     return run
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "study.yaml"
+    path.write_text(IMAGES.format(root=tmp_path / "artifacts"))
+    return str(path)
+
+
+def done(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 0

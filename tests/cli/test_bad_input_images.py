@@ -10,81 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.cli.conftest import Run
-
-from zoogen.cli import main
+from tests.cli.conftest import Run, done
 
 ROOT = Path(__file__).parents[2]
-CONFIG = """
-study: bad-images
-artifacts: {root}
-task:
-  kind: images
-  data: {{limit: 60}}
-  training: {{iterations: 3, batch_size: 8}}
-  collection: {{iterations: 4, batch_size: 8}}
-zoo: {{structures: [cnn-small@digits], runs: 1, validation_runs: 0, test_runs: 0}}
-autoencoder: {{kind: linear, latent: 2}}
-generator:
-  kind: diffusion
-  denoiser: {{kind: mlp}}
-  loop: {{iterations: 2, batch_size: 4}}
-  sampler: {{steps: 2}}
-evaluation: {{count: 2, methods: [generated]}}
-ray: null
-tracking: {{kind: none}}
-"""
-FORWARD = """
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.head = nn.Linear(1024, 10)
-        self.calls = 0
-
-    def forward(self, images):
-        self.calls += 1
-        if self.calls > 2:
-            raise ValueError("no more\\nof this")
-        return self.head(images.flatten(1))
-
-
-def network(channels, size, classes):
-    return Net()
-"""
-LAZY = """
-from torch import nn
-
-
-def network(channels, size, classes):
-    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))
-"""
-DATA = """
-import numpy as np
-
-draws = np.random.default_rng(0)
-
-
-def data():
-    return {images}, {labels}
-"""
-IMAGES, LABELS = "draws.random((30, 12, 12))", "np.arange(30) % 3"
-
-
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "study.yaml"
-    path.write_text(CONFIG.format(root=tmp_path / "artifacts"))
-    return str(path)
-
-
-def done(*arguments: str) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert stop.value.code == 0
 
 
 @pytest.mark.parametrize(
@@ -111,45 +39,6 @@ def done(*arguments: str) -> None:
 )
 def test_configuration(failing: Run, config: str, override: str, expected: str) -> None:
     assert expected in failing("build-zoo", config, *override.split("|"))
-
-
-@pytest.mark.parametrize(
-    ("images", "labels", "expected"),
-    [
-        (IMAGES, "np.zeros(30)", "one class"),
-        (
-            IMAGES,
-            "2 * (np.arange(30) % 3)",
-            "class 1 has no images, though labels go up to 4; number the classes 0",
-        ),
-        (IMAGES, "np.arange(30) % 3 * 10**12", "class 1 has no images"),
-        (IMAGES, "np.arange(30) % 3 - 1", "out of range, first -1"),
-        (IMAGES, "np.arange(30) % 3 + 0.5", "0.5 is none"),
-        ("draws.random((30, 12))", LABELS, "images have shape [30, 12]"),
-        ("draws.random((31, 12, 12))", LABELS, "31 images but 30 labels"),
-        (IMAGES + " * np.nan", LABELS, "images hold NaN"),
-        (IMAGES + " * 1e300", LABELS, "beyond single precision"),
-        ("[np.zeros((3, 3)), np.zeros((4, 4))]", "[0, 1]", "give all of them one shape"),
-        ("1 / 0", LABELS, "mine.py, line 8: ZeroDivisionError"),
-    ],
-)
-def test_own_data(failing: Run, config: str, images: str, labels: str, expected: str) -> None:
-    Path("mine.py").write_text(DATA.format(images=images, labels=labels))
-    message = failing("build-zoo", config, "task.own=mine.py", "zoo.structures=[cnn-small@own]")
-    assert expected in message
-    assert "RuntimeWarning" not in message
-
-
-def test_own_network(failing: Run, config: str) -> None:
-    arguments = ("build-zoo", config, "task.own=mine.py", "zoo.structures=[own@digits]")
-    Path("mine.py").write_text(LAZY)
-    assert "1.weight of the network own (mine) has no shape before its first use" in failing(*arguments)
-    Path("mine.py").write_text(FORWARD)
-    assert "failed in mine.py, line 14: ValueError: no more\n" in failing(*arguments, begun=True)
-    assert not [*Path("artifacts").rglob("trunks/*"), *Path("artifacts").rglob("*.parquet")]
-    Path("mine.py").write_text(FORWARD)
-    message = failing("build-zoo", config, "task.own=mine.py", "zoo.structures=[cnn-small@own]")
-    assert "mine.py defines no data()" in message
 
 
 @pytest.mark.parametrize("root", ["nowhere", "empty", "wrong"])
@@ -214,6 +103,28 @@ def test_generating_for_what_was_not_learnt(failing: Run, config: str, capsys: p
         save_file(tensors, "y.safetensors", metadata=metadata)
         message = failing("evaluate", "--weights", "y.safetensors")
         assert "y.safetensors" in message and expected in message
+
+
+def test_files_of_networks_with_a_shared_rest(failing: Run, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    subset = ("task.subset=[linear2.*]",)
+    for stage in ("build-zoo", "train-autoencoder", "train-generator"):
+        done(stage, config, *subset)
+    done("generate", config, *subset, "--structure", "cnn-small@digits", "--count", "1", "--out", "x.safetensors")
+    judge = ("evaluate", config, *subset, "--weights")
+    save_file(load_file("x.safetensors"), "bare.safetensors")
+    capsys.readouterr()
+    done(*judge, "x.safetensors")
+    assert "share beside it" not in capsys.readouterr().out
+    done(*judge, "bare.safetensors")
+    assert "notice: the file does not tell what its networks share beside it" in capsys.readouterr().out
+    metadata = {"task": "images", "structure": "cnn-small@digits", "fixed": "0" * 16}
+    save_file(load_file("x.safetensors"), "other.safetensors", metadata=metadata)
+    assert "made for the trunk 0000000000000000 do not fit" in failing(*judge, "other.safetensors")
+    for file in ("x.safetensors", "bare.safetensors"):
+        message = failing(*judge, file, "artifacts=elsewhere")
+        assert "is not under the artifact root" in message and file in message
+    done("generate", config, *subset, "--structure", "cnn-small@digits", "--whole", "--out", "whole.safetensors")
+    assert "written without --whole" in failing(*judge, "whole.safetensors")
 
 
 def test_termination_while_a_trunk_is_trained(config: str) -> None:

@@ -110,7 +110,7 @@ def judge_file(
     """
     networks = read_networks(path, task, assets, known)
     task, structure = networks.task, networks.structure
-    if networks.fixed and not task.prepared(structure):
+    if task.missing(structure) or (networks.fixed and not task.prepared(structure)):
         raise ZoogenError(
             f"{path}: what all networks of {task.label(structure)} share is not under the artifact root; "
             "give the study's CONFIG whose zoo was built there"
@@ -119,7 +119,12 @@ def judge_file(
         scores = task.score(structure, networks.weights, seed=seed, device=device)
     except ZoogenError as error:
         raise ZoogenError(f"{path}: {error}") from None
-    return {"file": str(path), "task": task.name, **metric_json(scores, task.label(structure))}
+    judgement = metric_json(scores, task.label(structure))
+    shared = task.file_metadata(structure).get(FIXED, "")
+    if shared and not networks.fixed:
+        notice = f"the file does not tell what its networks share beside it; judged with {shared}, that of this study"
+        judgement["notices"] = [*judgement["notices"], notice]
+    return {"file": str(path), "task": task.name, **judgement}
 
 
 @dataclass(frozen=True)

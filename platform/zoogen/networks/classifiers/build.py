@@ -23,6 +23,7 @@ def checked(spec: ClassifierSpec, channels: int, size: int, classes: int, *, see
     """
     module = seeded_build(spec, channels, size, classes, seed)
     _require_sizes(spec, module)
+    _require_distinct(spec, module)
     _require_single_precision(spec, module)
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(2, channels, size, size, generator=generator)
@@ -103,6 +104,16 @@ def _require_sizes(spec: ClassifierSpec, module: nn.Module) -> None:
     lazy = next((name for name, parameter in module.named_parameters() if is_lazy(parameter)), None)
     if lazy is not None:
         raise ZoogenError(f"{lazy} of {_name(spec)} has no shape before its first use; give its layer all sizes")
+
+
+def _require_distinct(spec: ClassifierSpec, module: nn.Module) -> None:
+    """That no layer with tensors has two names, by which `functional_call` would not find its way back."""
+    seen: dict[nn.Module, str] = {}
+    for name, part in module.named_modules(remove_duplicate=False):
+        if (*part.parameters(recurse=False), *part.buffers(recurse=False)) and seen.setdefault(part, name) != name:
+            raise ZoogenError(
+                f"{_name(spec)} has one layer as {seen[part]} and {name}; keep it under one name and call it twice"
+            )
 
 
 def _require_single_precision(spec: ClassifierSpec, module: nn.Module) -> None:

@@ -215,3 +215,18 @@ def test_a_users_own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert load_images("own", size=6, channels=1, config=DIGITS, own=load_own("mine.py")) is not data
     with pytest.raises(ZoogenError, match="needs task.own"):
         load_images("own", size=6, channels=1, config=DIGITS)
+
+
+def test_own_data_of_global_random_numbers_are_the_same_in_every_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw = "import numpy as np\n\ndef data():\n    return np.random.rand(30, 6, 6), np.arange(30) % 3\n"
+    found = []
+    for remark in ("# one", "# other"):  # another file, so that it is asked again
+        Path("mine.py").write_text(draw + remark)
+        before = np.random.get_state(legacy=False)["state"]["key"]
+        found.append(load_images("own", size=6, channels=1, config=DIGITS, own=load_own("mine.py")))
+        after = np.random.get_state(legacy=False)["state"]["key"]
+        assert np.array_equal(before, after), "the caller's own numbers go on as before"
+    assert torch.equal(found[0].train.images, found[1].train.images)
