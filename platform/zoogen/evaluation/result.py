@@ -175,8 +175,8 @@ class Evaluation(Record):
     """All methods on all structures, and what is needed to read or repeat the numbers.
 
     Attributes:
-        cost: wall-clock seconds per stage (`zoo`, of it `zoo_training` for the runs that were learnt from,
-            `autoencoder`, `generator`, `generating`, `judging`, `auditing`), as far as known.
+        cost: wall-clock seconds per stage (`zoo`, of it `zoo_training` for the runs that were learnt from, both with
+            what runs share; `autoencoder`, `generator`, `generating`, `judging`, `auditing`), as far as known.
     """
 
     inputs: Inputs

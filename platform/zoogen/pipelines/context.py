@@ -170,6 +170,14 @@ class Study:
             self.console.say(f"alignment: {found[name].line()}")
         return found
 
+    def zoo_cost(self) -> dict[str, float]:
+        """Seconds of the zoo, and of its training runs alone; both count what runs share (`Task.prepare`)."""
+        shared = sum(map(self.task.preparation_seconds, self.plan.structures))
+        return {
+            "zoo": self.zoo.training_seconds() + shared,
+            "zoo_training": self.zoo.training_seconds(split="train") + shared,
+        }
+
     def alignment_cost(self) -> dict[str, float]:
         """Seconds that finding what runs are matched to took, all structures together; nothing if runs stay as they
         are."""

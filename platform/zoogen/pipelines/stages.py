@@ -198,8 +198,7 @@ def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
     study.make_ready(target.structure for target in study.targets)
     zoo = study.learnt()
     cost = {
-        "zoo": study.zoo.training_seconds(),
-        "zoo_training": study.zoo.training_seconds(split="train"),
+        **study.zoo_cost(),
         "autoencoder": generator.codec.seconds,
         "generator": generator.seconds,
         **study.alignment_cost(),

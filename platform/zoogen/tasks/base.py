@@ -71,6 +71,10 @@ class Task(ABC):
         """Whether `prepare` has nothing left to do."""
         return True
 
+    def preparation_seconds(self, structure: str) -> float:
+        """Wall-clock time of what `prepare` made for this structure; a part of what its zoo costs."""
+        return 0.0
+
     def missing(self, structure: str) -> str:
         """Key among the assets of what judging this structure's networks needs and `prepare` has still to make; empty
         if there is nothing, or where networks are judged without it."""

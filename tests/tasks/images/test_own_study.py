@@ -112,3 +112,12 @@ def test_images_and_labels_are_those_of_the_file(task: ImagesTask) -> None:
     assert data.size == images.shape[1] and data.classes == 2
     assert len(data.train) + len(data.validation) + len(data.test) <= len(labels)
     assert 0.4 < float(data.test.labels.double().mean()) < 0.6  # about as many odd digits as even ones
+
+
+def test_the_trunk_is_a_part_of_the_zoo_s_cost(
+    study: Study, task: ImagesTask, trunk: Trunk, result: EvaluationResult
+) -> None:
+    assert trunk.seconds > 0 and task.preparation_seconds(STRUCTURE) == trunk.seconds
+    cost = result.evaluation.cost
+    assert cost["zoo"] == pytest.approx(study.zoo.training_seconds() + trunk.seconds)
+    assert cost["zoo_training"] == pytest.approx(study.zoo.training_seconds(split="train") + trunk.seconds)

@@ -103,6 +103,11 @@ class ImagesTask(Task):
     def prepared(self, structure: str) -> bool:
         return self.config.start == "scratch" or self._assets.exists(self._trunk_key(structure))
 
+    def preparation_seconds(self, structure: str) -> float:
+        if self.config.start == "scratch" or not self.prepared(structure):
+            return 0.0
+        return _trunk(self._assets, self._trunk_key(structure)).seconds  # type: ignore[arg-type]  # hashed by identity
+
     def missing(self, structure: str) -> str:
         """The key of the trunk that lacks; whole networks are judged without one."""
         needed = not (self.prepared(structure) or self.classifier(structure).self_sufficient)
