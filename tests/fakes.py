@@ -239,6 +239,7 @@ class TrunkTask(FaultyTask):
     Args:
         unlucky: structures whose first so many preparations kill their process with SIGKILL.
         impossible: structures whose preparation raises ZoogenError.
+        until: half-way, preparations wait for this file, at most a minute.
     """
 
     def __init__(
@@ -248,9 +249,10 @@ class TrunkTask(FaultyTask):
         delay: float = 0.0,
         unlucky: Mapping[str, int] | None = None,
         impossible: Sequence[str] = (),
+        until: Path | None = None,
     ) -> None:
         super().__init__(folder, delay=delay)
-        self.unlucky, self.impossible = dict(unlucky or {}), tuple(impossible)
+        self.unlucky, self.impossible, self.until = dict(unlucky or {}), tuple(impossible), until
 
     def preparations(self) -> Counter[str]:
         """Structure to the number of preparations that were begun."""
@@ -273,6 +275,9 @@ class TrunkTask(FaultyTask):
             time.sleep(self.delay / 4)
             if progress is not None:
                 progress(done, 4, {"loss": 1 / done})
+            deadline = time.monotonic() + 60
+            while done == 2 and self.until is not None and not self.until.exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
         self.assets.put_if_absent(f"trunks/{structure}.bin", structure.encode())
 
     def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:

@@ -98,13 +98,20 @@ def test_an_error_of_the_task_is_told_once(cluster, tmp_path):
 
 
 def test_structures_are_prepared_before_their_cohorts_and_a_death_is_survived(cluster, tmp_path):
-    task, seen = TrunkTask(tmp_path / "count", delay=0.6, unlucky={"3": 1}), []
+    half_seen, seen = tmp_path / "half", []
+    task = TrunkTask(tmp_path / "count", unlucky={"3": 1}, until=half_seen)
+
+    def watch(snapshot):
+        seen.append(snapshot)
+        if 0 < snapshot.prepared < 1:
+            half_seen.touch()
+
     plan, store = plan_zoo(CONFIG, task), ArtifactStore(tmp_path / "root")
-    report = build_zoo(plan, task, store.uri, PoolConfig(workers=2), seen.append)
+    report = build_zoo(plan, task, store.uri, PoolConfig(workers=2), watch)
     assert task.preparations() == {"2": 1, "3": 2} and report.deaths == 1
     assert task.trainings() == {cohort.digest: 1 for cohort in plan.cohorts}
     assert any("the preparation of structure 3 starts again" in snapshot.message for snapshot in seen)
-    assert any(0 < snapshot.prepared < 1 for snapshot in seen), "workers report while they prepare"
+    assert half_seen.exists(), "workers report while they prepare"
     assert max(snapshot.fraction for snapshot in seen) == 1
     more = plan_zoo(CONFIG.model_copy(update={"runs": 6}), task)
     assert len(build_zoo(more, task, store.uri, PoolConfig(workers=1)).parts) == 2

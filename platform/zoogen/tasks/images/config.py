@@ -90,7 +90,8 @@ class ImagesConfig(Config):
         training: the phase before checkpoints are collected. 0 iterations leave it out.
         collection: the phase of the checkpoints; only the subset changes.
         subset: glob patterns of the parameters that are generated; `normalisations` stands for the last two
-            normalisation layers of the network.
+            normalisation layers of the network; with the default, the subset that one's own file names holds (`**`
+            means all parameters of such a network, too).
         statistics: running statistics of batch normalisation: `kept` leaves the trunk's, `regenerated` makes those of
             the subset's layers part of the vector (variances as logarithms), `recalibrated` takes them anew from
             training images for every network that is judged.

@@ -47,8 +47,8 @@ class ImagesTask(Task):
     def __init__(self, config: ImagesConfig) -> None:
         own = own_module(config)
         update: dict[str, Any] = {} if own is None else {"own_source": own.source}
-        if own is not None and own.subset and "subset" not in config.model_fields_set and config.start == "trunk":
-            update["subset"] = own.subset
+        if own is not None and own.subset and config.whole and config.start == "trunk":
+            update["subset"] = own.subset  # not by whether a key was written: a resolved file writes every key
         self.config = config.model_copy(update=update)
 
     def resolved(self) -> dict[str, Any]:
