@@ -1,11 +1,13 @@
 """The artifact store: written once, whole, inside its root, with errors of one line."""
 
+import http.server
 import os
 import pickle
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -286,6 +288,49 @@ def test_unreachable_endpoint_answers_soon(monkeypatch, closed_port):
             call(ArtifactStore("s3://zoos"))
         one_line(error)
     assert time.monotonic() - begin < 30
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("GET http://127.0.0.1:40345/zoos in 5.403162s - HTTP error: error sending request", "does not answer"),
+        ("GET http://h:9/zoos in 1ms - Server returned non-2xx status code: 403 Forbidden: ", "access denied"),
+        ("Permission denied (os error 13)", "access denied"),
+        ("No space left on device (os error 28)", "no space left"),
+        ("dns error: failed to look up address", "does not answer"),
+    ],
+)
+def test_what_a_store_says_is_told_by_its_meaning(tmp_path, said, told):
+    """Times and ports hold any digits, those of a status code, too."""
+
+    def fails():
+        raise ValueError(said)
+
+    with pytest.raises(ZoogenError, match=told):
+        ArtifactStore(str(tmp_path))._guard("read", fails)
+
+
+def test_a_server_that_forbids_is_told_apart_from_one_that_is_not_there(monkeypatch):
+    class Forbidding(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(403)
+            self.end_headers()
+
+        do_PUT = do_HEAD = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with http.server.HTTPServer(("127.0.0.1", 0), Forbidding) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        for call in (lambda s: s.check(), lambda s: s.list("zoo"), lambda s: s.exists("a")):
+            with pytest.raises(ZoogenError, match="access denied") as error:
+                call(ArtifactStore("s3://zoos"))
+            one_line(error)
+        server.shutdown()
 
 
 def test_silent_endpoint_answers_within_ten_seconds(monkeypatch):

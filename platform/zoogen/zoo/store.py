@@ -202,7 +202,7 @@ class ArtifactStore:
         ):
             # Without credentials the client asks the cloud machine's metadata service, which is not here.
             return "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or your provider's variables)"
-        if "ermission denied" in text or "403" in text:
+        if "ermission denied" in text or "403 Forbidden" in text:  # bare digits are in ports and times, too
             return _DENIED
         if "No space left" in text:
             return "no space left on the device"
