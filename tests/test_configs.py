@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from zoogen.benchmarks.run import load_benchmark
-from zoogen.pipelines.console import Console
+from zoogen.console import Console
 from zoogen.pipelines.context import Study, resolved_json
-from zoogen.pipelines.run import open_study
-from zoogen.pipelines.sweep_plan import load_sweep
+from zoogen.pipelines.open import open_study
+from zoogen.sweeps.plan import load_sweep
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "configs").rglob("*.yaml"))

@@ -48,7 +48,7 @@ def _options(
 
 
 def _stage(name: str, config: str, overrides: list[str] | None, dry_run: bool) -> None:
-    from zoogen.pipelines.run import run_stage
+    from zoogen.commands.run import run_stage
 
     run_stage(name, config, overrides or [], dry_run=dry_run)
 
@@ -89,7 +89,7 @@ def generate(
     dry_run: DryRun = False,
 ) -> None:
     """Generate weights and write them as safetensors."""
-    from zoogen.pipelines.run import run_generate
+    from zoogen.commands.weights import run_generate
 
     run_generate(config, overrides or [], structure, count, seed, out, whole=whole, dry_run=dry_run)
 
@@ -110,7 +110,7 @@ def evaluate(
         values = [config, *values]
         config = None
     if weights is not None:
-        from zoogen.pipelines.run import run_judge
+        from zoogen.commands.weights import run_judge
 
         run_judge(weights, json, config, values, dry_run=dry_run)
         return
@@ -130,7 +130,7 @@ def pipeline(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = 
 @app.command()
 def similarity(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Compare the layers of policies (CKA) with those of small vision networks; count parameters."""
-    from zoogen.pipelines.similarity import run_similarity
+    from zoogen.commands.similarity import run_similarity
 
     run_similarity(config, overrides or [], dry_run=dry_run)
 
@@ -150,13 +150,13 @@ def finetune(
 ) -> None:
     """Train on from generated, nearest, averaged, random and untrained networks, or from any weights file."""
     if weights is not None:
-        from zoogen.pipelines.fine_tune_file import run_fine_tune_file
+        from zoogen.commands.weights import run_fine_tune_file
 
         run_fine_tune_file(config, overrides or [], weights, out, iterations, dry_run=dry_run)
         return
     if out is not None or iterations is not None:
         raise ZoogenError("--out and --iterations belong to --weights FILE; for a study set fine_tuning.iterations")
-    from zoogen.pipelines.fine_tune import run_fine_tune
+    from zoogen.commands.fine_tune import run_fine_tune
 
     run_fine_tune(config, overrides or [], dry_run=dry_run)
 
@@ -179,8 +179,8 @@ def report(
     ] = None,
 ) -> None:
     """Tables and figures of evaluations beside the paper's numbers, several side by side."""
-    from zoogen.pipelines.compare import report as command
-    from zoogen.pipelines.console import Console
+    from zoogen.commands.report import report as command
+    from zoogen.console import Console
 
     command(runs, out, artifacts, Console())
 
@@ -200,7 +200,7 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials as JSON and do nothing.")] = False,
 ) -> None:
     """Many variants of a study through Ray Tune: live table, then a table and a figure; finished trials are kept."""
-    from zoogen.pipelines.sweep import run_sweep
+    from zoogen.sweeps.run import run_sweep
 
     run_sweep(config, overrides or [], resume=resume, dry_run=dry_run)
 
@@ -208,7 +208,7 @@ def sweep(
 @app.command()
 def benchmark(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Measure speed and quality against named alternatives, each a ratio in one run."""
-    from zoogen.pipelines.run import run_benchmark
+    from zoogen.commands.benchmark import run_benchmark
 
     run_benchmark(config, overrides or [], dry_run=dry_run)
 
@@ -216,7 +216,7 @@ def benchmark(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun =
 @app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration."""
-    from zoogen.pipelines.run import print_schema
+    from zoogen.commands.run import print_schema
 
     print_schema()
 
@@ -228,7 +228,7 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
 ) -> None:
     """Open the MLflow UI on the study's runs, on this machine only (127.0.0.1)."""
-    from zoogen.pipelines.run import run_ui
+    from zoogen.commands.ui import run_ui
 
     run_ui(config, overrides or [], port)
 

@@ -18,7 +18,7 @@ zoo_app = typer.Typer(help="Look into a zoo: list, show, export.", no_args_is_he
 @zoo_app.command("ls")
 def zoo_ls(config: ConfigFile, overrides: Overrides = None) -> None:
     """The zoos under the artifact root, one line each."""
-    from zoogen.pipelines.inspect import zoo_ls as command
+    from zoogen.commands.zoo import zoo_ls as command
 
     command(config, overrides or [])
 
@@ -30,7 +30,7 @@ def zoo_show(
     structure: Annotated[str | None, typer.Option(help="Only this structure.")] = None,
 ) -> None:
     """One line per run: seed, split, checkpoints, quality of the last."""
-    from zoogen.pipelines.inspect import zoo_show as command
+    from zoogen.commands.zoo import zoo_show as command
 
     command(config, overrides or [], structure)
 
@@ -47,6 +47,6 @@ def zoo_export(
     weights: Annotated[bool, typer.Option("--weights", help="Put the weights into the .parquet file, too.")] = False,
 ) -> None:
     """Export checkpoints: a table for pandas, or weights as safetensors, one file per structure."""
-    from zoogen.pipelines.inspect import zoo_export as command
+    from zoogen.commands.zoo import zoo_export as command
 
     command(config, overrides or [], out, structure, split, weights)

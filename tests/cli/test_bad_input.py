@@ -198,5 +198,5 @@ def test_interrupt_is_one_line(failing: Run, config: str, monkeypatch: pytest.Mo
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zoogen.pipelines.run.open_study", interrupt)
+    monkeypatch.setattr("zoogen.commands.run.open_study", interrupt)
     assert "interrupted" in failing("pipeline", config, status=130)

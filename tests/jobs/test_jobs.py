@@ -20,7 +20,7 @@ def test_job_is_its_stage(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_stage_has_a_job() -> None:
-    from zoogen.pipelines.run import STAGES
+    from zoogen.commands.run import STAGES
 
     others = {"generate", "benchmark", "similarity", "finetune", "sweep", "report"}
     assert {path.stem for path in JOBS} == {*STAGES, *others}

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.studies import MakeStudy
 
 from zoogen.cli import main
+from zoogen.commands.weights import result_lines
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.fine_tuning_result import FineTuning
 from zoogen.evaluation.records import read_record
 from zoogen.pipelines import stages
 from zoogen.pipelines.fine_tune import fine_tune, fine_tuning_digest, fine_tuning_key, part_key
-from zoogen.pipelines.fine_tune_file import fine_tune_file, result_lines
-from zoogen.pipelines.run import open_study
+from zoogen.pipelines.fine_tune_file import fine_tune_file
+from zoogen.pipelines.open import open_study
 from zoogen.weights.files import read_weights, write_weights
-
-from .conftest import MakeStudy
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = {"structures": ["E*"], "runs": 2, "validation_runs": 0, "test_runs": 0}

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.studies import TINY, MakeStudy
 
 from zoogen.cli import main
 from zoogen.errors import ZoogenError
 from zoogen.pipelines import stages
 from zoogen.pipelines.similarity import similarity
-
-from .conftest import TINY, MakeStudy
 
 VISION = {
     "resnets": [{"depths": [1], "widths": [4]}, {"depths": [2], "widths": [4]}],

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from tests.studies import TINY, MakeStudy
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.result import Evaluation
@@ -12,8 +13,6 @@ from zoogen.pipelines.weight_files import generate, judge_file
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.weights.files import write_weights
-
-from .conftest import TINY, MakeStudy
 
 
 def files(folder: Path) -> dict[str, tuple[int, int]]:

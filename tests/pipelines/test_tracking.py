@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tests.studies import MakeStudy
 
 from zoogen.pipelines import stages
-
-from .conftest import MakeStudy
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.studies import MakeStudy
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
@@ -14,8 +15,6 @@ from zoogen.tasks.base import Assets
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.weights.files import read_weights
 from zoogen.zoo.plan import structure_key
-
-from .conftest import MakeStudy
 
 
 def test_whole_networks_hold_what_is_not_generated_too(

@@ -12,12 +12,12 @@ from typing import Self
 import torch
 
 from zoogen.autoencoders.build import padded_length
+from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
 from zoogen.orchestration.cluster import Cluster, connect
 from zoogen.pipelines import digests
 from zoogen.pipelines.config import PipelineConfig
-from zoogen.pipelines.console import Console
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import build_task
 from zoogen.tracking.tracker import Tracker, open_tracker

@@ -1,7 +1,7 @@
 """The stage `finetune`: training on from generated and other networks, at equal compute."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,12 @@ from zoogen.evaluation.records import read_record, summarise
 from zoogen.evaluation.result import Inputs
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
-from zoogen.pipelines.context import Study, resolved_json
+from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import alignment_identity
 from zoogen.pipelines.report import write_files
-from zoogen.pipelines.run import open_study
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stages import load_generator
-from zoogen.reports.fine_tuning import notices, render_fine_tuning, summary_lines
+from zoogen.reports.fine_tuning import render_fine_tuning
 from zoogen.tracking.base import Run
 from zoogen.zoo.plan import structure_key
 
@@ -82,20 +81,6 @@ def fine_tune(study: Study) -> FineTuningResult:
         report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_fine_tuning(found))
         _track(run, found, report)
         return FineTuningResult(found, name, uri, report, reused)
-
-
-def run_fine_tune(config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:
-    """Run the stage for the command line: print each start's result and where table and figure lie."""
-    study = open_study(config, overrides)
-    if dry_run:
-        print(resolved_json(study.config))
-        return
-    with study:
-        result = fine_tune(study)
-    for line in (*summary_lines(result.fine_tuning), *(f"notice: {line}" for line in notices(result.fine_tuning))):
-        study.console.show(line)
-    for path in result.report:
-        study.console.show(f"  {path}")
 
 
 def _structures(study: Study) -> tuple[str, ...]:

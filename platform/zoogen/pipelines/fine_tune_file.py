@@ -1,19 +1,16 @@
 """Training on from any weights file, with the training settings of a study's task."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.records import summarise
 from zoogen.identity import canonical_json, derive_seed, digest
-from zoogen.pipelines.context import Study, local_path, resolved_json
-from zoogen.pipelines.run import open_study
+from zoogen.pipelines.context import Study, local_path
 from zoogen.pipelines.weight_files import TASK_KEY, FileNetworks, read_networks
-from zoogen.reports.rows import number
 from zoogen.tasks.records import FineTuneSpec
 from zoogen.weights.files import read_weights, write_weights
 from zoogen.zoo.plan import structure_key
@@ -113,33 +110,3 @@ def _train(study: Study, networks: FileNetworks, iterations: int, name: str, pat
 def _scores(study: Study, networks: FileNetworks) -> Mapping[str, Tensor]:
     seed = study.config.evaluation.seed
     return networks.task.score(networks.structure, networks.weights, seed=seed, device=study.device).flat()
-
-
-def result_lines(file: FineTunedFile) -> list[str]:
-    """What happened and each metric's median before and after, one line each."""
-    how = "reused" if file.seconds is None else f"{file.seconds:.1f} s"
-    lines = [f"{file.count} networks of {file.label}, {file.iterations} iterations, {how}, {file.path}"]
-    for name, values in file.before.items():
-        before, after = (summarise(v.tolist()).median for v in (values, file.after[name]))
-        lines.append(f"  {name}: median {number(before)} → {number(after)}")
-    return lines
-
-
-def run_fine_tune_file(
-    config: str,
-    overrides: Sequence[str],
-    weights: str,
-    out: str | None,
-    iterations: int | None,
-    *,
-    dry_run: bool = False,
-) -> None:
-    """Train on from a weights file for the command line."""
-    study = open_study(config, overrides)
-    if dry_run:
-        print(resolved_json(study.config))
-        return
-    with study:
-        file = fine_tune_file(study, weights, out, iterations)
-    for line in result_lines(file):
-        study.console.show(line)

@@ -1,7 +1,6 @@
 """The stage `similarity`: layers of policies compared, with small vision networks beside them."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +19,9 @@ from zoogen.evaluation.similarity import (
     count_parameters,
 )
 from zoogen.identity import derive_seed, digest
-from zoogen.pipelines.context import Study, resolved_json
+from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import generator_key
 from zoogen.pipelines.report import write_files
-from zoogen.pipelines.run import open_study
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stages import load_generator
 from zoogen.reports.similarity import render_similarity, verdict_lines
@@ -81,18 +79,6 @@ def similarity(study: Study) -> SimilarityResult:
         report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_similarity(found))
         _track(run, found, report)
         return SimilarityResult(found, name, uri, report, reused)
-
-
-def run_similarity(config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:
-    """Run the stage for the command line: print the verdict and where tables and figures lie."""
-    study = open_study(config, overrides)
-    if dry_run:
-        print(resolved_json(study.config))
-        return
-    with study:
-        result = similarity(study)
-    for line in [*verdict_lines(result.similarity), *(f"  {path}" for path in result.report)]:
-        study.console.show(line)
 
 
 def _inputs(study: Study) -> Inputs:

@@ -191,20 +191,3 @@ def _task_mapping(file: WeightsFile, path: str) -> dict[str, Any]:
     if "kind" not in mapping:
         raise ZoogenError(f"{path}: its metadata {TASK_KEY} names no kind of task; give the study's CONFIG to judge it")
     return mapping
-
-
-def judgement_lines(judgement: dict[str, Any]) -> Sequence[str]:
-    """A judgement as printed lines: medians and quartiles, with the floors of each protocol."""
-    lines = [f"{judgement['count']} networks of {judgement['label']} ({judgement['structure']})"]
-    for name, values in judgement["summary"].items():
-        spread = ", ".join(f"{key} {_number(values[key])}" for key in ("median", "q25", "q75", "minimum", "maximum"))
-        group, _, metric = name.partition(".")
-        floors = judgement.get(group, {}).get("floors", {})
-        beside = "".join(f"; {floor} {_number(v[metric])}" for floor, v in floors.items() if metric in v)
-        lines.append(f"  {name}: {spread}{beside}")
-    lines.extend(f"  notice: {notice}" for notice in judgement["notices"])
-    return lines
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"

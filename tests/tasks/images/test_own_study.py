@@ -11,8 +11,8 @@ from torch import Tensor
 from zoogen.networks.classifiers.own import load_own
 from zoogen.pipelines import stages
 from zoogen.pipelines.context import Study
+from zoogen.pipelines.open import open_study
 from zoogen.pipelines.results import EvaluationResult
-from zoogen.pipelines.run import open_study
 from zoogen.tasks.images.structure import images_of
 from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.images.trunk import Trunk

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rich.live import Live
 from rich.table import Table
 
-from zoogen.pipelines.console import PLAIN_INTERVAL, Console, figures_text
+from zoogen.console import PLAIN_INTERVAL, Console, figures_text
 
 _SHOWN_ROWS = 30
 _REFRESH_SECONDS = 0.5

@@ -8,11 +8,11 @@ import pytest
 from tests.reports.hand_made import usual
 
 from zoogen.cli import main
+from zoogen.commands.report import Found, RunArgument, find_evaluations, named_runs, parse_arguments
+from zoogen.console import Console
 from zoogen.errors import ZoogenError
-from zoogen.pipelines.compare import Found, RunArgument, find_evaluations, named_runs, parse_arguments
-from zoogen.pipelines.console import Console
-from zoogen.pipelines.run import open_study
-from zoogen.pipelines.sweep_plan import load_sweep
+from zoogen.pipelines.open import open_study
+from zoogen.sweeps.plan import load_sweep
 from zoogen.zoo.store import ArtifactStore
 
 

@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from .conftest import TINY
+from tests.studies import TINY
 
 pytestmark = pytest.mark.chaos
 POINTS = [{"name": f"rate={rate:g}", "generator.loop.optimiser.lr": rate} for rate in (0.001, 0.003, 0.01, 0.03)]

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from tests.fakes import FakeTask, MemoryZoo, NoisyOptimum
+from tests.studies import TINY, MakeStudy
 
+from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.environment import describe_environment
@@ -16,20 +18,18 @@ from zoogen.evaluation.evaluate import evaluate
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.trial import STEP
-from zoogen.pipelines import stages, sweep
-from zoogen.pipelines.console import Console
+from zoogen.pipelines import stages
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import evaluation_key
-from zoogen.pipelines.sweep_clock import AUTOENCODER, EVALUATION, GENERATOR, TrialClock
-from zoogen.pipelines.sweep_ledger import Ledger
-from zoogen.pipelines.sweep_plan import load_sweep
-from zoogen.pipelines.sweep_result import SweepResult, TrialRecord, TrialTime
-from zoogen.pipelines.sweep_trial import AT, STAGE, WAITED, judging_seconds
-from zoogen.pipelines.sweep_view import SweepView
+from zoogen.sweeps import run as sweep
+from zoogen.sweeps.clock import AUTOENCODER, EVALUATION, GENERATOR, TrialClock
+from zoogen.sweeps.ledger import Ledger
+from zoogen.sweeps.plan import load_sweep
+from zoogen.sweeps.result import SweepResult, TrialRecord, TrialTime
+from zoogen.sweeps.trial import AT, STAGE, WAITED, judging_seconds
+from zoogen.sweeps.view import SweepView
 from zoogen.tracking.base import NullRun, NullTracker, Run
 from zoogen.zoo.plan import ZooConfig
-
-from .conftest import TINY, MakeStudy
 
 
 class Remembering(NullTracker):
@@ -193,7 +193,7 @@ def test_stopped_and_failed_trials_count_by_their_stages(
 ) -> None:
     ledger, _, _ = open_book(stage="train_autoencoder", scheduler={"grace": 2})
     now = 0.0
-    monkeypatch.setattr("zoogen.pipelines.sweep_ledger.time.time", lambda: now)
+    monkeypatch.setattr("zoogen.sweeps.ledger.time.time", lambda: now)
     for name in "abcd":
         ledger.started(name)
     now = 10.0

@@ -9,19 +9,19 @@ from typing import Any
 
 from rich.console import Console as RichConsole
 
+from zoogen.console import Console
 from zoogen.evaluation.result import Evaluation
 from zoogen.orchestration.trial import STEP, TrialHandle
 from zoogen.pipelines import stages
 from zoogen.pipelines.config import PipelineConfig
-from zoogen.pipelines.console import Console
 from zoogen.pipelines.context import Log, Study
 from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_key
 from zoogen.pipelines.results import AutoencoderResult, EvaluationResult, GeneratorResult
-from zoogen.pipelines.sweep_clock import AUTOENCODER, EVALUATION, GENERATOR
-from zoogen.pipelines.sweep_config import Stage
-from zoogen.pipelines.sweep_result import TrialRecord, TrialTime, scores_of
 from zoogen.pipelines.validation import ValidatingHooks, validation_error
 from zoogen.reports.accuracy import accuracy_figures
+from zoogen.sweeps.clock import AUTOENCODER, EVALUATION, GENERATOR
+from zoogen.sweeps.config import Stage
+from zoogen.sweeps.result import TrialRecord, TrialTime, scores_of
 from zoogen.tracking.base import NullRun, NullTracker, Run, Split, Tracker
 from zoogen.tracking.summary import evaluation_medians
 from zoogen.training.hooks import LoopHooks

@@ -9,18 +9,17 @@ from typing import Any
 
 import pytest
 from rich.console import Console as RichConsole
+from tests.studies import TINY
 
+from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import read_record
 from zoogen.orchestration.cluster import connect
-from zoogen.pipelines import sweep as driver
-from zoogen.pipelines.console import Console
-from zoogen.pipelines.sweep import SweepOutcome, sweep
-from zoogen.pipelines.sweep_ledger import Ledger
-from zoogen.pipelines.sweep_plan import load_sweep
-from zoogen.pipelines.sweep_result import SweepResult
-
-from .conftest import TINY
+from zoogen.sweeps import run as driver
+from zoogen.sweeps.ledger import Ledger
+from zoogen.sweeps.plan import load_sweep
+from zoogen.sweeps.result import SweepResult
+from zoogen.sweeps.run import SweepOutcome, sweep
 
 Run = Callable[..., SweepOutcome]
 LIGHT = {"methods": ["generated", "held-out"], "portraits": [], "audit": {"matched": False, "behaviour": False}}

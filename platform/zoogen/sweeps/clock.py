@@ -1,6 +1,6 @@
 """Where the time of a trial goes, as the driver sees it: also of one that has no result."""
 
-from zoogen.pipelines.sweep_result import TrialTime
+from zoogen.sweeps.result import TrialTime
 
 AUTOENCODER, GENERATOR, EVALUATION = "autoencoder", "generator", "evaluation"  # stages of a trial
 

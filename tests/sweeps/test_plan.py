@@ -6,16 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.studies import TINY
 
 from zoogen.cli import main
+from zoogen.console import Console
 from zoogen.errors import ZoogenError
-from zoogen.pipelines.console import Console
-from zoogen.pipelines.sweep import _begin
-from zoogen.pipelines.sweep_plan import load_sweep
-from zoogen.pipelines.sweep_report import swept_axis
-from zoogen.pipelines.sweep_result import TrialTime, sweep_time
-
-from .conftest import TINY
+from zoogen.sweeps.plan import load_sweep
+from zoogen.sweeps.report import swept_axis
+from zoogen.sweeps.result import TrialTime, sweep_time
+from zoogen.sweeps.run import _begin
 
 Write = Callable[..., Path]
 VALIDATED = {"metric": "validation/error", "grace": 2}

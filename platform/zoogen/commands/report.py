@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoogen.config import read_mapping
+from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.result import Evaluation
 from zoogen.identity import digest
 from zoogen.pipelines.config import PipelineConfig
-from zoogen.pipelines.console import Console
 from zoogen.pipelines.context import artifact_root, local_path
 from zoogen.pipelines.digests import evaluation_key
 from zoogen.pipelines.results import read_evaluation
@@ -105,7 +105,7 @@ def _is_sweep(argument: RunArgument) -> bool:
 
 
 def _of_sweep(argument: RunArgument, artifacts: str | None, say: Callable[[str], None]) -> list[Found]:
-    from zoogen.pipelines.sweep_plan import load_sweep
+    from zoogen.sweeps.plan import load_sweep
 
     overrides = [*argument.overrides, *([f"overrides.artifacts={artifacts}"] if artifacts is not None else [])]
     plan = load_sweep(argument.text, overrides)
@@ -140,7 +140,7 @@ def _stored(argument: RunArgument, store: ArtifactStore, name: str, study: str |
 
 def _of_study(argument: RunArgument, artifacts: str | None) -> Found:
     # A study brings the machinery of training along; digests and files need none of it.
-    from zoogen.pipelines.run import open_study
+    from zoogen.pipelines.open import open_study
 
     overrides = [*argument.overrides, *([f"artifacts={artifacts}"] if artifacts is not None else [])]
     study = open_study(argument.text, overrides)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.environment import describe_environment
 from zoogen.evaluation.records import read_record
@@ -14,16 +15,15 @@ from zoogen.identity import digest
 from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.sweep import HalvingRule, TrialResources, run_trials
 from zoogen.pipelines import stages
-from zoogen.pipelines.console import Console
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.report import write_files
-from zoogen.pipelines.sweep_ledger import Ledger
-from zoogen.pipelines.sweep_plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
-from zoogen.pipelines.sweep_report import printed, render_sweep
-from zoogen.pipelines.sweep_result import SweepResult, SweepTime, record_bytes, sweep_folder, sweep_time
-from zoogen.pipelines.sweep_trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
-from zoogen.pipelines.sweep_view import sweep_view
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.sweeps.ledger import Ledger
+from zoogen.sweeps.plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
+from zoogen.sweeps.report import printed, render_sweep
+from zoogen.sweeps.result import SweepResult, SweepTime, record_bytes, sweep_folder, sweep_time
+from zoogen.sweeps.trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
+from zoogen.sweeps.view import sweep_view
 from zoogen.tracking.secrets import without_passwords
 from zoogen.tracking.tracker import Tracker
 from zoogen.zoo.build import missing_cohorts

@@ -7,9 +7,9 @@ import pytest
 from tests.reports.hand_errors import STRUCTURE, evaluation, result
 
 from zoogen.evaluation.environment import describe_environment
-from zoogen.pipelines.sweep_report import columns_of, markdown, render_sweep, results_csv, sweep_figure
-from zoogen.pipelines.sweep_result import SweepResult, TrialRecord, TrialTime, scores_of
-from zoogen.pipelines.sweep_trial import _judgement
+from zoogen.sweeps.report import columns_of, markdown, render_sweep, results_csv, sweep_figure
+from zoogen.sweeps.result import SweepResult, TrialRecord, TrialTime, scores_of
+from zoogen.sweeps.trial import _judgement
 
 
 def _trial(name, found):

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from zoogen.config import parse_config, read_mapping
+from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.identity import canonical_json, derive_seed, digest
 from zoogen.pipelines.config import PipelineConfig
-from zoogen.pipelines.console import Console
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.sweep_config import NAME, Domain, SchedulerConfig, Stage, SweepConfig
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.sweeps.config import NAME, Domain, SchedulerConfig, Stage, SweepConfig
 
 SWEEP_FORMAT = 1  # raise when the same sweep comes to mean other results
 

@@ -11,11 +11,11 @@ from zoogen.evaluation.records import read_record
 from zoogen.orchestration.trial import STEP
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.results import read_evaluation
-from zoogen.pipelines.sweep_clock import TrialClock
-from zoogen.pipelines.sweep_plan import SweepPlan, TrialPlan
-from zoogen.pipelines.sweep_result import TrialRecord, TrialTime, record_bytes, trial_key
-from zoogen.pipelines.sweep_trial import AT, STAGE, WAITED
-from zoogen.pipelines.sweep_view import SweepView
+from zoogen.sweeps.clock import TrialClock
+from zoogen.sweeps.plan import SweepPlan, TrialPlan
+from zoogen.sweeps.result import TrialRecord, TrialTime, record_bytes, trial_key
+from zoogen.sweeps.trial import AT, STAGE, WAITED
+from zoogen.sweeps.view import SweepView
 from zoogen.tracking.base import Run
 
 TRIAL_STAGE = "trial"  # in the tracker

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from zoogen.console import Console
 from zoogen.orchestration.trial import Leases
 from zoogen.pipelines import stages
 from zoogen.pipelines.config import PipelineConfig
-from zoogen.pipelines.console import Console
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.sweep_trial import TrialOrder, TrialStudy, silent
+from zoogen.sweeps.trial import TrialOrder, TrialStudy, silent
 from zoogen.tasks.images import task as images
 
 KNOWN, UNSEEN = "cnn-small@digits", "mlp-mini@digits"

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from zoogen.errors import ZoogenError
 from zoogen.pipelines.context import Study, local_path
-from zoogen.pipelines.run import open_study
+from zoogen.pipelines.open import open_study
 from zoogen.tasks.base import Task
 from zoogen.zoo.export import export_safetensors, export_table, list_zoos
 from zoogen.zoo.plan import SPLITS, Split

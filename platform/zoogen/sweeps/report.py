@@ -16,11 +16,11 @@ from rich.table import Table
 
 from zoogen.evaluation.records import is_error
 from zoogen.identity import canonical_json
-from zoogen.pipelines.sweep_result import GENERATED, Score, SweepResult, TrialRecord
 from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.reports.accuracy import ORIGINALS, accuracy_columns
 from zoogen.reports.rows import metric_title, number
 from zoogen.reports.styles import RUN_COLOURS, new_figure, png
+from zoogen.sweeps.result import GENERATED, Score, SweepResult, TrialRecord
 
 RATIO = "ratio_to_held_out"
 _SWEPT = re.compile(r"(?P<key>\S+)=(?P<value>-?[\d.]+(e[+-]?\d+)?)")

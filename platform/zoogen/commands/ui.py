@@ -4,11 +4,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from zoogen.errors import ZoogenError
+from zoogen.pipelines.open import open_study
 from zoogen.tracking.mlflow_tracker import ARTIFACTS, default_uri, local_database
 
 LOOPBACK = "127.0.0.1"
@@ -56,3 +57,11 @@ def require_free_port(port: int) -> None:
             raise ZoogenError(
                 f"port {port} on {LOOPBACK} cannot be used: {error.strerror}; give another with --port"
             ) from None
+
+
+def run_ui(config: str, overrides: Sequence[str], port: int) -> None:
+    """Run the MLflow UI in the foreground until it is interrupted."""
+    study = open_study(config, overrides)
+    if study.config.tracking.kind == "none":
+        raise ZoogenError("tracking.kind is none, so there are no runs to look at; set it to mlflow")
+    serve_ui(study.store.root, study.config.tracking.uri, port, study.console.say)

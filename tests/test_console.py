@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console as RichConsole
 
-from zoogen.pipelines.console import Console, figures_text, plain_report
+from zoogen.console import Console, figures_text, plain_report
 
 
 class Clock:

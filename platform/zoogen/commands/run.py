@@ -1,0 +1,47 @@
+"""Running stages for the command line: from a configuration file to printed results."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from zoogen.pipelines import stages
+from zoogen.pipelines.config import PipelineConfig
+from zoogen.pipelines.context import Study, resolved_json
+from zoogen.pipelines.open import open_study
+from zoogen.pipelines.results import EvaluationResult
+
+STAGES: dict[str, Callable[[Study], Any]] = {
+    "build_zoo": stages.build_zoo,
+    "train_autoencoder": stages.train_autoencoder,
+    "train_generator": stages.train_generator,
+    "evaluate": stages.evaluate,
+    "pipeline": stages.pipeline,
+}
+
+
+def run_stage(name: str, config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:
+    """Run one stage by name."""
+    study = open_study(config, overrides)
+    if dry_run:
+        print(resolved_json(study.config))
+        return
+    with study:
+        result = STAGES[name](study)
+    if isinstance(result, EvaluationResult):
+        show_evaluation(study, result)
+    if command := study.tracker.ui_command():
+        study.console.show(f"to look at the runs: {command}")
+
+
+def show_evaluation(study: Study, result: EvaluationResult) -> None:
+    """Print the table and where the figures lie."""
+    from zoogen.reports.table import print_report
+
+    print_report(result.evaluation, study.console.out)
+    for path in result.report:
+        study.console.show(f"  {path}")
+
+
+def print_schema() -> None:
+    """Print the JSON schema of a study."""
+    print(json.dumps(PipelineConfig.model_json_schema(), indent=2))

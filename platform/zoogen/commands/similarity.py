@@ -1,0 +1,20 @@
+"""`zoogen similarity CONFIG`: from arguments to printed lines."""
+
+from collections.abc import Sequence
+
+from zoogen.pipelines.context import resolved_json
+from zoogen.pipelines.open import open_study
+from zoogen.pipelines.similarity import similarity
+from zoogen.reports.similarity import verdict_lines
+
+
+def run_similarity(config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:
+    """Run the stage for the command line: print the verdict and where tables and figures lie."""
+    study = open_study(config, overrides)
+    if dry_run:
+        print(resolved_json(study.config))
+        return
+    with study:
+        result = similarity(study)
+    for line in [*verdict_lines(result.similarity), *(f"  {path}" for path in result.report)]:
+        study.console.show(line)

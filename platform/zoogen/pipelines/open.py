@@ -1,0 +1,22 @@
+"""From a configuration file to a study."""
+
+from collections.abc import Sequence
+
+import torch
+
+from zoogen.config import load_config
+from zoogen.console import Console
+from zoogen.pipelines.config import PipelineConfig
+from zoogen.pipelines.context import Study
+
+
+def open_study(config: str, overrides: Sequence[str], console: Console | None = None) -> Study:
+    """The study of a configuration file.
+
+    Raises:
+        ZoogenError: the file or an override is wrong.
+    """
+    # Two intra-op threads on a busy machine can be many times slower than one; workers use one each.
+    torch.set_num_threads(1)
+    loaded = load_config(PipelineConfig, config, list(overrides))
+    return Study(loaded, console or Console(), " ".join([config, *overrides]))
