@@ -9,8 +9,8 @@ from zoogen.autoencoders.build import build_autoencoder, padded_length
 from zoogen.autoencoders.chunked import ChunkedAutoencoder, PlacedNetwork
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.config import ChunkedAutoencoderConfig
-from zoogen.autoencoders.memory import measure_memory, trajectories
 from zoogen.autoencoders.train import train_codec
+from zoogen.benchmarks.training_memory import measure_memory, trajectories
 from zoogen.errors import ZoogenError
 from zoogen.training.config import AdamWConfig, LoopConfig, ScheduleConfig
 from zoogen.training.hooks import LocalHooks

@@ -10,7 +10,7 @@ from tests.fakes import AuditedTask, FakeTask, MemoryZoo, NoisyOptimum
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import AuditConfig, EvaluationConfig, WeightMapConfig
 from zoogen.evaluation.evaluate import evaluate
-from zoogen.evaluation.judge import choose
+from zoogen.evaluation.judgement import choose
 from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.pictures import median_network
 from zoogen.evaluation.result import Evaluation, Inputs

@@ -17,14 +17,14 @@ from zoogen.evaluation.evaluate import evaluate
 from zoogen.reports.accuracy import accuracies, error_results, method_title, ranks_by_error
 from zoogen.reports.accuracy_table import accuracy_sheet
 from zoogen.reports.documents import accuracy_document, overview_table
+from zoogen.reports.named_evaluations import NamedEvaluation
 from zoogen.reports.pareto import least_similar, pareto, pareto_sheet
-from zoogen.reports.runs import Run
 from zoogen.reports.table import print_report
 from zoogen.reports.verdict import verdict
 from zoogen.reports.write import render_report
 from zoogen.zoo.plan import ZooConfig
 
-RUN = Run("by hand", evaluation())
+RUN = NamedEvaluation("by hand", evaluation())
 
 
 def test_originals_come_first_then_ensemble_then_generated():
@@ -66,7 +66,7 @@ def test_the_table_holds_every_method_and_says_how_fine_it_is():
 
 def test_other_tasks_have_no_accuracies():
     other = hand_made.usual()
-    assert not ranks_by_error(other) and accuracy_document([Run("r", other)]) is None
+    assert not ranks_by_error(other) and accuracy_document([NamedEvaluation("r", other)]) is None
     assert {"accuracy.md", "accuracy.csv"} <= set(render_report(RUN.evaluation))
     assert "accuracy.md" not in render_report(other)
 
@@ -100,7 +100,7 @@ def test_references_and_distances_of_originals_are_told():
     floors = {"test": {"guessing": {"error": 0.99, "loss": 4.6}}}
     trained = result("training", (18.0,), (0.9,), matched=0.25)
     trained = trained.model_copy(update={"floors": floors})
-    run = Run("r", evaluation(*(r for r in usual() if r.method != "training"), trained))
+    run = NamedEvaluation("r", evaluation(*(r for r in usual() if r.method != "training"), trained))
     assert "for reference, guessing 1.00 %" in accuracy_document([run]).markdown()
     assert "(originals: 0.25 to the nearest other one)" in verdict(run, STRUCTURE).reason
     assert "nearest other one" not in verdict(RUN, STRUCTURE).reason
@@ -131,29 +131,29 @@ def test_rivals_at_equal_accuracy():
 )  # fmt: skip
 def test_a_lost_comparison_is_said(similar, said):
     others = [r for r in usual() if r.method != "generated"]
-    run = Run("r", evaluation(result("generated", (20.0,) * 3, (similar,) * 3), *others))
+    run = NamedEvaluation("r", evaluation(result("generated", (20.0,) * 3, (similar,) * 3), *others))
     assert said in pareto(run, STRUCTURE).line
 
 
 def test_nothing_reaches_an_accuracy_that_no_baseline_has():
     others = [r for r in usual() if r.method != "generated"]
-    run = Run("r", evaluation(result("generated", (1.0,), (0.9,)), *others))
+    run = NamedEvaluation("r", evaluation(result("generated", (1.0,), (0.9,)), *others))
     assert "no baseline reaches the accuracy of the generated networks" in pareto(run, STRUCTURE).line
-    assert pareto(Run("r", evaluation(*others)), STRUCTURE) is None
+    assert pareto(NamedEvaluation("r", evaluation(*others)), STRUCTURE) is None
 
 
 def test_the_overview_shows_accuracies_side_by_side():
     console = Console(file=io.StringIO(), width=160)
-    console.print(overview_table([Run("K=10", evaluation()), Run("K=300", evaluation())]))
+    console.print(overview_table([NamedEvaluation("K=10", evaluation()), NamedEvaluation("K=300", evaluation())]))
     text = console.file.getvalue()
     assert "K=300" in text and "0.880–0.920" in text and "82.00" in text
     console = Console(file=io.StringIO(), width=160)
-    console.print(overview_table([Run("a", hand_made.usual())]))
+    console.print(overview_table([NamedEvaluation("a", hand_made.usual())]))
     assert "exact" in console.file.getvalue()
 
 
 def said(*results):
-    return verdict(Run("r", evaluation(*results)), STRUCTURE)
+    return verdict(NamedEvaluation("r", evaluation(*results)), STRUCTURE)
 
 
 def test_verdicts_count_points_of_accuracy():
@@ -231,7 +231,7 @@ def test_a_judged_evaluation_is_printed_with_its_accuracies(judged):
     assert "originals" in text and "s each" in text and f"{IMAGES} test images" in text
     assert "verdict on generated networks" in text and "at equal accuracy:" in text
     assert "ratio of medians" not in text
-    lines = list(csv.DictReader(io.StringIO(accuracy_document([Run("r", found)]).csv())))
+    lines = list(csv.DictReader(io.StringIO(accuracy_document([NamedEvaluation("r", found)]).csv())))
     for judged_method in found.results:
         errors = np.array(judged_method.metrics["test.error"])
         (mean,) = [

@@ -11,11 +11,11 @@ from zoogen.reports.comparison import render_comparison
 from zoogen.reports.comparison_figure import comparison_figure
 from zoogen.reports.denoising_figure import denoising_figure
 from zoogen.reports.figures import metric_figure
-from zoogen.reports.runs import Run, file_label, named
-from zoogen.reports.similarity_figure import similarity_figure, similarity_violins
+from zoogen.reports.layer_similarity_figure import similarity_figure, similarity_violins
+from zoogen.reports.named_evaluations import NamedEvaluation, file_label, named
 from zoogen.reports.write import render_report
 
-RUN = Run("by hand", evaluation())
+RUN = NamedEvaluation("by hand", evaluation())
 
 
 def test_every_network_has_a_mark_at_its_similarity_and_accuracy():
@@ -45,14 +45,14 @@ def test_violins_name_the_mean_accuracy():
     (ax,) = similarity_violins([RUN]).axes
     texts = [label.get_text() for label in ax.get_xticklabels()]
     assert texts[0] == "originals\n81.00 %" and "generated\n80.00 %" in texts
-    (ax,) = similarity_violins([Run("K=10", evaluation()), Run("K=300", evaluation())]).axes
+    (ax,) = similarity_violins([NamedEvaluation("K=10", evaluation()), NamedEvaluation("K=300", evaluation())]).axes
     texts = [label.get_text().split("\n")[0] for label in ax.get_xticklabels()]
     assert texts == ["K=10 originals", "K=10 generated", "K=300 originals", "K=300 generated"]
 
 
 def test_equal_similarities_have_no_violin():
     same = evaluation(result("generated", (20.0, 21.0), (0.9, 0.9)), result("training", (20.0,), (1.0,)))
-    assert similarity_violins([Run("r", same)]) is not None
+    assert similarity_violins([NamedEvaluation("r", same)]) is not None
 
 
 def test_denoising_lines_are_accuracies():
@@ -79,14 +79,16 @@ def test_reports_hold_the_figures_that_there_is_something_for():
     assert "novelty.png" not in files
     bare = render_report(evaluation(result("generated", (0.0, 1.0))))
     assert {"similarity.png", "similarities.png", "denoising.png"}.isdisjoint(bare)
-    page = render_comparison([Run("a", evaluation()), Run("b", evaluation())])
+    page = render_comparison([NamedEvaluation("a", evaluation()), NamedEvaluation("b", evaluation())])
     assert b"similarities.png" in page["report.md"] and "similarities.png" in page
-    assert "similarities.png" not in render_comparison([Run("a", hand_made.usual()), Run("b", hand_made.usual())])
+    assert "similarities.png" not in render_comparison(
+        [NamedEvaluation("a", hand_made.usual()), NamedEvaluation("b", hand_made.usual())]
+    )
 
 
 def test_errors_of_zero_are_drawn():
     found = evaluation(result("generated", (0.0, 0.0)), result("held-out", (0.0, 1.0)))
-    (ax,) = comparison_figure([Run("a", found)]).axes
+    (ax,) = comparison_figure([NamedEvaluation("a", found)]).axes
     assert ax.get_yscale() == "linear" and not any(text.get_text() for text in ax.texts)
 
 

@@ -7,9 +7,9 @@ import struct
 
 import pytest
 
-from zoogen.evaluation.environment import describe_environment
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
 from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves
+from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.result import Inputs
 from zoogen.reports.fine_tuning import (
     fine_tuning_figure,

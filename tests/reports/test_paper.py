@@ -13,15 +13,15 @@ from tests.reports.hand_made import KNOWN, UNSEEN, evaluation, result, usual, we
 from zoogen.reports.comparison import PAGE, render_comparison, run_folders
 from zoogen.reports.comparison_figure import comparison_figure
 from zoogen.reports.documents import audit_document, overview_table, paper_document
+from zoogen.reports.named_evaluations import NamedEvaluation, file_label
 from zoogen.reports.novelty_figure import novelty_figure
 from zoogen.reports.paper import ablation_sheet, metric_sheet, paper_sheets, seconds_sheet
-from zoogen.reports.runs import Run, file_label
 from zoogen.reports.sheets import Sheet, SheetRow, tidy_csv
 from zoogen.reports.uncertainty import uncertainty_sheet, variance_sheet
 from zoogen.reports.weight_maps import weight_map_figure
 from zoogen.reports.write import render_report
 
-RUN = Run("hand-made", usual())
+RUN = NamedEvaluation("hand-made", usual())
 
 
 def test_sampled_metric_stands_between_its_floors_and_the_paper() -> None:
@@ -45,7 +45,7 @@ def test_exact_metric_and_seconds() -> None:
 
 
 def test_untrained_networks_that_were_judged_come_before_the_floor() -> None:
-    judged = Run("r", evaluation(result("generated", (0.1,)), result("untrained", (0.5,), sampled=0.7)))
+    judged = NamedEvaluation("r", evaluation(result("generated", (0.1,)), result("untrained", (0.5,), sampled=0.7)))
     assert metric_sheet([judged], "sampled.js").cell("untrained", "B 6^6") == 0.7
 
 
@@ -66,7 +66,7 @@ def test_variance_beside_the_paper() -> None:
     known = variance_sheet([RUN])
     assert [known.cell(c, "dense1.weight") for c in known.columns] == [0.25, 0.5, 0.125, 0.375]
     tensors = {"dense3.bias": (0.75, 0.0)}
-    unseen = Run("r", evaluation(result("generated", (0.1,) * 90, structure=UNSEEN, tensors=tensors)))
+    unseen = NamedEvaluation("r", evaluation(result("generated", (0.1,) * 90, structure=UNSEEN, tensors=tensors)))
     sheet = variance_sheet([unseen])
     assert sheet.cell("generated", "dense3.bias") == 0.75
     assert (sheet.cell("paper: GenFlowNet", "dense3.bias"), sheet.cell("paper: Baseline", "dense3.bias")) == (
@@ -77,7 +77,7 @@ def test_variance_beside_the_paper() -> None:
 
 
 def test_runs_that_vary_n_stand_beside_the_papers_ablation() -> None:
-    runs = [Run(f"n{n}", usual(inputs={"structures": n})) for n in (2, 4)]
+    runs = [NamedEvaluation(f"n{n}", usual(inputs={"structures": n})) for n in (2, 4)]
     sheet = ablation_sheet(runs, "structures")
     assert sheet.cell("paper: GenFlowNet, sampled JS", "C* 12^3", "4") == 0.453
     assert sheet.cell("paper: GenFlowNet, sampled JS", "B 6^6", "2") == 0.685
@@ -88,8 +88,8 @@ def test_runs_that_vary_n_stand_beside_the_papers_ablation() -> None:
 
 def test_one_factor_varies_beside_the_papers_ablation() -> None:
     pairs = [(2, 200), (4, 200), (3, 50), (3, 200), (3, 300)]
-    runs = [Run(f"{n}x{m}", usual(inputs={"structures": n, "models": m})) for n, m in pairs]
-    runs.append(Run("unknown", usual()))
+    runs = [NamedEvaluation(f"{n}x{m}", usual(inputs={"structures": n, "models": m})) for n, m in pairs]
+    runs.append(NamedEvaluation("unknown", usual()))
 
     def levels(factor: str) -> list[tuple[str, ...]]:
         return [row.keys[1:] for row in ablation_sheet(runs, factor).rows if row.keys[0] == "B 6^6"]
@@ -104,10 +104,10 @@ def test_markdown_prints_the_papers_digits_and_hides_a_single_run() -> None:
     text = paper_document([RUN]).markdown()
     assert "| structure | generated |" in text and "| structure | run |" not in text
     assert ".685" in text and "- GenFlowNet, H*" not in text
-    assert "| structure | run | generated |" in paper_document([RUN, Run("other", usual())]).markdown()
+    assert "| structure | run | generated |" in paper_document([RUN, NamedEvaluation("other", usual())]).markdown()
     tables = [block for block in text.split("\n\n") if block.startswith("|")]
     assert len(tables) == 5 and all(len({line.count("|") for line in t.splitlines()}) == 1 for t in tables)
-    other_task = paper_document([Run("r", usual(kind="unheard-of"))]).markdown()
+    other_task = paper_document([NamedEvaluation("r", usual(kind="unheard-of"))]).markdown()
     assert "No paper's numbers" in other_task and "paper:" not in other_task
 
 
@@ -122,7 +122,7 @@ def test_csv_holds_every_cell_in_full() -> None:
 
 def test_overview_fits_a_terminal() -> None:
     console = Console(file=io.StringIO(), width=120)
-    console.print(overview_table([RUN, Run("a-study-with-a-rather-long-name-0123456789", usual())]))
+    console.print(overview_table([RUN, NamedEvaluation("a-study-with-a-rather-long-name-0123456789", usual())]))
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= 120
     assert text.count("new and good") == 2 and text.count("worse than trained") == 2 and ".685" in text
@@ -173,19 +173,19 @@ def test_networks_without_a_mark_are_counted() -> None:
         result("held-out", (0.1, 0.0)),
         result("generated", (math.inf,) * 2, structure=UNSEEN),
     )
-    figure = comparison_figure([Run("r", evaluation(*results))])
+    figure = comparison_figure([NamedEvaluation("r", evaluation(*results))])
     said = [[text.get_text() for text in ax.texts if text.get_text()] for ax in figure.axes]
     assert said == [["2 of 4 failed", "1 of 2 at 0"], ["2 of 2 failed"]]
     assert [len(ax.patches) for ax in figure.axes] == [2, 0]
-    whole = comparison_figure([Run("r", usual())])
+    whole = comparison_figure([NamedEvaluation("r", usual())])
     assert not [text for ax in whole.axes for text in ax.texts if text.get_text()]
 
 
 def test_comparison_has_a_box_per_run_structure_and_side() -> None:
-    figure = comparison_figure([RUN, Run("other", usual())])
+    figure = comparison_figure([RUN, NamedEvaluation("other", usual())])
     assert [ax.get_title() for ax in figure.axes] == ["known structures", "unseen structures"]
     assert [len(ax.patches) for ax in figure.axes] == [4, 4]  # generated and trained of two runs
-    assert comparison_figure([Run("r", evaluation(result("generated", (0.0,))))]) is None
+    assert comparison_figure([NamedEvaluation("r", evaluation(result("generated", (0.0,))))]) is None
 
 
 def test_folders_of_runs_are_safe_and_unique() -> None:
@@ -197,7 +197,7 @@ def test_folders_of_runs_are_safe_and_unique() -> None:
 
 
 def test_comparison_folder() -> None:
-    files = render_comparison([RUN, Run("other", usual())])
+    files = render_comparison([RUN, NamedEvaluation("other", usual())])
     page = files[PAGE].decode()
     assert {"report.csv", "runs.png", "hand-made/novelty.png", "other/paper.md", "other/evaluation.json"} <= set(files)
     for name in (name for name in files if name.endswith(".png")):

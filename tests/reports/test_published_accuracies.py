@@ -8,10 +8,10 @@ from tests.reports.hand_errors import STRUCTURE, evaluation, result
 
 from zoogen.errors import ZoogenError
 from zoogen.reports.documents import paper_document
+from zoogen.reports.named_evaluations import NamedEvaluation
 from zoogen.reports.paper_accuracy import beside_sheet
 from zoogen.reports.published.accuracies import parse_accuracies, published_accuracies
 from zoogen.reports.published.numbers import all_published
-from zoogen.reports.runs import Run
 
 PAPER = published_accuracies("images")
 TABLES = {table.table: table for table in PAPER.tables}
@@ -79,7 +79,7 @@ def test_default_rows_agree_between_tables():
 
 
 def test_ours_stand_beside_the_papers():
-    sheet = beside_sheet([Run("r", evaluation())])
+    sheet = beside_sheet([NamedEvaluation("r", evaluation())])
     assert sheet.cell("generated, best", STRUCTURE) == pytest.approx(81.0)
     assert sheet.cell("originals, mean", STRUCTURE) == pytest.approx(81.0)
     assert sheet.cell("ensemble", STRUCTURE) == pytest.approx(82.0)
@@ -93,19 +93,19 @@ def test_ours_stand_beside_the_papers():
      ("cnn-medium@digits", "cnn-small@mnist")],
 )  # fmt: skip
 def test_other_data_sets_have_numbers_for_orientation(structure, other):
-    sheet = beside_sheet([Run("r", evaluation(result("generated", (5.0,), structure=structure)))])
+    sheet = beside_sheet([NamedEvaluation("r", evaluation(result("generated", (5.0,), structure=structure)))])
     assert sheet.cell("paper: of", structure).startswith(other)
     assert f"{other} stands there for orientation" in sheet.notes[0]
 
 
 def test_unknown_networks_and_other_tasks_have_none():
-    assert beside_sheet([Run("r", evaluation(result("generated", (5.0,), structure="own@own")))]).rows == ()
+    assert beside_sheet([NamedEvaluation("r", evaluation(result("generated", (5.0,), structure="own@own")))]).rows == ()
     assert published_accuracies("hypergrid") is None
     assert [paper.paper for paper in all_published()] == ["GenFlowNet"]
 
 
 def test_the_page_holds_all_tables():
-    document = paper_document([Run("r", evaluation())])
+    document = paper_document([NamedEvaluation("r", evaluation())])
     text = document.markdown()
     assert "Beside the numbers of p-diff" in text and "p-diff, Table 3f" in text and "0.85–0.87" in text
     lines = list(csv.DictReader(io.StringIO(document.csv())))

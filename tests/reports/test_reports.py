@@ -15,8 +15,8 @@ from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.evaluate import evaluate
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.reports.figures import metric_figure, portrait_figure
-from zoogen.reports.rows import metric_names, metric_title, number, report_rows
 from zoogen.reports.table import comma_separated, markdown, print_report
+from zoogen.reports.table_rows import metric_names, metric_title, number, report_rows
 from zoogen.reports.write import render_report, write_report
 from zoogen.zoo.plan import ZooConfig
 

@@ -9,12 +9,12 @@ from zoogen.evaluation.result import Selection
 from zoogen.reports.audit import BETWEEN as BETWEEN_ROW
 from zoogen.reports.audit import audit_sheets, verdicts
 from zoogen.reports.cost import break_even, cost_sheet
-from zoogen.reports.runs import Run
+from zoogen.reports.named_evaluations import NamedEvaluation
 from zoogen.reports.verdict import GOOD, MEMORISED, SAME, verdict
 
 
 def said(*results, structure: str = KNOWN):
-    return verdict(Run("r", evaluation(*results)), structure)
+    return verdict(NamedEvaluation("r", evaluation(*results)), structure)
 
 
 HELD_OUT = result("held-out", (0.01, 0.01), matched=BETWEEN)
@@ -34,7 +34,7 @@ def test_held_out_runs_give_the_scale_where_there_is_a_single_training_run() -> 
     assert "matched distance to the nearest checkpoint .01, .1 × the .1 of held-out runs" in said(bare, held_out).reason
     assert "between training runs" not in said(bare, held_out).reason
     assert said(bare, result("held-out", (0.01,), matched=0.04)).kind == "new and good"
-    (sheet,) = audit_sheets([Run("r", evaluation(bare, held_out))])
+    (sheet,) = audit_sheets([NamedEvaluation("r", evaluation(bare, held_out))])
     assert any("with a single training run, of that of held-out runs" in note for note in sheet.notes)
     several = said(result("generated", (0.01,), matched=0.1), held_out)
     assert f"{BETWEEN:g}".lstrip("0") + " between training runs" in several.reason
@@ -85,7 +85,7 @@ def test_failed_networks_are_the_worst() -> None:
 
 
 def test_audit_table_holds_quality_novelty_and_the_scale() -> None:
-    known, unseen = audit_sheets([Run("r", usual())])
+    known, unseen = audit_sheets([NamedEvaluation("r", usual())])
     assert [known.cell(c, "generated") for c in ("N", "exact JS", "best", "chosen", "matched")] == [
         3, 0.02, 0.01, 0.03, 0.16,
     ]  # fmt: skip
@@ -94,31 +94,31 @@ def test_audit_table_holds_quality_novelty_and_the_scale() -> None:
     assert known.cell("s to make one", "held-out") == 4.2
     assert "nearest" not in known.columns, "columns without numbers are left out"
     assert [row.keys[2] for row in unseen.rows] == ["generated", "reference"]
-    assert [v.kind for _, v in verdicts([Run("r", usual())])] == ["new and good", "worse than trained"]
+    assert [v.kind for _, v in verdicts([NamedEvaluation("r", usual())])] == ["new and good", "worse than trained"]
 
 
 def test_break_even_counts_every_stage() -> None:
-    found = break_even(Run("r", usual()), KNOWN)
+    found = break_even(NamedEvaluation("r", usual()), KNOWN)
     assert (found.training, found.generating) == (4.2, pytest.approx(0.1))
     assert (found.networks, found.networks_after_zoo) == (35, 15)  # 140 / 4.1 and 60 / 4.1, rounded up
-    assert cost_sheet([Run("r", usual())]).cell("pays after", "C* 12^3") == 67  # 140 / (2.2 - .1)
+    assert cost_sheet([NamedEvaluation("r", usual())]).cell("pays after", "C* 12^3") == 67  # 140 / (2.2 - .1)
     slow = evaluation(result("generated", (1.0,), generating=9.0), result("held-out", (1.0,), training=4.0))
-    assert break_even(Run("r", slow), KNOWN).networks == math.inf
-    assert break_even(Run("r", evaluation(result("generated", (1.0,), generating=9.0))), KNOWN) is None
+    assert break_even(NamedEvaluation("r", slow), KNOWN).networks == math.inf
+    assert break_even(NamedEvaluation("r", evaluation(result("generated", (1.0,), generating=9.0))), KNOWN) is None
 
 
 def test_matching_runs_is_a_part_of_the_learning() -> None:
     told = usual()
-    aligned = Run("r", told.model_copy(update={"cost": {**told.cost, "alignment": 41.0}}))
+    aligned = NamedEvaluation("r", told.model_copy(update={"cost": {**told.cost, "alignment": 41.0}}))
     found = break_even(aligned, KNOWN)
     assert (found.networks, found.networks_after_zoo) == (45, 25)  # 181 / 4.1 and 101 / 4.1, rounded up
     assert any("alignment 41.0" in note for note in cost_sheet([aligned]).notes)
 
 
 def test_break_even_says_where_it_cannot_leave_held_out_runs_out() -> None:
-    told = Run("told", usual())
+    told = NamedEvaluation("told", usual())
     cost = {stage: seconds for stage, seconds in told.evaluation.cost.items() if stage != "zoo_training"}
-    silent = Run("silent", told.evaluation.model_copy(update={"cost": cost}))
+    silent = NamedEvaluation("silent", told.evaluation.model_copy(update={"cost": cost}))
     assert break_even(silent, KNOWN).networks == 40  # 160 / 4.1: the zoo's held-out runs cannot be told apart
     assert break_even(silent, KNOWN).networks_after_zoo == break_even(told, KNOWN).networks_after_zoo
     (note,) = [note for note in cost_sheet([told, silent]).notes if "Held-out runs are counted" in note]
@@ -131,6 +131,6 @@ def test_break_even_says_where_it_cannot_leave_held_out_runs_out() -> None:
 def test_nothing_is_called_chosen_where_the_ranking_metric_chose() -> None:
     best = result("generated", (0.02, 0.01, 0.03), matched=0.1)
     chosen = Selection(index=1, by="exact.js", chosen=0.01, value=0.01)
-    (sheet,) = audit_sheets([Run("r", evaluation(best.model_copy(update={"selection": chosen}), HELD_OUT))])
+    (sheet,) = audit_sheets([NamedEvaluation("r", evaluation(best.model_copy(update={"selection": chosen}), HELD_OUT))])
     assert sheet.cell("best", "generated") == 0.01
     assert sheet.cell("chosen", "generated") is None, "the smallest reading is no unbiased one"

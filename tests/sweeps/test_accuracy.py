@@ -6,7 +6,7 @@ import io
 import pytest
 from tests.reports.hand_errors import STRUCTURE, evaluation, result
 
-from zoogen.evaluation.environment import describe_environment
+from zoogen.evaluation.machine import describe_environment
 from zoogen.sweeps.report import columns_of, markdown, render_sweep, results_csv, sweep_figure
 from zoogen.sweeps.result import SweepResult, TrialRecord, TrialTime, scores_of
 from zoogen.sweeps.trial import _judgement

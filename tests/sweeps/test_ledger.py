@@ -13,8 +13,8 @@ from tests.studies import TINY, MakeStudy
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.environment import describe_environment
 from zoogen.evaluation.evaluate import evaluate
+from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.trial import STEP

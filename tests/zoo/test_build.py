@@ -14,11 +14,11 @@ from tests.fakes import FakeTask, FaultyTask, TrunkTask
 from zoogen.errors import ZoogenError
 from zoogen.tasks.records import Cohort
 from zoogen.zoo.build import build_part, build_serially, finish_zoo, manifest_key, missing_cohorts
+from zoogen.zoo.parts import open_part, part_metadata, weights_of
 from zoogen.zoo.plan import ZooConfig, part_key, plan_zoo
 from zoogen.zoo.progress import ProgressMeter
 from zoogen.zoo.provenance import Provenance, git_revision
 from zoogen.zoo.read import Zoo
-from zoogen.zoo.rows import open_part, part_metadata, weights_of
 from zoogen.zoo.store import ArtifactStore
 
 CONFIG = ZooConfig(structures=("2", "3"), runs=3, validation_runs=1, test_runs=2, cohort=2)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from zoogen.autoencoders.rows import ScaledRows
+from zoogen.autoencoders.scaled_checkpoints import ScaledCheckpoints
 
 LossAndFigures = tuple[Tensor, Mapping[str, Tensor]]
 
@@ -42,7 +42,7 @@ class WeightAutoencoder(nn.Module, ABC):
     def decode(self, latents: Tensor) -> Tensor:
         """Latents [B, L] to weights [B, P]."""
 
-    def prepare(self, rows: ScaledRows) -> Mapping[str, float]:
+    def prepare(self, rows: ScaledCheckpoints) -> Mapping[str, float]:
         """Fit what has a closed form on all training rows, on this module's device, before any iteration.
 
         Returns:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from zoogen.autoencoders.base import LossAndFigures, WeightAutoencoder, mean_square, noise_like
 from zoogen.autoencoders.components import principal_axes
-from zoogen.autoencoders.rows import ScaledRows
+from zoogen.autoencoders.scaled_checkpoints import ScaledCheckpoints
 from zoogen.errors import ZoogenError
 
 
@@ -81,7 +81,7 @@ class ChunkedAutoencoder(WeightAutoencoder):
     def decode(self, latents: Tensor) -> Tensor:
         return self._decode(latents.unflatten(1, (self.chunks, self.tokens)), slice(None)).flatten(1)
 
-    def prepare(self, rows: ScaledRows) -> Mapping[str, float]:
+    def prepare(self, rows: ScaledCheckpoints) -> Mapping[str, float]:
         """The principal axes of every chunk: mean, axes, and standard deviations of the scores (0 where none is)."""
         for index in range(self.chunks if self.basis else 0):
             block = rows.columns(index * self.chunk, (index + 1) * self.chunk).double()

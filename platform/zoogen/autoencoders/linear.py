@@ -8,7 +8,7 @@ from torch import Tensor
 
 from zoogen.autoencoders.base import WeightAutoencoder
 from zoogen.autoencoders.components import leading
-from zoogen.autoencoders.rows import ScaledRows
+from zoogen.autoencoders.scaled_checkpoints import ScaledCheckpoints
 
 _BLOCK = 2**24  # numbers (128 MiB in double precision) of the training rows that are worked on at a time
 
@@ -35,7 +35,7 @@ class LinearAutoencoder(WeightAutoencoder):
     def decode(self, latents: Tensor) -> Tensor:
         return latents @ self.components + self.mean
 
-    def prepare(self, rows: ScaledRows) -> Mapping[str, float]:
+    def prepare(self, rows: ScaledCheckpoints) -> Mapping[str, float]:
         """The whole fit.
 
         Returns:
@@ -88,7 +88,7 @@ class _Directions:
         return self.vectors[start : start + block.shape[1]].T.float()
 
 
-def _directions(rows: ScaledRows, latent: int) -> _Directions:
+def _directions(rows: ScaledCheckpoints, latent: int) -> _Directions:
     """From the Gram matrix where rows are fewer than coordinates, else from the covariance; in double precision."""
     of_rows = len(rows) <= rows.length
     if of_rows:
@@ -104,7 +104,7 @@ def _directions(rows: ScaledRows, latent: int) -> _Directions:
     return _Directions(vectors, values, of_rows, product.trace().item())
 
 
-def _blocks(rows: ScaledRows) -> Iterator[tuple[int, Tensor]]:
+def _blocks(rows: ScaledCheckpoints) -> Iterator[tuple[int, Tensor]]:
     """Pairs (first column, columns [R, C] in double precision) that cover all coordinates."""
     width = max(1, _BLOCK // len(rows))
     for start in range(0, rows.length, width):

@@ -11,7 +11,7 @@ from zoogen.autoencoders.build import build_autoencoder, padded_length
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.config import AutoencoderConfig, TrainedAutoencoderBase
 from zoogen.autoencoders.reconstruction import reconstruction_figures
-from zoogen.autoencoders.rows import ScaledRows
+from zoogen.autoencoders.scaled_checkpoints import ScaledCheckpoints
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.training.hooks import LoopHooks
@@ -62,7 +62,7 @@ def train_codec(
     latent = autoencoder.latent
     codec = WeightCodec(config, scaler, autoencoder, torch.zeros(latent), torch.ones(latent), digest=digest)
     autoencoder.to(device)
-    rows = ScaledRows(scaler, train, length, device)
+    rows = ScaledCheckpoints(scaler, train, length, device)
     started = time.perf_counter()
     fitted = autoencoder.prepare(rows)
     if isinstance(config, TrainedAutoencoderBase):
@@ -87,7 +87,7 @@ def train_codec(
 def _loop(
     config: TrainedAutoencoderBase,
     autoencoder: WeightAutoencoder,
-    rows: ScaledRows,
+    rows: ScaledCheckpoints,
     seed: int,
     device: str | torch.device,
     hooks: LoopHooks | None,

@@ -1,9 +1,9 @@
 """Peak memory of training autoencoders on vectors of many lengths, beside p-diff's Table 13."""
 
 from zoogen.autoencoders.config import TrainedAutoencoderBase
-from zoogen.autoencoders.memory import MemoryFigures, OverLimit, measure_memory
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
 from zoogen.benchmarks.result import Cell, Measure
+from zoogen.benchmarks.training_memory import MemoryFigures, OverLimit, measure_memory
 from zoogen.benchmarks.weights_config import MemoryBenchmark, MemoryCase
 
 METHOD = (

@@ -31,7 +31,7 @@ from zoogen.benchmarks.result import BenchmarkResult, regressions
 from zoogen.benchmarks.trainer import measure_trainer
 from zoogen.config import parse_config, read_mapping
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.environment import describe_environment
+from zoogen.evaluation.machine import describe_environment
 
 
 def load_benchmark(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> BenchmarkConfig:

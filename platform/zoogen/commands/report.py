@@ -18,7 +18,7 @@ from zoogen.pipelines.digests import evaluation_key
 from zoogen.pipelines.results import read_evaluation
 from zoogen.reports.comparison import write_comparison
 from zoogen.reports.documents import overview_table
-from zoogen.reports.runs import Run
+from zoogen.reports.named_evaluations import NamedEvaluation
 from zoogen.zoo.store import ArtifactStore
 
 _WAYS = (
@@ -183,7 +183,7 @@ def _root(artifacts: str | None) -> str:
     return artifact_root(artifacts if artifacts is not None else PipelineConfig.model_fields["artifacts"].default)
 
 
-def named_runs(found: Sequence[Found]) -> list[Run]:
+def named_runs(found: Sequence[Found]) -> list[NamedEvaluation]:
     """Runs named by their studies or trials, with the digest where these share a name.
 
     What was asked for twice is there once; an evaluation that two sweeps name differently is a trial of each.
@@ -191,7 +191,7 @@ def named_runs(found: Sequence[Found]) -> list[Run]:
     unique = list({(item.study, item.digest): item for item in found}.values())
     counts = Counter(item.study for item in unique)
     names = [item.study if counts[item.study] == 1 else f"{item.study}-{item.digest[:8]}" for item in unique]
-    return [Run(name, item.evaluation) for name, item in zip(names, unique, strict=True)]
+    return [NamedEvaluation(name, item.evaluation) for name, item in zip(names, unique, strict=True)]
 
 
 def report(words: Sequence[str], out: str | None, artifacts: str | None, console: Console) -> Path:

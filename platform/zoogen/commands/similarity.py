@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from zoogen.pipelines.context import resolved_json
+from zoogen.pipelines.layer_similarity import similarity
 from zoogen.pipelines.open import open_study
-from zoogen.pipelines.similarity import similarity
-from zoogen.reports.similarity import verdict_lines
+from zoogen.reports.layer_similarity import verdict_lines
 
 
 def run_similarity(config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:

@@ -15,7 +15,7 @@ from zoogen.pipelines.context import artifact_root, local_path, resolved_json
 from zoogen.pipelines.fine_tune_file import FineTunedFile, fine_tune_file
 from zoogen.pipelines.open import open_study
 from zoogen.pipelines.weight_files import judge_file
-from zoogen.reports.rows import number
+from zoogen.reports.table_rows import number
 from zoogen.weights.files import write_bytes
 from zoogen.zoo.store import ArtifactStore
 

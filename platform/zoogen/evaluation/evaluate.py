@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.audit import Audit
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.environment import describe_environment
-from zoogen.evaluation.judge import judge
+from zoogen.evaluation.judgement import judge
+from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.pictures import portraits, weight_maps
 from zoogen.evaluation.result import Evaluation, Inputs, MethodResult, PortraitRecord, WeightMapRecord

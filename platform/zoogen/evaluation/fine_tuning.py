@@ -15,10 +15,10 @@ from torch import Tensor
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.baselines import last_of_each_run
 from zoogen.evaluation.candidates import Candidates
-from zoogen.evaluation.environment import describe_environment
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
 from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves
-from zoogen.evaluation.judge import primary_metric
+from zoogen.evaluation.judgement import primary_metric
+from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.records import summarise
 from zoogen.evaluation.result import Inputs

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoogen.evaluation.judge import primary_metric
+from zoogen.evaluation.judgement import primary_metric
 from zoogen.evaluation.records import TrajectoryRecord
 from zoogen.evaluation.sources import TracedGenerator
 from zoogen.evaluation.structure import StructureData

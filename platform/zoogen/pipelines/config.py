@@ -8,7 +8,7 @@ from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfi
 from zoogen.config import Config
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
-from zoogen.evaluation.similarity import SimilarityConfig
+from zoogen.evaluation.layer_similarity import SimilarityConfig
 from zoogen.generators.config import GeneratorConfig
 from zoogen.orchestration.pool import PoolConfig
 from zoogen.orchestration.training import TrainConfig

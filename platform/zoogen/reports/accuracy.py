@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zoogen.evaluation.result import Evaluation, MethodResult
-from zoogen.reports.rows import NOVELTY
-from zoogen.reports.runs import GENERATED, TRAINED, chosen_value
+from zoogen.reports.named_evaluations import GENERATED, TRAINED, chosen_value
+from zoogen.reports.table_rows import NOVELTY
 
 ORIGINALS = "training"  # the checkpoints that were learnt from
 BEHAVIOUR = f"{NOVELTY}.behaviour_train"

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.accuracy import ORIGINALS, accuracy, method_title
-from zoogen.reports.runs import GENERATED, TRAINED
+from zoogen.reports.named_evaluations import GENERATED, TRAINED
 
 _MARGIN = 0.1  # of the spread of what is compared, around it
 _PER_LINE = 4  # methods in a line of the remark

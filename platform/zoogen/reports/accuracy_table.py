@@ -16,10 +16,10 @@ from zoogen.reports.accuracy import (
     images_of,
     method_title,
 )
+from zoogen.reports.named_evaluations import GENERATED, TRAINED, NamedEvaluation, Place, median, places
 from zoogen.reports.paper import generating_seconds
-from zoogen.reports.rows import NOVELTY, metric_title, plain
-from zoogen.reports.runs import GENERATED, TRAINED, Place, Run, median, places
 from zoogen.reports.sheets import METHOD, RUN, STRUCTURE, Sheet, SheetRow
+from zoogen.reports.table_rows import NOVELTY, metric_title, plain
 
 COLUMNS = ("N", "best", "mean", "median", "chosen", "similarity, least", "similarity, mean", "similarity, most")
 PERCENT, SHARE = 2, 3  # digits behind the point of accuracies in % and of similarities
@@ -35,7 +35,7 @@ _NOTES = (
 _FEWER = " (in brackets: of fewer than were generated)"
 
 
-def accuracy_sheet(runs: Sequence[Run]) -> Sheet:
+def accuracy_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
     """A row per structure, run and method."""
     rows, images = [], []
     for place in places(runs):
@@ -53,14 +53,14 @@ def accuracy_sheet(runs: Sequence[Run]) -> Sheet:
 
 def accuracy_tables(evaluation: Evaluation, width: int = 120) -> list[Table]:
     """A table per structure for a terminal of so many columns; they fit 80."""
-    found = ((place, error_results(evaluation, place.structure)) for place in places([Run("", evaluation)]))
+    found = ((place, error_results(evaluation, place.structure)) for place in places([NamedEvaluation("", evaluation)]))
     return [_table(evaluation, place, results, width >= _WIDE) for place, results in found if results]
 
 
 def accuracy_lines(evaluation: Evaluation) -> list[str]:
     """What has to be known to read the tables: best, data of the choice, similarity, images."""
     lines = list(_notes([evaluation], _FEWER))
-    for place in places([Run("", evaluation)]):
+    for place in places([NamedEvaluation("", evaluation)]):
         lines += [f"{place.label}: {line}" for line in _image_lines(error_results(evaluation, place.structure))]
     return lines
 
@@ -88,7 +88,7 @@ def _table(evaluation: Evaluation, place: Place, results: Sequence[MethodResult]
     return table
 
 
-def _row(result: MethodResult, run: Run) -> SheetRow:
+def _row(result: MethodResult, run: NamedEvaluation) -> SheetRow:
     found = accuracies(result)
     several = result.count > 1
     best, chosen = (found.best, found.chosen) if several else (None, None)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.accuracy import accuracies, accuracy
 from zoogen.reports.accuracy_table import PERCENT
+from zoogen.reports.named_evaluations import NamedEvaluation, chosen_value, median, places
 from zoogen.reports.paper import generating_seconds
-from zoogen.reports.rows import NOVELTY, metric_title
-from zoogen.reports.runs import Run, chosen_value, median, places
 from zoogen.reports.sheets import METHOD, RUN, STRUCTURE, Cell, Sheet, SheetRow
+from zoogen.reports.table_rows import NOVELTY, metric_title
 from zoogen.reports.verdict import BETWEEN_RUNS, MEMORISED, OF_HELD_OUT, Verdict, verdict
 
 DISTANCES = {"nearest_train": "nearest", "matched_train": "matched", "behaviour_train": "behaviour"}
@@ -28,19 +28,19 @@ _NOTES = (
 )
 
 
-def audit_sheets(runs: Sequence[Run]) -> list[Sheet]:
+def audit_sheets(runs: Sequence[NamedEvaluation]) -> list[Sheet]:
     """One sheet for known structures, one for unseen ones, if there are any."""
     sheets = [_audit_sheet(runs, known) for known in (True, False)]
     return [sheet for sheet in sheets if sheet.rows]
 
 
-def verdicts(runs: Sequence[Run]) -> list[tuple[Run, Verdict]]:
+def verdicts(runs: Sequence[NamedEvaluation]) -> list[tuple[NamedEvaluation, Verdict]]:
     """The verdict on every structure of every run."""
     found = [(run, verdict(run, place.structure)) for place in places(runs) for run in runs]
     return [(run, said) for run, said in found if said is not None]
 
 
-def _audit_sheet(runs: Sequence[Run], known: bool) -> Sheet:
+def _audit_sheet(runs: Sequence[NamedEvaluation], known: bool) -> Sheet:
     rows = []
     for place in places(runs):
         for run in runs:
@@ -60,7 +60,7 @@ def _audit_sheet(runs: Sequence[Run], known: bool) -> Sheet:
     return Sheet(f"audit-{side}", title, keys, columns, tuple(rows), _NOTES if known else (), decimals).trimmed()
 
 
-def _method_row(result: MethodResult, run: Run) -> SheetRow:
+def _method_row(result: MethodResult, run: NamedEvaluation) -> SheetRow:
     made = result.seconds.training if result.seconds.training is not None else generating_seconds(result)
     cells: list[Cell] = [result.count, *_quality(result)]
     cells += [median(result, f"{NOVELTY}.{name}") for name in DISTANCES]
@@ -76,7 +76,7 @@ def _quality(result: MethodResult) -> tuple[float | None, ...]:
     return accuracies(result).mean, accuracy(result.best), None if chosen is None else accuracy(chosen)
 
 
-def _between_row(result: MethodResult, run: Run) -> SheetRow:
+def _between_row(result: MethodResult, run: NamedEvaluation) -> SheetRow:
     """What distances are between checkpoints of different training runs: the scale of the column."""
     between = result.floors[NOVELTY].get("train_train", {})
     before, behind = (None,) * 4, (None,) * (len(FIGURES) + 1)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from zoogen.reports.comparison_figure import comparison_figure
 from zoogen.reports.documents import documents
-from zoogen.reports.runs import Run
+from zoogen.reports.layer_similarity_figure import similarity_violins
+from zoogen.reports.named_evaluations import NamedEvaluation
 from zoogen.reports.sheets import tidy_csv
-from zoogen.reports.similarity_figure import similarity_violins
 from zoogen.reports.styles import png
 from zoogen.reports.write import render_report
 from zoogen.weights.files import write_bytes
@@ -18,7 +18,7 @@ _TABLES, _PICTURE, _VIOLINS = "report.csv", "runs.png", "similarities.png"
 _LONGEST = 80  # characters of a folder's name
 
 
-def render_comparison(runs: Sequence[Run], notices: Sequence[str] = ()) -> dict[str, bytes]:
+def render_comparison(runs: Sequence[NamedEvaluation], notices: Sequence[str] = ()) -> dict[str, bytes]:
     """Path below the folder to content: `report.md` with all tables and figures, `report.csv`, `runs.png`,
     `similarities.png` (where an error ranks), and each run's report as `<run>/…`, the run's name made fit for a
     folder (`run_folders`).
@@ -71,7 +71,7 @@ def run_folders(names: Sequence[str]) -> list[str]:
     return folders
 
 
-def write_comparison(runs: Sequence[Run], folder: str | Path, notices: Sequence[str] = ()) -> list[Path]:
+def write_comparison(runs: Sequence[NamedEvaluation], folder: str | Path, notices: Sequence[str] = ()) -> list[Path]:
     """Write the comparison's files into a folder, the page first.
 
     Raises:
@@ -84,7 +84,7 @@ def write_comparison(runs: Sequence[Run], folder: str | Path, notices: Sequence[
     return paths
 
 
-def _made(run: Run) -> str:
+def _made(run: NamedEvaluation) -> str:
     """Where a run's numbers come from."""
     evaluation = run.evaluation
     inputs = {key: value for key, value in evaluation.inputs.model_dump().items() if value}

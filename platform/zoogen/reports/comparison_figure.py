@@ -11,13 +11,13 @@ from matplotlib.patches import Patch
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.accuracy_axis import accuracies_of
 from zoogen.reports.figures import axis_title
-from zoogen.reports.runs import Place, Run, named, places
+from zoogen.reports.named_evaluations import NamedEvaluation, Place, named, places
 from zoogen.reports.styles import RUN_COLOURS, new_figure
 
 _COUNT: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "top", "fontsize": 7}
 
 
-def comparison_figure(runs: Sequence[Run]) -> Figure | None:
+def comparison_figure(runs: Sequence[NamedEvaluation]) -> Figure | None:
     """A box per run and structure, filled for generated, hollow for trained networks; a panel for known structures
     and one for unseen ones. What a logarithmic axis cannot show, failed networks and zeros, is counted above the box.
     Errors are shown as accuracies on a linear axis. None if nothing can be drawn."""
@@ -37,7 +37,7 @@ def comparison_figure(runs: Sequence[Run]) -> Figure | None:
     return figure
 
 
-def _panel(ax: Axes, side: Sequence[Place], runs: Sequence[Run]) -> None:
+def _panel(ax: Axes, side: Sequence[Place], runs: Sequence[NamedEvaluation]) -> None:
     room = 0.84 / (2 * len(runs))
     for index, place in enumerate(side):
         for order, run in enumerate(runs):
@@ -84,7 +84,7 @@ def _box(ax: Axes, values: Sequence[float], at: float, room: float, shade: str, 
     )
 
 
-def _pair(run: Run, place: Place) -> list[MethodResult]:
+def _pair(run: NamedEvaluation, place: Place) -> list[MethodResult]:
     pair = (run.generated(place.structure), run.trained(place.structure))
     return [result for result in pair if result is not None]
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zoogen.reports.named_evaluations import NamedEvaluation, places
 from zoogen.reports.paper import generating_seconds, training_seconds
-from zoogen.reports.runs import Run, places
 from zoogen.reports.sheets import RUN, STRUCTURE, Sheet, SheetRow
 
 LEARNING = ("autoencoder", "generator")
@@ -30,7 +30,7 @@ class BreakEven:
     networks_after_zoo: float
 
 
-def break_even(run: Run, structure: str) -> BreakEven | None:
+def break_even(run: NamedEvaluation, structure: str) -> BreakEven | None:
     """The break-even of a structure, the costs of all structures counted; None if a time is unknown.
 
     Held-out runs are trained to judge, not to generate, and cost nothing here. Where the evaluation does not tell
@@ -50,7 +50,7 @@ def break_even(run: Run, structure: str) -> BreakEven | None:
     return BreakEven(training, generating, *counts)
 
 
-def cost_sheet(runs: Sequence[Run]) -> Sheet:
+def cost_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
     """Seconds per network and break-even by structure; the stages' seconds below."""
     rows = []
     for place in places(runs):
@@ -73,7 +73,7 @@ def cost_sheet(runs: Sequence[Run]) -> Sheet:
     return Sheet("cost", "Cost", (STRUCTURE, RUN), columns, tuple(rows), tuple(notes))
 
 
-def _stages(run: Run) -> str:
+def _stages(run: NamedEvaluation) -> str:
     return (
         "seconds of "
         + ", ".join(f"{stage.replace('_', ' ')} {spent:,.1f}" for stage, spent in run.evaluation.cost.items())

@@ -10,9 +10,9 @@ from matplotlib.ticker import MaxNLocator
 from zoogen.evaluation.records import TrajectoryRecord, is_error
 from zoogen.evaluation.result import Evaluation
 from zoogen.reports.accuracy import ORIGINALS, accuracy
-from zoogen.reports.rows import metric_title
-from zoogen.reports.runs import TRAINED, median
+from zoogen.reports.named_evaluations import TRAINED, median
 from zoogen.reports.styles import RUN_COLOURS, new_figure
+from zoogen.reports.table_rows import metric_title
 
 _WIDTH, _HEIGHT = 4.2, 3.2
 

@@ -10,12 +10,12 @@ from zoogen.reports.accuracy import accuracy_columns, accuracy_figures, ranks_by
 from zoogen.reports.accuracy_table import accuracy_sheet, percent
 from zoogen.reports.audit import audit_sheets, verdicts
 from zoogen.reports.cost import cost_sheet
+from zoogen.reports.named_evaluations import NamedEvaluation, median, places
 from zoogen.reports.paper import paper_remarks, paper_sheets
 from zoogen.reports.paper_accuracy import beside_sheet, papers_of, printed_sheets
 from zoogen.reports.pareto import pareto_sheet
-from zoogen.reports.rows import metric_title, number
-from zoogen.reports.runs import Run, median, places
 from zoogen.reports.sheets import Sheet, tidy_csv
+from zoogen.reports.table_rows import metric_title, number
 from zoogen.reports.uncertainty import uncertainty_sheet, variance_sheet
 from zoogen.reports.verdict import verdict
 
@@ -42,13 +42,13 @@ class Document:
         return tidy_csv(self.sheets)
 
 
-def documents(runs: Sequence[Run]) -> list[Document]:
+def documents(runs: Sequence[NamedEvaluation]) -> list[Document]:
     """All pages that the runs have something for."""
     pages = (paper_document(runs), audit_document(runs), accuracy_document(runs))
     return [page for page in pages if page is not None]
 
 
-def paper_document(runs: Sequence[Run]) -> Document:
+def paper_document(runs: Sequence[NamedEvaluation]) -> Document:
     """Our numbers beside the paper's, table by table."""
     accuracies = papers_of(runs)
     sheets = [beside_sheet(runs), *paper_sheets(runs), uncertainty_sheet(runs), variance_sheet(runs)]
@@ -62,7 +62,7 @@ def paper_document(runs: Sequence[Run]) -> Document:
     return Document(PAPER, title, remarks, tuple(sheet for sheet in sheets if sheet.rows))
 
 
-def audit_document(runs: Sequence[Run]) -> Document:
+def audit_document(runs: Sequence[NamedEvaluation]) -> Document:
     """Verdicts, quality beside novelty of every method, and cost."""
     several = len(runs) > 1
     remarks = tuple(f"{run.name}, {said.line}" if several else said.line for run, said in verdicts(runs))
@@ -70,14 +70,14 @@ def audit_document(runs: Sequence[Run]) -> Document:
     return Document(AUDIT, "Audit: memorised, or new and good?", remarks, tuple(s for s in sheets if s.rows))
 
 
-def accuracy_document(runs: Sequence[Run]) -> Document | None:
+def accuracy_document(runs: Sequence[NamedEvaluation]) -> Document | None:
     """Accuracies, similarity to the originals, both at once, beside a paper's; None where no error ranks."""
     sheets = [accuracy_sheet(runs), pareto_sheet(runs)]
     shown = tuple(sheet for sheet in sheets if sheet.rows)
     return Document(ACCURACY, "Accuracy and similarity", (), shown) if shown else None
 
 
-def overview_table(runs: Sequence[Run]) -> Table:
+def overview_table(runs: Sequence[NamedEvaluation]) -> Table:
     """What a terminal shows of runs side by side: ranking metric, first published metric, verdict; accuracies where
     errors rank in all runs."""
     if all(ranks_by_error(run.evaluation) for run in runs):
@@ -112,7 +112,7 @@ def overview_table(runs: Sequence[Run]) -> Table:
     return table
 
 
-def _accuracy_overview(runs: Sequence[Run]) -> Table:
+def _accuracy_overview(runs: Sequence[NamedEvaluation]) -> Table:
     """Accuracies and similarity of originals and generated networks, and the verdict."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("structure", no_wrap=True)
@@ -133,5 +133,5 @@ def _accuracy_overview(runs: Sequence[Run]) -> Table:
     return table
 
 
-def _printed(run: Run, metric: str) -> bool:
+def _printed(run: NamedEvaluation, metric: str) -> bool:
     return run.published is not None and any(metric in line.generated for line in run.published.results.values())

@@ -14,9 +14,9 @@ from matplotlib.ticker import LogFormatterSciNotation, ScalarFormatter
 from zoogen.evaluation.result import TRUTH, Evaluation, MethodResult, PortraitRecord
 from zoogen.reports.accuracy import method_title
 from zoogen.reports.accuracy_axis import accuracies_of, show_accuracies
-from zoogen.reports.rows import metric_title, number
-from zoogen.reports.runs import named
+from zoogen.reports.named_evaluations import named
 from zoogen.reports.styles import colour, new_figure
+from zoogen.reports.table_rows import metric_title, number
 
 _PANEL_INCHES = 2.1  # edge of one picture
 _JITTER = 0.28  # of the room that a method has beside its neighbours

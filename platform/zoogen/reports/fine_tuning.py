@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 from zoogen.evaluation.fine_tuning_config import SCRATCH
 from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves, steps_to_level
 from zoogen.evaluation.records import Summary, summarise
-from zoogen.reports.rows import metric_title, number
-from zoogen.reports.runs import GENERATED
+from zoogen.reports.named_evaluations import GENERATED
 from zoogen.reports.sheets import METHOD, STRUCTURE, Sheet, SheetRow, tidy_csv
 from zoogen.reports.styles import colour, new_figure, png
+from zoogen.reports.table_rows import metric_title, number
 
 _REWARDED = (GENERATED, SCRATCH)  # the paper's two curves
 _PANEL = (3.6, 2.9)  # inches

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from zoogen.evaluation.result import Evaluation, MethodResult
-from zoogen.reports.rows import NOVELTY, metric_title
-from zoogen.reports.runs import GENERATED, named
+from zoogen.reports.named_evaluations import GENERATED, named
 from zoogen.reports.styles import colour, marker, new_figure
+from zoogen.reports.table_rows import NOVELTY, metric_title
 
 _PANEL, _PER_ROW = 3.6, 4
 # The first measure that there is counts: what networks do says more than where their weights lie.

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from zoogen.evaluation.records import is_error
 from zoogen.evaluation.result import MethodResult
+from zoogen.reports.named_evaluations import GENERATED, NamedEvaluation, Place, median, places
 from zoogen.reports.published.numbers import SECONDS, Factor, PublishedResult, short_label
-from zoogen.reports.rows import metric_title
-from zoogen.reports.runs import GENERATED, Place, Run, median, places
 from zoogen.reports.sheets import PRINTED, RUN, STRUCTURE, Cell, Sheet, SheetRow
+from zoogen.reports.table_rows import metric_title
 
 OURS, TRAINED, UNTRAINED = GENERATED, "trained", "untrained"
 _FACTORS: dict[Factor, str] = {
@@ -17,7 +17,7 @@ _FACTORS: dict[Factor, str] = {
 }
 
 
-def paper_sheets(runs: Sequence[Run]) -> list[Sheet]:
+def paper_sheets(runs: Sequence[NamedEvaluation]) -> list[Sheet]:
     """GenFlowNet's Tables 1, 2 and 9 (one sheet per metric, then seconds), 4 and 10-15 where runs vary N or M."""
     metrics = list(dict.fromkeys(metric for run in runs for metric in run.metrics))
     # Errors are told as accuracies, on a page of their own.
@@ -27,7 +27,7 @@ def paper_sheets(runs: Sequence[Run]) -> list[Sheet]:
     return [sheet for sheet in (s.trimmed() for s in sheets) if sheet.rows]
 
 
-def metric_sheet(runs: Sequence[Run], metric: str) -> Sheet:
+def metric_sheet(runs: Sequence[NamedEvaluation], metric: str) -> Sheet:
     """Medians of one metric over networks: ours, the protocol's floors, the paper's."""
     group, _, name = metric.partition(".")
     floors = list(dict.fromkeys(f for run in runs for r in run.evaluation.results for f in r.floors.get(group, {})))
@@ -55,7 +55,7 @@ def metric_sheet(runs: Sequence[Run], metric: str) -> Sheet:
     )
 
 
-def seconds_sheet(runs: Sequence[Run]) -> Sheet:
+def seconds_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
     """Seconds to train one network and to generate one, beside the paper's time usage."""
     titles = paper_titles(runs)
     rows = []
@@ -77,7 +77,7 @@ def seconds_sheet(runs: Sequence[Run]) -> Sheet:
     return Sheet("seconds", "Seconds per network", (STRUCTURE, RUN), (OURS, TRAINED, *titles), tuple(rows), notes)
 
 
-def ablation_sheet(runs: Sequence[Run], factor: Factor) -> Sheet:
+def ablation_sheet(runs: Sequence[NamedEvaluation], factor: Factor) -> Sheet:
     """Generated networks against N or M beside the paper's table; empty unless the runs vary the factor.
 
     As in the paper, one factor varies: only runs with the most frequent value of the other one are here.
@@ -103,7 +103,7 @@ def ablation_sheet(runs: Sequence[Run], factor: Factor) -> Sheet:
     return Sheet(f"ablation-{factor}", title, keys, tuple(columns), tuple(rows), tuple(dict.fromkeys(notes)))
 
 
-def _varied(runs: Sequence[Run], factor: Factor) -> tuple[list[Run], Factor, int]:
+def _varied(runs: Sequence[NamedEvaluation], factor: Factor) -> tuple[list[NamedEvaluation], Factor, int]:
     """The runs that a factor is known of and that agree in the other one; the other one and its value, 0 if unknown."""
     other: Factor = "models" if factor == "structures" else "structures"
     told = [run for run in runs if getattr(run.evaluation.inputs, factor)]
@@ -112,7 +112,7 @@ def _varied(runs: Sequence[Run], factor: Factor) -> tuple[list[Run], Factor, int
     return [run for run in told if getattr(run.evaluation.inputs, other) == common], other, common
 
 
-def training_seconds(run: Run, structure: str) -> float | None:
+def training_seconds(run: NamedEvaluation, structure: str) -> float | None:
     """Seconds of conventional training per network: of held-out or reference runs, or else of training runs."""
     results = (run.trained(structure), *run.of(structure))
     return next((r.seconds.training for r in results if r is not None and r.seconds.training is not None), None)
@@ -125,7 +125,7 @@ def generating_seconds(result: MethodResult | None) -> float | None:
     return result.seconds.generating / result.count
 
 
-def paper_titles(runs: Sequence[Run]) -> tuple[str, ...]:
+def paper_titles(runs: Sequence[NamedEvaluation]) -> tuple[str, ...]:
     """Titles of the paper's two columns, generated and trained; empty without a paper on the runs' tasks."""
     names = list(dict.fromkeys(run.published.names for run in runs if run.published))
     if len(names) > 1:
@@ -133,7 +133,7 @@ def paper_titles(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(f"{PRINTED}{name}" for n in names for name in (n.generated, n.trained))
 
 
-def paper_remarks(runs: Sequence[Run]) -> tuple[str, ...]:
+def paper_remarks(runs: Sequence[NamedEvaluation]) -> tuple[str, ...]:
     """What has to be known to read the paper's numbers of the runs' structures."""
     remarks: list[str] = []
     for paper in {run.published.paper: run.published for run in runs if run.published}.values():
@@ -144,20 +144,20 @@ def paper_remarks(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def _cases(runs: Sequence[Run]) -> list[tuple[Place, Run]]:
+def _cases(runs: Sequence[NamedEvaluation]) -> list[tuple[Place, NamedEvaluation]]:
     """Every structure with every run that has it, runs of a structure below each other."""
     return [(place, run) for place in places(runs) for run in runs if run.of(place.structure)]
 
 
-def _row(place: Place, run: Run, *cells: Cell) -> SheetRow:
+def _row(place: Place, run: NamedEvaluation, *cells: Cell) -> SheetRow:
     return SheetRow((place.label, run.name), cells)
 
 
-def _published(run: Run, place: Place) -> PublishedResult | None:
+def _published(run: NamedEvaluation, place: Place) -> PublishedResult | None:
     return run.published.result(place.label) if run.published else None
 
 
-def _untrained(run: Run, place: Place, metric: str) -> float | None:
+def _untrained(run: NamedEvaluation, place: Place, metric: str) -> float | None:
     """Median of untrained networks, or the protocol's own reading for them where they were not judged."""
     measured = median(run.evaluation.result(place.structure, UNTRAINED), metric)
     if measured is not None:
@@ -167,7 +167,7 @@ def _untrained(run: Run, place: Place, metric: str) -> float | None:
     return next((value for value in readings if value is not None), None)
 
 
-def _samples(runs: Sequence[Run], group: str) -> tuple[str, ...]:
+def _samples(runs: Sequence[NamedEvaluation], group: str) -> tuple[str, ...]:
     """How many samples stand behind a sampled protocol's numbers."""
     found = dict.fromkeys(
         r.settings[group]["samples"]

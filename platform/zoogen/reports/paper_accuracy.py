@@ -4,21 +4,21 @@ from collections.abc import Sequence
 
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.accuracy import ORIGINALS, accuracies, ranks_by_error
+from zoogen.reports.named_evaluations import GENERATED, NamedEvaluation, places
 from zoogen.reports.published.accuracies import PublishedAccuracies, PublishedCell, published_accuracies
-from zoogen.reports.runs import GENERATED, Run, places
 from zoogen.reports.sheets import PRINTED, RUN, STRUCTURE, Cell, Sheet, SheetRow
 
 ENSEMBLE = "ensemble"
 _OURS = tuple(f"{method}, {statistic}" for method in ("originals", GENERATED) for statistic in ("best", "mean"))
 
 
-def papers_of(runs: Sequence[Run]) -> list[PublishedAccuracies]:
+def papers_of(runs: Sequence[NamedEvaluation]) -> list[PublishedAccuracies]:
     """Papers with accuracies on the runs' tasks."""
     kinds = dict.fromkeys(str(run.evaluation.task.get("kind", "")) for run in runs if ranks_by_error(run.evaluation))
     return [paper for paper in map(published_accuracies, kinds) if paper is not None]
 
 
-def beside_sheet(runs: Sequence[Run]) -> Sheet:
+def beside_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
     """Best and mean accuracies beside the paper's for the same network and data, or for orientation other data."""
     rows, notes = [], []
     for place in places(runs):
@@ -58,7 +58,7 @@ def printed_sheets(paper: PublishedAccuracies) -> list[Sheet]:
     ]
 
 
-def _ours(run: Run, structure: str) -> tuple[Cell, ...]:
+def _ours(run: NamedEvaluation, structure: str) -> tuple[Cell, ...]:
     """Best and mean of originals and generated networks, and the ensemble."""
     evaluation = run.evaluation
     originals = evaluation.result(structure, ORIGINALS) or run.trained(structure)

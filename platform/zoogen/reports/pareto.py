@@ -19,7 +19,7 @@ from zoogen.reports.accuracy import (
     error_results,
 )
 from zoogen.reports.accuracy_table import PERCENT, SHARE
-from zoogen.reports.runs import GENERATED, Run, places
+from zoogen.reports.named_evaluations import GENERATED, NamedEvaluation, places
 from zoogen.reports.sheets import METHOD, RUN, STRUCTURE, Cell, Sheet, SheetRow
 
 # Methods with a size; of size 0 (an average of 1) they are the originals themselves, whose similarity is 1.
@@ -84,7 +84,7 @@ class Pareto:
         return f"{said}, by {gain:.{SHARE}f} or more"
 
 
-def pareto(run: Run, structure: str) -> Pareto | None:
+def pareto(run: NamedEvaluation, structure: str) -> Pareto | None:
     """Rivals at equal mean accuracy; None where similarity was not measured or nothing was generated."""
     results = {result.method: result for result in error_results(run.evaluation, structure)}
     generated = results.get(GENERATED)
@@ -117,7 +117,7 @@ def least_similar(points: Sequence[Point], accuracy: float, slack: float = 0.0) 
     return min(reached or [similarity for a, similarity in points if a >= accuracy - slack], default=None)
 
 
-def pareto_sheet(runs: Sequence[Run]) -> Sheet:
+def pareto_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
     """Similarity of every rival where it is as accurate as the generated networks."""
     rows, lines = [], []
     for place in places(runs):
@@ -144,7 +144,7 @@ def pareto_sheet(runs: Sequence[Run]) -> Sheet:
     return Sheet("pareto", title, (STRUCTURE, RUN, METHOD), columns, tuple(rows), (note, *lines), decimals)
 
 
-def _row(run: Run, found: Pareto, method: str, *cells: Cell) -> SheetRow:
+def _row(run: NamedEvaluation, found: Pareto, method: str, *cells: Cell) -> SheetRow:
     return SheetRow((found.label, run.name, method), cells)
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.accuracy import accuracies, accuracy, equal_points
-from zoogen.reports.rows import metric_title, number
-from zoogen.reports.runs import median
+from zoogen.reports.named_evaluations import median
+from zoogen.reports.table_rows import metric_title, number
 
 GOOD = 2.0  # at most so many times the trained runs' median: the spread between seeds is of this size
 SAME = 1.05  # medians this close count as equal

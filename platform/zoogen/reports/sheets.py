@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from zoogen.reports.rows import number
+from zoogen.reports.table_rows import number
 
 Cell = float | int | str | None
 

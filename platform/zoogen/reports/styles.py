@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from zoogen.evaluation.result import TRUTH
-from zoogen.reports.runs import GENERATED
+from zoogen.reports.named_evaluations import GENERATED
 
 # Okabe and Ito's colours, told apart by colour-blind readers; generated networks stand out in vermilion.
 _COLOURS = {

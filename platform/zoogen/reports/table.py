@@ -14,9 +14,9 @@ from zoogen.evaluation.result import Evaluation
 from zoogen.reports.accuracy import ranks_by_error
 from zoogen.reports.accuracy_table import accuracy_lines, accuracy_tables
 from zoogen.reports.audit import verdicts
+from zoogen.reports.named_evaluations import GENERATED, NamedEvaluation, named, places
 from zoogen.reports.pareto import Pareto, pareto
-from zoogen.reports.rows import Row, metric_names, metric_title, number, report_rows, spread
-from zoogen.reports.runs import GENERATED, Run, named, places
+from zoogen.reports.table_rows import Row, metric_names, metric_title, number, report_rows, spread
 
 _STATISTICS = ("median", "q25", "q75", "mean", "std", "minimum", "maximum")
 
@@ -87,7 +87,7 @@ def print_report(evaluation: Evaluation, console: Console) -> None:
 
 def summary_lines(evaluation: Evaluation) -> list[str]:
     """Verdicts, ratios, cost and notices, one line each."""
-    run = Run(evaluation.inputs.study, evaluation)
+    run = NamedEvaluation(evaluation.inputs.study, evaluation)
     lines = [f"verdict on generated networks: {said.line}" for _, said in verdicts([run])]
     lines += [f"at equal accuracy: {found.line}" for found in _at_equal_accuracy(run)]
     ratios = {} if ranks_by_error(evaluation) else evaluation.ratios()
@@ -100,7 +100,7 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-def _at_equal_accuracy(run: Run) -> list[Pareto]:
+def _at_equal_accuracy(run: NamedEvaluation) -> list[Pareto]:
     found = (pareto(run, place.structure) for place in places([run]))
     return [entry for entry in found if entry is not None]
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
+from zoogen.reports.named_evaluations import NamedEvaluation, chosen_value, median, places
 from zoogen.reports.paper import OURS, TRAINED, paper_titles
-from zoogen.reports.rows import metric_title
-from zoogen.reports.runs import Run, chosen_value, median, places
 from zoogen.reports.sheets import PRINTED, RUN, STRUCTURE, Cell, Sheet, SheetRow
+from zoogen.reports.table_rows import metric_title
 
 _NO_TRIPLE = (None, None, None)
 
 
-def uncertainty_sheet(runs: Sequence[Run]) -> Sheet:
+def uncertainty_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
     """Best, average and median over the generated networks, and the one that was chosen by other data than those of
     the row's metric."""
     rows, notes = [], []
@@ -56,7 +56,7 @@ def uncertainty_sheet(runs: Sequence[Run]) -> Sheet:
     ).trimmed()
 
 
-def variance_sheet(runs: Sequence[Run]) -> Sheet:
+def variance_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
     """Variance of each tensor over all values of all networks, and between networks, generated against trained."""
     titles = paper_titles(runs)
     rows, notes = [], []

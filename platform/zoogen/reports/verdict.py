@@ -9,9 +9,9 @@ from typing import Literal
 
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.accuracy import BEHAVIOUR, ORIGINALS, SAME_SIMILARITY, accuracies
+from zoogen.reports.named_evaluations import GENERATED, TRAINED, NamedEvaluation, median
 from zoogen.reports.quality import GOOD, SAME, Quality, middle
-from zoogen.reports.rows import NOVELTY, number, plain
-from zoogen.reports.runs import GENERATED, TRAINED, Run, median
+from zoogen.reports.table_rows import NOVELTY, number, plain
 
 MEMORISED = 0.2  # nearer to a training checkpoint than this share of the distance between training runs: a copy
 # Scales of distances, in order: with a single training run the second one, without held-out runs the third.
@@ -84,7 +84,7 @@ class Verdict:
         return f"{self.label}: {self.kind}: {self.reason}"
 
 
-def verdict(run: Run, structure: str) -> Verdict | None:
+def verdict(run: NamedEvaluation, structure: str) -> Verdict | None:
     """The verdict on a structure; None if nothing was generated for it."""
     generated = run.generated(structure)
     if generated is None:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from zoogen.evaluation.result import Evaluation, WeightMapRecord
-from zoogen.reports.runs import named
+from zoogen.reports.named_evaluations import named
 from zoogen.reports.styles import colour, new_figure
 
 _WIDTH = 1.9  # inches of one matrix

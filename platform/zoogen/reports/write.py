@@ -8,9 +8,9 @@ from zoogen.evaluation.result import Evaluation
 from zoogen.reports.denoising_figure import denoising_figure
 from zoogen.reports.documents import documents
 from zoogen.reports.figures import metric_figure, portrait_figure
+from zoogen.reports.layer_similarity_figure import similarity_figure, similarity_violins
+from zoogen.reports.named_evaluations import NamedEvaluation, file_label
 from zoogen.reports.novelty_figure import novelty_figure
-from zoogen.reports.runs import Run, file_label
-from zoogen.reports.similarity_figure import similarity_figure, similarity_violins
 from zoogen.reports.styles import png
 from zoogen.reports.table import comma_separated, markdown
 from zoogen.reports.weight_maps import weight_map_figure
@@ -27,7 +27,7 @@ def render_report(evaluation: Evaluation) -> dict[str, bytes]:
     `similarities`, where an error ranks), `denoising`, `distributions-*`, `weights-<structure>`, as far as there is
     what they show.
     """
-    run = Run(evaluation.inputs.study or "run", evaluation)
+    run = NamedEvaluation(evaluation.inputs.study or "run", evaluation)
     files = {
         "evaluation.json": evaluation.to_json().encode(),
         "table.md": markdown(evaluation).encode(),
@@ -43,7 +43,7 @@ def render_report(evaluation: Evaluation) -> dict[str, bytes]:
     return files
 
 
-def _novelty_figures(run: Run) -> dict[str, Figure | None]:
+def _novelty_figures(run: NamedEvaluation) -> dict[str, Figure | None]:
     """Errors may be 0 and similarities 1, which logarithmic axes of distances cannot show."""
     similarity = similarity_figure(run)
     if similarity is None:

@@ -18,8 +18,8 @@ from zoogen.evaluation.records import is_error
 from zoogen.identity import canonical_json
 from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.reports.accuracy import ORIGINALS, accuracy_columns
-from zoogen.reports.rows import metric_title, number
 from zoogen.reports.styles import RUN_COLOURS, new_figure, png
+from zoogen.reports.table_rows import metric_title, number
 from zoogen.sweeps.result import GENERATED, Score, SweepResult, TrialRecord
 
 RATIO = "ratio_to_held_out"

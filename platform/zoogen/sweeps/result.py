@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from zoogen.evaluation.records import Record
 from zoogen.evaluation.result import Environment, Evaluation
-from zoogen.reports.runs import GENERATED
+from zoogen.reports.named_evaluations import GENERATED
 
 TrialState = Literal["finished", "stopped"]
 

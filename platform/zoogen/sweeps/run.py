@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.environment import describe_environment
+from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.records import read_record
 from zoogen.identity import digest
 from zoogen.orchestration.cluster import Cluster

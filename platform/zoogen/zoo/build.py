@@ -12,11 +12,11 @@ from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import Cohort, CohortSpec, Scores
+from zoogen.zoo.parts import cohort_table, finite_rows, table_to_parquet
 from zoogen.zoo.plan import ZooPlan, part_key, structure_key
 from zoogen.zoo.prepare import prepare_serially, relay
 from zoogen.zoo.progress import ProgressMeter, ZooProgressCallback
 from zoogen.zoo.provenance import Provenance
-from zoogen.zoo.rows import cohort_table, finite_rows, table_to_parquet
 from zoogen.zoo.store import ArtifactStore
 
 

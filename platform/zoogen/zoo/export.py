@@ -16,9 +16,9 @@ from zoogen.errors import ZoogenError
 from zoogen.tasks.base import Task
 from zoogen.weights.files import write_bytes, write_weights
 from zoogen.zoo.build import manifest_key, plan_manifest_key
+from zoogen.zoo.parts import weights_of
 from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, plan_zoo, structure_key
 from zoogen.zoo.read import Zoo
-from zoogen.zoo.rows import weights_of
 from zoogen.zoo.store import ArtifactStore
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.weights.target import Target
 from zoogen.zoo.build import missing_cohorts
+from zoogen.zoo.parts import open_part, part_metadata, weights_of
 from zoogen.zoo.plan import Split, ZooPlan, part_key, split_of
-from zoogen.zoo.rows import open_part, part_metadata, weights_of
 from zoogen.zoo.store import ArtifactStore
 
 _PARALLEL_READS = 8  # of a remote store, where waiting is most of the reading

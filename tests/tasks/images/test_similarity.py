@@ -2,7 +2,7 @@
 
 import torch
 
-from zoogen.tasks.images.similarity import overlap_of_errors
+from zoogen.tasks.images.error_overlap import overlap_of_errors
 
 
 def test_overlap_is_that_of_sets() -> None:

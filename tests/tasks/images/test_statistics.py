@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from zoogen.tasks.images.features import frozen_prefix, whole_network
-from zoogen.tasks.images.statistics import recalibrated, running_layers
+from zoogen.tasks.images.running_statistics import recalibrated, running_layers
 
 
 def network() -> nn.Module:

@@ -15,7 +15,7 @@ from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.data.splits import ImageData
 from zoogen.tasks.images.judge import Judge, Outcome
 from zoogen.tasks.images.prefix import Prefix
-from zoogen.tasks.images.statistics import running_layers
+from zoogen.tasks.images.running_statistics import running_layers
 from zoogen.tasks.images.structure import classifier_of, images_of
 from zoogen.tasks.images.trunk import Trunk
 from zoogen.tasks.images.view import ClassifierView

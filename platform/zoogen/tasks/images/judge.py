@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from zoogen.tasks.images.data.splits import ImageSplit
 from zoogen.tasks.images.features import prefix_or_whole
 from zoogen.tasks.images.prefix import Prefix
-from zoogen.tasks.images.statistics import CALIBRATION_BATCH, recalibrated
+from zoogen.tasks.images.running_statistics import CALIBRATION_BATCH, recalibrated
 from zoogen.tasks.images.view import ClassifierView
 
 _IMAGES = 256  # in one pass, at most

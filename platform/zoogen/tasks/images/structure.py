@@ -16,7 +16,7 @@ from zoogen.tasks.images.config import GlyphConfig, ImagesConfig
 from zoogen.tasks.images.data.catalogue import OWN, canonical_data, channels_of, classes_of, glyph_set
 from zoogen.tasks.images.data.load import load_images, own_channels
 from zoogen.tasks.images.data.splits import ImageData
-from zoogen.tasks.images.statistics import running_layers
+from zoogen.tasks.images.running_statistics import running_layers
 from zoogen.tasks.images.view import ClassifierView
 from zoogen.weights.layout import ParameterLayout
 

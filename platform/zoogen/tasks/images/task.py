@@ -18,7 +18,7 @@ from zoogen.tasks.images.activations import layer_outputs
 from zoogen.tasks.images.bench import GROUPS, Bench, Rest, bench_of
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.describe import described
-from zoogen.tasks.images.similarity import overlap_of_errors
+from zoogen.tasks.images.error_overlap import overlap_of_errors
 from zoogen.tasks.images.structure import (
     Classifier,
     ImagesStructure,

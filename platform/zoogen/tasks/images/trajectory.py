@@ -10,7 +10,7 @@ from zoogen.identity import derive_seed
 from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.data.splits import ImageData
-from zoogen.tasks.images.runs import Progress, Trainer
+from zoogen.tasks.images.trainer import Progress, Trainer
 from zoogen.tasks.images.trunk import Fresh, Trunk
 from zoogen.tasks.images.view import ClassifierView
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from zoogen.evaluation.result import Evaluation, MethodResult
 from zoogen.reports.published.numbers import Published, published_for, short_label
-from zoogen.reports.rows import metric_names, report_rows
+from zoogen.reports.table_rows import metric_names, report_rows
 
 GENERATED = "generated"
 TRAINED = ("held-out", "reference")  # conventionally trained runs that nothing was learnt from
 
 
 @dataclass(frozen=True)
-class Run:
+class NamedEvaluation:
     """An evaluation under the name that it has in tables beside others."""
 
     name: str
@@ -52,7 +52,7 @@ class Place:
     known: bool
 
 
-def places(runs: Sequence[Run]) -> list[Place]:
+def places(runs: Sequence[NamedEvaluation]) -> list[Place]:
     """Structures of all runs, those known to the first run that has them before the unseen ones."""
     found: dict[str, Place] = {}
     for run in runs:

@@ -9,9 +9,7 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.cka import cka
-from zoogen.evaluation.environment import describe_environment
-from zoogen.evaluation.result import Inputs
-from zoogen.evaluation.similarity import (
+from zoogen.evaluation.layer_similarity import (
     Networks,
     Similarity,
     SimilarityConfig,
@@ -19,6 +17,8 @@ from zoogen.evaluation.similarity import (
     compare_vision,
     count_parameters,
 )
+from zoogen.evaluation.machine import describe_environment
+from zoogen.evaluation.result import Inputs
 from zoogen.evaluation.vision import VisionConfig, load_digits, vision_net
 from zoogen.networks.vision import ResnetConfig, TransformerConfig
 from zoogen.training.config import AdamWConfig, LoopConfig

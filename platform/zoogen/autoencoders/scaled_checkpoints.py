@@ -26,7 +26,7 @@ class _Part:
         return (self.weights[index, columns].to(device) - self.mean[columns]) / self.std[columns]
 
 
-class ScaledRows:
+class ScaledCheckpoints:
     """All training checkpoints, set after set, scaled and zero-padded at the end to length P.
 
     Args:

@@ -3,10 +3,10 @@
 import matplotlib.image
 import pytest
 
-from zoogen.evaluation.environment import describe_environment
+from zoogen.evaluation.layer_similarity import Group, LayerPair, ParameterCount, Similarity, SimilarityConfig
+from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.result import Inputs
-from zoogen.evaluation.similarity import Group, LayerPair, ParameterCount, Similarity, SimilarityConfig
-from zoogen.reports.similarity import claims, panel_rows, parameters_sheet, render_similarity, similarity_sheet
+from zoogen.reports.layer_similarity import claims, panel_rows, parameters_sheet, render_similarity, similarity_sheet
 
 Rows = tuple[tuple[float, ...], ...]
 FLAT: Rows = ((0.8, 0.8), (0.7, 0.7))  # mean .75, variance .0025

@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
-from zoogen.evaluation.similarity import FLOOR_OF, Group, LayerPair, ParameterCount, Similarity
+from zoogen.evaluation.layer_similarity import FLOOR_OF, Group, LayerPair, ParameterCount, Similarity
 from zoogen.reports.published.numbers import PublishedParameters, published_for
-from zoogen.reports.rows import number
 from zoogen.reports.sheets import Sheet, SheetRow
 from zoogen.reports.styles import new_figure, png
+from zoogen.reports.table_rows import number
 
 SIMILARITY_FILE, PARAMETERS_FILE, FIGURE_FILE = "similarity.md", "parameters.md", "similarity.png"
 _PANEL_INCHES = 2.4

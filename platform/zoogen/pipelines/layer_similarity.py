@@ -7,9 +7,7 @@ from pathlib import Path
 import torch
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.environment import describe_environment
-from zoogen.evaluation.result import Inputs
-from zoogen.evaluation.similarity import (
+from zoogen.evaluation.layer_similarity import (
     FLOOR_OF,
     LayerPair,
     Networks,
@@ -18,13 +16,15 @@ from zoogen.evaluation.similarity import (
     compare_vision,
     count_parameters,
 )
+from zoogen.evaluation.machine import describe_environment
+from zoogen.evaluation.result import Inputs
 from zoogen.identity import derive_seed, digest
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import generator_key
 from zoogen.pipelines.report import write_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stages import load_generator
-from zoogen.reports.similarity import render_similarity, verdict_lines
+from zoogen.reports.layer_similarity import render_similarity, verdict_lines
 from zoogen.tracking.base import Run
 from zoogen.zoo.plan import SPLITS, Split
 

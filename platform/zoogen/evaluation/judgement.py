@@ -11,8 +11,8 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.audit import Audit
 from zoogen.evaluation.candidates import Candidates
 from zoogen.evaluation.result import MethodResult, Seconds, Selection
-from zoogen.evaluation.statistics import tensor_statistics
 from zoogen.evaluation.structure import StructureData
+from zoogen.evaluation.tensor_statistics import tensor_statistics
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import MetricGroup, Scores

@@ -9,7 +9,7 @@ from tests.studies import TINY, MakeStudy
 from zoogen.cli import main
 from zoogen.errors import ZoogenError
 from zoogen.pipelines import stages
-from zoogen.pipelines.similarity import similarity
+from zoogen.pipelines.layer_similarity import similarity
 
 VISION = {
     "resnets": [{"depths": [1], "widths": [4]}, {"depths": [2], "widths": [4]}],

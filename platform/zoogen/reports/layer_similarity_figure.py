@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.accuracy import ORIGINALS, accuracies, error_results, method_title, points, similarities
 from zoogen.reports.accuracy_axis import show_accuracies
-from zoogen.reports.runs import GENERATED, Place, Run, places
+from zoogen.reports.named_evaluations import GENERATED, NamedEvaluation, Place, places
 from zoogen.reports.styles import colour, marker, new_figure
 
 _PANEL, _PER_ROW = 4.0, 3
@@ -20,7 +20,7 @@ _FRONT = {GENERATED: 4, ORIGINALS: 3}
 _SMALL, _LARGE = 20, 50  # areas of the marks of networks and of means
 
 
-def similarity_figure(run: Run) -> Figure | None:
+def similarity_figure(run: NamedEvaluation) -> Figure | None:
     """A panel per structure: similarity to the most similar original (x) against accuracy (y).
 
     A faint mark per network, an outlined one at the mean of each method. The panel shows originals, held-out and
@@ -51,7 +51,7 @@ def similarity_figure(run: Run) -> Figure | None:
     return figure
 
 
-def similarity_violins(runs: Sequence[Run]) -> Figure | None:
+def similarity_violins(runs: Sequence[NamedEvaluation]) -> Figure | None:
     """A panel per structure: how the similarity to the most similar original is distributed, with mean accuracies.
 
     Of one run all methods are shown, of several the originals and the generated networks of each. None where
@@ -82,7 +82,7 @@ def similarity_violins(runs: Sequence[Run]) -> Figure | None:
     return figure
 
 
-def _drawable(run: Run, place: Place) -> list[MethodResult]:
+def _drawable(run: NamedEvaluation, place: Place) -> list[MethodResult]:
     return [result for result in error_results(run.evaluation, place.structure) if similarities(result)]
 
 
