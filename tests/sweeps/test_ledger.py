@@ -15,6 +15,7 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.evaluate import evaluate
 from zoogen.evaluation.machine import describe_environment
+from zoogen.evaluation.records import read_record, record_bytes
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.trial import STEP
@@ -86,9 +87,10 @@ def record(ledger: Ledger, name: str, **artifacts: str) -> str:
     (trial,) = [trial for trial in ledger.missing if trial.name == name]
     spent = TrialTime(begin=0.0, end=5.0, training=3.0, judging=1.0)
     values = dict(trial.values)
-    return TrialRecord(
+    finished = TrialRecord(
         name=name, digest=trial.digest, values=values, state="finished", artifacts=artifacts, time=spent
-    ).model_dump_json()
+    )
+    return record_bytes(finished).decode()
 
 
 @pytest.fixture
@@ -223,7 +225,7 @@ def test_other_columns_are_another_report_under_a_remote_root(open_book: Callabl
     for columns in ([], ["loss"], ["generator/loss"], ["loss"]):
         ledger, study, _ = open_book(columns=columns, overrides={"artifacts": "memory://columns"})
         plan = ledger._plan
-        trial = TrialRecord.model_validate_json(record(ledger, "a"))
+        trial = read_record(TrialRecord, record(ledger, "a"), "")
         trials = (trial.model_copy(update={"metrics": {"loss": 1.0, "generator/loss": 2.0}}),)
         result = SweepResult(
             study=plan.config.study, digest=plan.digest, source="sweep.yaml", stage="train_generator", keys=plan.keys,

@@ -15,7 +15,7 @@ from zoogen.autoencoders.train import train_codec
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured, torch_threads
 from zoogen.benchmarks.result import Cell, Measure
 from zoogen.benchmarks.weights_config import Recipe, RecipeBenchmark
-from zoogen.evaluation.records import Record, read_record
+from zoogen.evaluation.records import Record, read_record, record_bytes
 from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import derive_seed, digest
@@ -144,7 +144,7 @@ def _trained(
             made = train(LocalHooks(log=log))
     timing = spent()
     store.put_if_absent(key, made.to_bytes())
-    store.put_if_absent(timing_key, timing.model_dump_json().encode())
+    store.put_if_absent(timing_key, record_bytes(timing))
     bench.console.say(f"{title}: {timing.wall:.1f} s, {store.uri_of(key)}")
     return made, timing
 
@@ -161,7 +161,7 @@ def _generated(bench: _Bench, title: str, name: str, generator: WeightGenerator,
         ).cpu()
     metric, values = _judged(bench, weights)
     found = Generated(timing=spent(), metric=metric, values=values)
-    store.put_if_absent(key, found.model_dump_json().encode())
+    store.put_if_absent(key, record_bytes(found))
     return found
 
 

@@ -1,5 +1,6 @@
-"""Base of all results, reading them back, and statistics of a metric over networks."""
+"""Base of all results, their sealed JSON, and statistics of a metric over networks."""
 
+import json
 import math
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,7 +8,8 @@ from typing import TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError
+from zoogen.seal import sealed_json, unsealed_json
 
 R = TypeVar("R", bound="Record")
 
@@ -18,20 +20,29 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
-def read_record(model: type[R], data: str | bytes, where: str) -> R:
+def record_bytes(record: Record) -> bytes:
+    """The record's JSON with a seal (`zoogen.seal`): the only form in which records are stored."""
+    return sealed_json(json.loads(record.model_dump_json()))
+
+
+def read_record(model: type[R], data: str | bytes, where: str, *, sealed: bool = True) -> R:
     """A record from its JSON.
 
+    Args:
+        where: whose text it is, for the message.
+        sealed: whether a text without a seal is refused; users may bring files of their own that have none.
+
     Raises:
-        ZoogenError: the text is none; `where` says whose.
+        DamagedError: the text does not fit its seal, or is no such record.
     """
     try:
-        return model.model_validate_json(data)
+        return model.model_validate_json(json.dumps(unsealed_json(data, required=sealed)))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "text"
-        raise ZoogenError(
-            f"{where} is no {model.__name__}: {place}: {first['msg']}; remove it and make it again"
-        ) from None
+        reason = f"{'.'.join(str(part) for part in first['loc']) or 'text'}: {first['msg']}"
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:120]
+    raise DamagedError(f"{where} is no {model.__name__}: {reason}; run the stage that makes it again")
 
 
 def is_error(metric: str) -> bool:

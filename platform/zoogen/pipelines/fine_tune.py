@@ -8,7 +8,7 @@ from pathlib import Path
 from zoogen.evaluation.fine_tuning import fine_tuning_curves
 from zoogen.evaluation.fine_tuning_config import MODEL_FAMILIES
 from zoogen.evaluation.fine_tuning_result import FineTuning, StructureCurves
-from zoogen.evaluation.records import read_record, summarise
+from zoogen.evaluation.records import read_record, record_bytes, summarise
 from zoogen.evaluation.result import Inputs
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
@@ -126,7 +126,7 @@ def _curves(study: Study, generator: WeightGenerator | None) -> FineTuning:
     }
 
     def keep(result: StructureCurves) -> None:
-        study.store.put_if_absent(keys[result.structure], result.model_dump_json(indent=1).encode())
+        study.store.put_if_absent(keys[result.structure], record_bytes(result))
         spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in result.seconds.items())
         study.console.say(f"fine-tuning: {result.label} done, {spent}")
 

@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.records import read_record
+from zoogen.evaluation.records import read_record, record_bytes
 from zoogen.orchestration.trial import STEP
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.results import read_evaluation
 from zoogen.sweeps.clock import TrialClock
 from zoogen.sweeps.plan import SweepPlan, TrialPlan
-from zoogen.sweeps.result import TrialRecord, TrialTime, record_bytes, trial_key
+from zoogen.sweeps.result import TrialRecord, TrialTime, trial_key
 from zoogen.sweeps.trial import AT, STAGE, WAITED
 from zoogen.sweeps.view import SweepView
 from zoogen.tracking.base import Run

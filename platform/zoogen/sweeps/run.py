@@ -10,7 +10,7 @@ from pathlib import Path
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.machine import describe_environment
-from zoogen.evaluation.records import read_record
+from zoogen.evaluation.records import read_record, record_bytes
 from zoogen.identity import digest
 from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.sweep import HalvingRule, TrialResources, run_trials
@@ -21,7 +21,7 @@ from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
 from zoogen.sweeps.report import printed, render_sweep
-from zoogen.sweeps.result import SweepResult, SweepTime, record_bytes, sweep_folder, sweep_time
+from zoogen.sweeps.result import SweepResult, SweepTime, sweep_folder, sweep_time
 from zoogen.sweeps.trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
 from zoogen.sweeps.view import sweep_view
 from zoogen.tracking.secrets import without_passwords

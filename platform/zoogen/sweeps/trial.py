@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console as RichConsole
 
 from zoogen.console import Console
+from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Evaluation
 from zoogen.orchestration.trial import STEP, TrialHandle
 from zoogen.pipelines import stages
@@ -77,7 +78,7 @@ def run_trial(order: TrialOrder, handle: TrialHandle) -> str:
             key = artifact_key(study, step)
             with handle.exclusive(key, partial(study.store.exists, key)):
                 results[step] = _MAKE[step](study)
-        return _record(study, results, begin).model_dump_json()
+        return record_bytes(_record(study, results, begin)).decode()
 
 
 def artifact_key(study: Study, step: str) -> str:
