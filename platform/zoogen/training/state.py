@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zoogen.errors import ZoogenError
-from zoogen.training.packing import pack, prefixed, section, unpack
+from zoogen.weights.packing import pack, prefixed, section, unpack
 
 _KIND = "training state"
 

@@ -1,28 +1,25 @@
 """The trunk of a structure: one network, trained once, from which all its runs start."""
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.identity import DIGEST_LENGTH, derive_seed, digest
 from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.data.splits import ImageData
 from zoogen.tasks.images.training import Images, Stream, loss_and_accuracy, train
-from zoogen.weights.files import read_header
+from zoogen.weights.packing import pack, unpack
 
 Fresh = Callable[[int], nn.Module]  # a seed to an untrained network
 
 TRUNK_FORMAT = 1  # raise when the same configuration would make another trunk
-_KEY = "zoogen"  # key of the JSON text within the header's metadata
+_KIND = "trunk"
 _NOT_OF_TRUNK = frozenset(  # what of a task's configuration matters only once a trunk is there
     {"kind", "start", "collection", "subset", "statistics", "condition", "conditions", "judged_at_once", "mode"}
 )
@@ -62,6 +59,7 @@ def make_trunk(
     fresh: Fresh,
     data: ImageData,
     *,
+    key: str = "",
     initial: Mapping[str, Tensor] | None = None,
     device: str = "cpu",
     progress: ProgressCallback | None = None,
@@ -70,6 +68,7 @@ def make_trunk(
 
     Args:
         fresh: makes the untrained network.
+        key: where it will lie.
         initial: a state to begin from in place of the untrained one (published weights).
 
     Raises:
@@ -86,13 +85,13 @@ def make_trunk(
         figures = train(module, images, stream, phase, seed=seed, steps=steps, progress=progress)
         diverged = not bool(figures.finite.all())
     judged = {name: loss_and_accuracy(module, getattr(data, name), device) for name in ("validation", "test")}
-    # safetensors refuses tensors that share memory or have holes: each gets memory of its own
-    state = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in module.state_dict().items()}
+    state = {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
     if diverged or not all(bool(tensor.isfinite().all()) for tensor in state.values()):  # by its last step, perhaps
         raise ZoogenError(
             f"the trunk of {structure} diverged in its training; lower task.training.optimiser.learning_rate"
         )
     metadata = {
+        "key": key,
         "structure": structure,
         "config": config.model_dump(mode="json", exclude={**dict.fromkeys(_NOT_OF_TRUNK, True), "data": {"root"}}),
         "digest": state_digest(state),
@@ -100,25 +99,23 @@ def make_trunk(
         "accuracy": {name: accuracy for name, (_, accuracy) in judged.items()},
         "seconds": time.perf_counter() - began,
     }
-    return save(state, metadata={_KEY: json.dumps(metadata, sort_keys=True)})
+    return pack(_KIND, state, metadata)
 
 
-def read_trunk(data: bytes) -> Trunk:
-    """The trunk that `make_trunk` wrote.
+def read_trunk(data: bytes, key: str = "") -> Trunk:
+    """The trunk that `make_trunk` wrote, for this key if one is given.
 
     Raises:
-        ZoogenError: damaged data.
+        DamagedError: damaged data, or the trunk of another key.
     """
+    state, found = unpack(_KIND, data)
+    if key and found.get("key") != key:
+        raise DamagedError(f"it is the {_KIND} of {found.get('key')}; run the stage that makes it again")
     try:
-        state = load(data)
-        found = json.loads(read_header(data)["__metadata__"][_KEY])
-        trunk = Trunk(state, found["digest"], found["loss"], found["accuracy"], float(found["seconds"]))
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        return Trunk(state, found["digest"], found["loss"], found["accuracy"], float(found["seconds"]))
+    except (ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ZoogenError(f"damaged trunk ({reason:.100}); delete it and make it again") from None
-    if (actual := state_digest(state)) != trunk.digest:
-        raise ZoogenError(f"damaged trunk: its tensors are {actual}, not {trunk.digest}; delete it and make it again")
-    return trunk
+        raise DamagedError(f"damaged {_KIND} ({reason:.100}); run the stage that makes it again") from None
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:
