@@ -28,7 +28,7 @@ from zoogen.pipelines.results import (
 )
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.tracking.base import Run
-from zoogen.zoo.build import ZooReport, manifest_key, missing_cohorts
+from zoogen.zoo.build import ZooReport, has_manifest, manifest_key, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgress
 from zoogen.zoo.read import Zoo
@@ -44,7 +44,7 @@ def build_zoo(study: Study) -> ZooResult:
         key = manifest_key(plan.digest)
         params = {"zoo": plan.config.model_dump(mode="json"), "task": plan.task}
         with study.tracker.stage("build-zoo", plan.digest, name=title, params=params) as run:
-            run.reused = study.store.exists(key) and not missing_cohorts(plan, study.store)
+            run.reused = has_manifest(plan, study.store) and not missing_cohorts(plan, study.store, check="sound")
             if run.reused:
                 study.console.say(f"{title}: {len(plan.cohorts)} cohorts reused, {study.store.uri_of(key)}")
                 continue
@@ -83,8 +83,7 @@ def zoo_rows(zoo: Zoo) -> list[dict[str, Any]]:
     """One mapping per checkpoint with all columns but the weights."""
     rows: list[dict[str, Any]] = []
     for structure in zoo.plan.structures:
-        table = zoo.table(structure)
-        rows.extend(table.drop_columns(["weights"]).to_pylist())
+        rows.extend(zoo.table(structure, without=["weights"]).to_pylist())
     return rows
 
 
