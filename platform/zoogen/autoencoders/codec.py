@@ -14,8 +14,8 @@ from zoogen.autoencoders.build import build_autoencoder
 from zoogen.autoencoders.config import AutoencoderConfig, AutoencoderSection
 from zoogen.config import parse_config
 from zoogen.errors import DamagedError, ZoogenError
-from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.training.state import load_module
+from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.weights.scaling import WeightScaler
 from zoogen.weights.target import Target
 
@@ -173,7 +173,7 @@ class WeightCodec:
                 notices=tuple(metadata.get("notices", ())),
             )
         except (KeyError, TypeError, ValueError):
-            raise DamagedError(f"damaged {_KIND} artifact: entries are missing; run the stage that makes it again") from None
+            raise DamagedError(f"it is no {_KIND}: entries are missing or wrong") from None
 
     def _metadata(self) -> dict[str, Any]:
         return {

@@ -14,8 +14,8 @@ from zoogen.generators.base import LatentGenerator, Watch
 from zoogen.generators.build import build_generator
 from zoogen.generators.config import GeneratorConfig, SamplerConfig
 from zoogen.identity import derive_seed
-from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.training.state import load_module
+from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.weights.target import Target
 
 _KIND = "generator"
@@ -142,7 +142,7 @@ class WeightGenerator:
                 digest=metadata["digest"],
             )
         except (KeyError, TypeError, ValueError):
-            raise DamagedError(f"damaged {_KIND} artifact: entries are missing; run the stage that makes it again") from None
+            raise DamagedError(f"it is no {_KIND}: entries are missing or wrong") from None
 
     def _metadata(self) -> dict[str, Any]:
         return {

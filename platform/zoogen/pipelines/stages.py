@@ -83,7 +83,7 @@ def zoo_rows(zoo: Zoo) -> list[dict[str, Any]]:
     """One mapping per checkpoint with all columns but the weights."""
     rows: list[dict[str, Any]] = []
     for structure in zoo.plan.structures:
-        rows.extend(zoo.table(structure, without=["weights"]).to_pylist())
+        rows.extend(zoo.table(structure).to_pylist())
     return rows
 
 

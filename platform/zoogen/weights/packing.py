@@ -1,5 +1,5 @@
-"""Tensors and JSON-like metadata in one sealed safetensors byte string: the only form in which networks that were trained
-once (trunks, autoencoders, generators, states of a training) are stored."""
+"""Tensors and JSON-like metadata in one sealed safetensors byte string: the only form in which networks that were
+trained once (trunks, autoencoders, generators, states of a training) are stored."""
 
 import json
 from collections.abc import Mapping

@@ -3,17 +3,15 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import torch
+from typing import Literal
 
 from zoogen.artifact import Artifact, examine
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.seal import sealed_json, unsealed_json
 from zoogen.tasks.base import ProgressCallback, Task
-from zoogen.tasks.records import COHORT_FORMAT, Cohort, CohortSpec, Scores
-from zoogen.zoo.parts import cohort_table, finite_rows, table_to_parquet
+from zoogen.tasks.records import CohortSpec, Scores
+from zoogen.zoo.parts import cohort_table, finite_rows, part_metadata, table_to_parquet
 from zoogen.zoo.plan import ZooPlan, part_key
 from zoogen.zoo.prepare import prepare_serially, relay
 from zoogen.zoo.progress import ProgressMeter, ZooProgressCallback
@@ -155,7 +153,7 @@ def missing_cohorts(
     """Cohorts without a part, in the order of the plan (of the given canonical structures only).
 
     Args:
-        check: `listed` asks only whether a part lies there; `sound` reads the parts, and counts damaged ones as missing.
+        check: `listed` asks only whether a part lies there; `sound` reads them, and counts damaged ones as missing.
     """
     parts = parts_of(plan, structures)
     if check == "sound":
@@ -211,7 +209,7 @@ def build_part(
     label = task.label(spec.structure)
     table = cohort_table(cohort, scores, keep, label, task.describe_run(), made_by)
     notices = (*(scores.notices if scores else ()), *_diverged_notice(label, diverged, keep.numel()))
-    metadata = {**_part_metadata(cohort, scores, diverged, scoring_seconds), "notices": list(notices), "device": device}
+    metadata = {**part_metadata(cohort, scores, diverged, scoring_seconds), "notices": list(notices), "device": device}
     committed = there.commit(table_to_parquet(table, {**metadata, "columns": table.column_names}))
     notices = ((there.notice(), *notices)) if there.damage else notices
     return PartReport(
@@ -265,23 +263,3 @@ def _diverged_notice(label: str, diverged: tuple[tuple[int, int], ...], total: i
     named = ", ".join(map(str, runs[:5])) + (", …" if len(runs) > 5 else "")
     counts = f"{len(diverged)} of {total} checkpoints"
     return (f"{label}: {counts} diverged and were left out (runs {named}); lower the learning rate",)
-
-
-def _part_metadata(
-    cohort: Cohort, scores: Scores | None, diverged: tuple[tuple[int, int], ...], scoring_seconds: float
-) -> dict[str, Any]:
-    groups = scores.groups if scores else {}
-    return {
-        "format": COHORT_FORMAT,
-        "cohort": cohort.spec.digest,
-        "task": dict(cohort.spec.task),
-        "structure": cohort.spec.structure,
-        "runs": [run.run for run in cohort.spec.runs],
-        "steps": [int(step) for step in cohort.steps],
-        "training_seconds": cohort.seconds,
-        "scoring_seconds": scoring_seconds,
-        "diverged": [list(item) for item in diverged],
-        "floors": {name: {k: dict(v) for k, v in group.floors.items()} for name, group in groups.items()},
-        "settings": {name: dict(group.settings) for name, group in groups.items()},
-        "torch_threads": torch.get_num_threads(),
-    }

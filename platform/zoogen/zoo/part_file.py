@@ -1,31 +1,34 @@
 """The file of a part: Parquet whose every byte is covered by hashes that stand between its rows and its footer.
 
-Parquet finds columns by their offsets from the beginning and its footer from the end, so bytes in between are left alone
-by all readers. They hold the ends of segments (of every row group first all columns but the last one, then the last one,
-which holds the weights), the hash of each segment and of the footer, and a hash of themselves. What is read is compared
-with the hashes of its segments first; so one column can be read without the bytes of others.
+Parquet finds columns by their offsets from the beginning and its footer from the end, so bytes in between are left
+alone by all readers. They hold the ends of segments (of every row group first all columns but the last one, then the
+last one, which holds the weights), the hash of each segment and of the footer, and a hash of themselves. What is read
+is compared with the hashes of its segments first; so one column can be read without the bytes of others.
 """
 
 import io
+import itertools
 import json
 import mmap
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoogen.errors import DamagedError
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.seal import SEAL_LENGTH, content_hash
-from zoogen.zoo.store import ArtifactStore
+
+Range = tuple[int, int]
+Fetch = Callable[[Sequence[Range]], Iterable[bytes]]
 
 METADATA_KEY = b"zoogen"
 _MAGIC = b"PAR1"
 _NUMBER_BYTES = 4  # of the lengths of footer and hashes, little-endian, each after what it tells the length of
 _TAIL = _NUMBER_BYTES + len(_MAGIC)
-_AT_ONCE = 1 << 16  # bytes of a remote part's end that are read at first: they usually hold footer and hashes
+_AT_ONCE = 1 << 16  # bytes of the end that are read at first: they usually hold footer and hashes
 
 
 def sealed_parquet(table: pa.Table, metadata: Mapping[str, Any], row_group: int, **options: Any) -> bytes:
@@ -36,7 +39,8 @@ def sealed_parquet(table: pa.Table, metadata: Mapping[str, Any], row_group: int,
     data = buffer.getbuffer()
     footer = len(data) - _TAIL - int.from_bytes(data[-_TAIL : -len(_MAGIC)], "little")
     groups = pq.ParquetFile(pa.BufferReader(pa.py_buffer(data))).metadata
-    ends = [end for index in range(groups.num_row_groups) for end in _ends(groups.row_group(index))] or [footer]
+    filled = [groups.row_group(index) for index in range(groups.num_row_groups if table.num_rows else 0)]
+    ends = [end for group in filled for end in _ends(group)] or [footer]
     if ends != sorted(ends) or ends[-1] != footer:
         raise ValueError("the rows of a Parquet file are not followed by its footer")
     starts = [0, *ends[:-1]]
@@ -77,7 +81,9 @@ class PartFile:
         self._data, self.where = data, where
         try:
             self._open()
-        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        except ZoogenError:
+            raise  # of the store
+        except Exception as error:  # whatever bytes that are no part may lead to
             raise self.damaged(" ".join(str(error).split())[:120] or type(error).__name__) from None
 
     def _open(self) -> None:
@@ -100,32 +106,54 @@ class PartFile:
 
     def damaged(self, reason: str) -> DamagedError:
         """What to raise where it is not what it should be."""
-        return DamagedError(f"{self.where} is damaged ({reason}); `zoogen build-zoo` makes it anew")
+        return DamagedError(f"{self.where} is damaged ({reason}); the next build makes it again: `zoogen build-zoo`")
 
-    def table(self, columns: Sequence[str]) -> pa.Table:
-        """Columns other than the last one, all rows.
+    @cached_property
+    def columns(self) -> pa.Table:
+        """All columns but the last one.
 
         Raises:
             DamagedError: they do not fit their hashes.
         """
         segments = range(0, len(self._segments), 2)
         self._check(segments)
-        table = self._file.read(columns=list(columns), use_threads=False)
+        table = self._file.read(columns=self.schema.names[:-1], use_threads=False)
         self._drop(segments)
         return table
 
-    def last_column(self, group: int) -> np.ndarray:
-        """The last column (weights) of a row group, [rows, D] float32.
+    @property
+    def size(self) -> int:
+        """Length D of the weights."""
+        return int(self.schema.types[-1].shape[0])
+
+    def weights(self, rows: np.ndarray, out: np.ndarray, places: np.ndarray) -> None:
+        """Read rows of the last column, row group by row group; groups without any of them are not fetched.
+
+        Args:
+            rows: which, [N] ascending.
+            out: where to, [M, D] float32.
+            places: the row of `out` for each of them, [N].
 
         Raises:
-            DamagedError: it does not fit its hash.
+            DamagedError: it does not fit its hash, or holds values that are not finite.
         """
+        starts = np.cumsum([0, *self.rows])
+        bounds = np.searchsorted(rows, starts)
+        for group, (begin, end) in enumerate(itertools.pairwise(bounds)):
+            if begin < end:
+                out[places[begin:end]] = self._last_column(group)[rows[begin:end] - starts[group]]
+
+    def _last_column(self, group: int) -> np.ndarray:
         segment = [2 * group + 1]
         self._check(segment)
         column = self._file.read_row_group(group, columns=[self.schema.names[-1]], use_threads=False).column(0)
         self._drop(segment)
         chunks = [chunk.to_numpy_ndarray() for chunk in column.chunks if len(chunk)]
-        return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+        values = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+        # A sum is not finite if one of its terms is not, and costs a tenth of looking at each.
+        if not np.isfinite(values.sum()) and not np.isfinite(values).all():
+            raise self.damaged("it holds weights that are not finite")
+        return values
 
     def verify(self) -> None:
         """Compare everything with its hashes.
@@ -152,62 +180,40 @@ class PartFile:
         return next(iter(self._data.need([(start, end)])))
 
 
-class PartBytes(Protocol):
-    """The bytes of a part, of which some are fetched when they are needed."""
+class PartBytes:
+    """The bytes of a part, fetched where they are needed: memory that takes no place until something is in it.
 
-    size: int
+    A mapped file would do the same, but a disk that fails, or a file that shrinks, would end the process.
 
-    @property
-    def buffer(self) -> pa.Buffer:
-        """All of them; those that were not fetched have no meaning."""
+    Args:
+        size: their number.
+        fetch: gives some ranges of them, each from a number to before another.
+    """
 
-    def need(self, ranges: Sequence[tuple[int, int]]) -> Iterator[memoryview]:
-        """Ranges of the buffer, which are there then."""
-
-    def drop(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Let go of what is needed no more."""
-
-
-class HeldBytes:
-    """Bytes that are there: of a file that is mapped into memory, or given."""
-
-    def __init__(self, data: Path | bytes) -> None:
-        self.buffer = pa.py_buffer(data) if isinstance(data, bytes) else pa.memory_map(str(data)).read_buffer()
-        self.size = self.buffer.size
-        self._view = memoryview(self.buffer)
-
-    def need(self, ranges: Sequence[tuple[int, int]]) -> Iterator[memoryview]:
-        return (self._view[start:end] for start, end in ranges)
-
-    def drop(self, ranges: Sequence[tuple[int, int]]) -> None:
-        pass  # the system lets go of a mapped file's pages by itself
-
-
-class RemoteBytes:
-    """Bytes of a remote object: memory that takes no place until something is fetched into it."""
-
-    def __init__(self, store: ArtifactStore, key: str) -> None:
-        self._store, self._key = store, key
-        self.size = store.size(key)
-        self._map = mmap.mmap(-1, max(1, self.size), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self._view = memoryview(self._map)[: self.size]
+    def __init__(self, size: int, fetch: Fetch) -> None:
+        self.size, self._fetch = size, fetch
+        self._map = mmap.mmap(-1, max(1, size), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._view = memoryview(self._map)[:size]
         self.buffer = pa.py_buffer(self._view)
-        self._held = self.size  # from here to the end everything is there
-        self._fetch([(max(0, self.size - _AT_ONCE), self.size)])
-        self._held = max(0, self.size - _AT_ONCE)
+        self._held = size  # from here to the end everything is there
+        end = max(0, size - _AT_ONCE)
+        self._fill([(end, size)])
+        self._held = end
 
-    def need(self, ranges: Sequence[tuple[int, int]]) -> Iterator[memoryview]:
-        self._fetch([(start, min(end, self._held)) for start, end in ranges if start < min(end, self._held)])
+    def need(self, ranges: Sequence[Range]) -> Iterator[memoryview]:
+        """Ranges of the buffer, which are there then."""
+        self._fill([(start, min(end, self._held)) for start, end in ranges if start < min(end, self._held)])
         return (self._view[start:end] for start, end in ranges)
 
-    def drop(self, ranges: Sequence[tuple[int, int]]) -> None:
+    def drop(self, ranges: Sequence[Range]) -> None:
+        """Let go of what is needed no more."""
         for start, end in ranges:
             first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
             length = min(end, self._held) // mmap.PAGESIZE * mmap.PAGESIZE - first
             if length > 0:
                 self._map.madvise(mmap.MADV_DONTNEED, first, length)
 
-    def _fetch(self, ranges: Sequence[tuple[int, int]]) -> None:
+    def _fill(self, ranges: Sequence[Range]) -> None:
         if ranges:
-            for (start, end), data in zip(ranges, self._store.get_ranges(self._key, ranges), strict=True):
-                self._view[start:end] = data
+            for (start, _), data in zip(ranges, self._fetch(ranges), strict=True):
+                self._view[start : start + len(data)] = data  # where one is too short, zeros remain that fit no hash

@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from zoogen.tasks.records import Cohort, Scores
+from zoogen.tasks.records import COHORT_FORMAT, Cohort, Scores
 from zoogen.zoo.part_file import sealed_parquet
 from zoogen.zoo.plan import split_of
 from zoogen.zoo.provenance import Provenance
@@ -76,9 +76,30 @@ def cohort_table(
     own |= _constant(rows, {**made_by.columns(), "cohort": spec.digest})
     if clash := (columns.keys() | {WEIGHTS}) & own.keys():
         raise ValueError(f"the task names columns of its own like fixed ones: {', '.join(sorted(clash))}")
-    order = np.lexsort((run_index.numpy(), checkpoint))
+    order = np.lexsort((run_index, checkpoint))
     weights = cohort.weights[run_index[order], checkpoint[order]].detach().cpu().to(torch.float32).contiguous()
     return pa.table({**columns, **own}).take(order).append_column(WEIGHTS, tensor_column(weights.numpy()))
+
+
+def part_metadata(
+    cohort: Cohort, scores: Scores | None, diverged: tuple[tuple[int, int], ...], scoring_seconds: float
+) -> dict[str, Any]:
+    """What a part says beside its rows: whose it is, what is in it, and what was left out."""
+    groups = scores.groups if scores else {}
+    return {
+        "format": COHORT_FORMAT,
+        "cohort": cohort.spec.digest,
+        "task": dict(cohort.spec.task),
+        "structure": cohort.spec.structure,
+        "runs": [run.run for run in cohort.spec.runs],
+        "steps": [int(step) for step in cohort.steps],
+        "training_seconds": cohort.seconds,
+        "scoring_seconds": scoring_seconds,
+        "diverged": [list(item) for item in diverged],
+        "floors": {name: {k: dict(v) for k, v in group.floors.items()} for name, group in groups.items()},
+        "settings": {name: dict(group.settings) for name, group in groups.items()},
+        "torch_threads": torch.get_num_threads(),
+    }
 
 
 def table_to_parquet(table: pa.Table, metadata: Mapping[str, Any]) -> bytes:

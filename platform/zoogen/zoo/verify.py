@@ -1,15 +1,16 @@
 """Whether a part is whole, and the cohort's whose name it bears."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
-from zoogen.errors import DamagedError
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.tasks.records import CohortSpec
-from zoogen.zoo.part_file import HeldBytes, PartFile, RemoteBytes
+from zoogen.zoo.part_file import PartBytes, PartFile, Range
 from zoogen.zoo.parts import FIXED_COLUMNS, WEIGHTS
 from zoogen.zoo.plan import ZooPlan, part_key, split_of, structure_key
 from zoogen.zoo.store import ArtifactStore
@@ -36,25 +37,39 @@ class PartName:
 
 
 def open_part(store: ArtifactStore, name: PartName) -> PartFile:
-    """A part whose name, rows and columns were checked; its content is compared with its seal as it is read.
+    """A part whose name, rows and columns were checked; its weights are compared with their seal as they are read.
 
     Raises:
         DamagedError: it is no whole part, or another's.
         ZoogenError: it is not there, or the store cannot be read.
     """
-    path, where = store.local_path_of(name.key), store.uri_of(name.key)
-    try:
-        data = HeldBytes(path) if path is not None else RemoteBytes(store, name.key)
-    except pa.ArrowInvalid as error:  # an empty file
-        raise DamagedError(f"{where} is damaged ({error}); `zoogen build-zoo` makes it anew") from None
-    file = PartFile(data, where)
+    file = PartFile(_part_bytes(store, name.key), store.uri_of(name.key))
     try:
         wrong = _wrong(file, name)
-    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+    except ZoogenError:
+        raise
+    except Exception as error:  # metadata of another form
         wrong = f"{type(error).__name__}: {error}"[:120]
     if wrong:
         raise file.damaged(wrong)
     return file
+
+
+def _part_bytes(store: ArtifactStore, key: str) -> PartBytes:
+    path = store.local_path_of(key)
+    if path is None:
+        return PartBytes(store.size(key), partial(store.get_ranges, key))
+
+    def fetch(ranges: Sequence[Range]) -> Iterator[bytes]:
+        try:
+            with open(path, "rb") as file:
+                for start, end in ranges:
+                    file.seek(start)
+                    yield file.read(end - start)
+        except OSError as error:
+            raise ZoogenError(f"cannot read {path}: {error.strerror}; check the disk and the rights") from None
+
+    return PartBytes(store.size(key), fetch)
 
 
 def _wrong(file: PartFile, name: PartName) -> str:
@@ -83,7 +98,7 @@ def _wrong_rows(file: PartFile, name: PartName) -> str:
     for run, step in file.metadata["diverged"]:
         keep[np.flatnonzero(steps == step), place[run]] = False
     checkpoint, index = keep.nonzero()
-    table = file.table(["run", "step", "checkpoint", "split", "cohort"])
+    table = file.columns
     expected = {"run": runs[index], "step": steps[checkpoint], "checkpoint": checkpoint}
     if len(table) != len(index) or sum(file.rows) != len(index):
         return f"it holds {len(table)} rows, not {len(index)}"

@@ -1,4 +1,4 @@
-"""Which object lies at a key, putting another in the place of a damaged one and of no other, and reading parts of one."""
+"""Which object lies at a key, putting another in the place of a damaged one only, and reading ranges of one."""
 
 import fcntl
 import json
