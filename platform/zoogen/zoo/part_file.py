@@ -10,7 +10,7 @@ import io
 import itertools
 import json
 import mmap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,8 +21,7 @@ import pyarrow.parquet as pq
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.seal import SEAL_LENGTH, content_hash
 
-Range = tuple[int, int]
-Fetch = Callable[[Sequence[Range]], Iterable[bytes]]
+Fetch = Callable[[Sequence[tuple[int, memoryview]]], None]  # fills memory with what begins so many bytes from the start
 
 METADATA_KEY = b"zoogen"
 _MAGIC = b"PAR1"
@@ -141,7 +140,10 @@ class PartFile:
         bounds = np.searchsorted(rows, starts)
         for group, (begin, end) in enumerate(itertools.pairwise(bounds)):
             if begin < end:
-                out[places[begin:end]] = self._last_column(group)[rows[begin:end] - starts[group]]
+                first, last = (int(row - starts[group]) for row in (rows[begin], rows[end - 1]))
+                whole = last - first + 1 == end - begin  # then without a copy
+                chosen = slice(first, last + 1) if whole else rows[begin:end] - starts[group]
+                out[places[begin:end]] = self._last_column(group)[chosen]
 
     def _last_column(self, group: int) -> np.ndarray:
         segment = [2 * group + 1]
@@ -187,7 +189,7 @@ class PartBytes:
 
     Args:
         size: their number.
-        fetch: gives some ranges of them, each from a number to before another.
+        fetch: fills places in memory; what it leaves out stays zero, and fits no hash.
     """
 
     def __init__(self, size: int, fetch: Fetch) -> None:
@@ -200,12 +202,12 @@ class PartBytes:
         self._fill([(end, size)])
         self._held = end
 
-    def need(self, ranges: Sequence[Range]) -> Iterator[memoryview]:
+    def need(self, ranges: Sequence[tuple[int, int]]) -> Iterator[memoryview]:
         """Ranges of the buffer, which are there then."""
         self._fill([(start, min(end, self._held)) for start, end in ranges if start < min(end, self._held)])
         return (self._view[start:end] for start, end in ranges)
 
-    def drop(self, ranges: Sequence[Range]) -> None:
+    def drop(self, ranges: Sequence[tuple[int, int]]) -> None:
         """Let go of what is needed no more."""
         for start, end in ranges:
             first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -213,7 +215,6 @@ class PartBytes:
             if length > 0:
                 self._map.madvise(mmap.MADV_DONTNEED, first, length)
 
-    def _fill(self, ranges: Sequence[Range]) -> None:
+    def _fill(self, ranges: Sequence[tuple[int, int]]) -> None:
         if ranges:
-            for (start, _), data in zip(ranges, self._fetch(ranges), strict=True):
-                self._view[start : start + len(data)] = data  # where one is too short, zeros remain that fit no hash
+            self._fetch([(start, self._view[start:end]) for start, end in ranges])

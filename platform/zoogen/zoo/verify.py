@@ -1,16 +1,15 @@
 """Whether a part is whole, and the cohort's whose name it bears."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.tasks.records import CohortSpec
-from zoogen.zoo.part_file import PartBytes, PartFile, Range
+from zoogen.zoo.part_file import PartBytes, PartFile
 from zoogen.zoo.parts import FIXED_COLUMNS, WEIGHTS
 from zoogen.zoo.plan import ZooPlan, part_key, split_of, structure_key
 from zoogen.zoo.store import ArtifactStore
@@ -57,19 +56,23 @@ def open_part(store: ArtifactStore, name: PartName) -> PartFile:
 
 def _part_bytes(store: ArtifactStore, key: str) -> PartBytes:
     path = store.local_path_of(key)
-    if path is None:
-        return PartBytes(store.size(key), partial(store.get_ranges, key))
 
-    def fetch(ranges: Sequence[Range]) -> Iterator[bytes]:
+    def read(places: Sequence[tuple[int, memoryview]]) -> None:
         try:
-            with open(path, "rb") as file:
-                for start, end in ranges:
+            with open(path or "", "rb", buffering=0) as file:
+                for start, place in places:
                     file.seek(start)
-                    yield file.read(end - start)
+                    while place and (count := file.readinto(place)):
+                        place = place[count:]
         except OSError as error:
             raise ZoogenError(f"cannot read {path}: {error.strerror}; check the disk and the rights") from None
 
-    return PartBytes(store.size(key), fetch)
+    def download(places: Sequence[tuple[int, memoryview]]) -> None:
+        ranges = [(start, start + len(place)) for start, place in places]
+        for data, (_, place) in zip(store.get_ranges(key, ranges), places, strict=True):
+            place[: len(data)] = data
+
+    return PartBytes(store.size(key), download if path is None else read)
 
 
 def _wrong(file: PartFile, name: PartName) -> str:
