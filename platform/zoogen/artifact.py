@@ -51,7 +51,7 @@ class Artifact(Generic[T]):
 
     def notice(self) -> str:
         """For the user, where it is made anew."""
-        return f"{self.key} is made anew, because it is damaged: {self.damage}"
+        return f"{self.key} is damaged ({self.damage}) and is made again"
 
 
 def examine(objects: Objects, key: str, read: Callable[[bytes], T]) -> Artifact[T]:
@@ -66,4 +66,4 @@ def examine(objects: Objects, key: str, read: Callable[[bytes], T]) -> Artifact[
     try:
         return Artifact(objects, key, read(objects.get(key)), version=version)
     except DamagedError as error:
-        return Artifact(objects, key, damage=str(error), version=version)
+        return Artifact(objects, key, damage=error.reason, version=version)

@@ -32,13 +32,16 @@ def record_bytes(record: Record, key: str = "") -> bytes:
     return sealed_json({**content, _KEY: key} if key else content)
 
 
-def read_record(model: type[R], data: str | bytes, where: str, key: str = "", *, sealed: bool = True) -> R:
+def read_record(
+    model: type[R], data: str | bytes, where: str, key: str = "", *, sealed: bool = True, again: str = ""
+) -> R:
     """A record from its JSON.
 
     Args:
         where: whose text it is, for the message.
         key: where it lies, if the record was written for a key.
         sealed: whether a text without a seal is refused; users may bring files of their own that have none.
+        again: the command that makes it.
 
     Raises:
         DamagedError: the text does not fit its seal, belongs elsewhere, or is no such record.
@@ -53,8 +56,9 @@ def read_record(model: type[R], data: str | bytes, where: str, key: str = "", *,
         first = error.errors()[0]
         reason = f"{'.'.join(str(part) for part in first['loc']) or 'text'}: {first['msg']}"
     except ValueError as error:
-        reason = " ".join(str(error).split())[:120]
-    raise DamagedError(f"{where} is no {model.__name__}: {reason}; run the stage that makes it again")
+        reason = str(error)
+    remedy = f"`{again}` makes it again" if again else "run the stage that makes it again"
+    raise DamagedError(f"it is no {model.__name__}: {reason}", where, remedy)
 
 
 def is_error(metric: str) -> bool:

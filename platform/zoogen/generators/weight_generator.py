@@ -141,8 +141,10 @@ class WeightGenerator:
                 seconds=metadata["seconds"],
                 digest=metadata["digest"],
             )
-        except (KeyError, TypeError, ValueError):
-            raise DamagedError(f"it is no {_KIND}: entries are missing or wrong") from None
+        except DamagedError:
+            raise
+        except Exception as error:  # entries of another form
+            raise DamagedError(f"{type(error).__name__}: {error}", f"the {_KIND}") from None
 
     def _metadata(self) -> dict[str, Any]:
         return {

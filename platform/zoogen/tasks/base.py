@@ -76,6 +76,11 @@ class Task(ABC):
         """Whether `prepare` has nothing left to do."""
         return True
 
+    def damage(self, structure: str) -> str:
+        """What `prepare` made earlier and will make again, because it is damaged, in one line; empty if there is no
+        such thing."""
+        return ""
+
     def preparation_seconds(self, structure: str) -> float:
         """Wall-clock time of what `prepare` made for this structure; a part of what its zoo costs."""
         return 0.0

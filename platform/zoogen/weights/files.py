@@ -114,7 +114,7 @@ def read_weights(path: str | Path) -> WeightsFile:
     try:
         check_seal(data, required=False)
     except ValueError as error:
-        raise DamagedError(f"{path} is damaged: {error}; write it again") from None
+        raise DamagedError(str(error), str(path), "write it again") from None
     metadata = dict(header.get(METADATA) or {})
     metadata.pop(SEAL, None)
     if WHOLE in metadata:

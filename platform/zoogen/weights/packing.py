@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -33,11 +32,10 @@ def unpack(kind: str, data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors = load(data)
         metadata = json.loads(read_header(data)[METADATA][_KEY])
         stored = metadata.pop("kind")
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DamagedError(f"damaged {kind} artifact ({reason:.120}); run the stage that makes it again") from None
+    except Exception as error:  # whatever bytes of another kind may lead to
+        raise DamagedError(str(error) or type(error).__name__, f"the {kind}") from None
     if stored != kind:
-        raise DamagedError(f"the artifact holds a {stored}, not a {kind}; run the stage that makes it again")
+        raise DamagedError(f"it holds a {stored}, not a {kind}", f"the {kind}")
     return tensors, metadata
 
 

@@ -211,7 +211,7 @@ def build_part(
     notices = (*(scores.notices if scores else ()), *_diverged_notice(label, diverged, keep.numel()))
     metadata = {**part_metadata(cohort, scores, diverged, scoring_seconds), "notices": list(notices), "device": device}
     committed = there.commit(table_to_parquet(table, {**metadata, "columns": table.column_names}))
-    notices = ((there.notice(), *notices)) if there.damage else notices
+    notices = (there.notice(), *notices) if there.damage else notices
     return PartReport(
         spec.digest,
         key,
@@ -252,8 +252,9 @@ def _part(store: ArtifactStore, spec: CohortSpec, size: int) -> Artifact[bool]:
     """What lies in a part's place."""
     key = part_key(spec)
     version = store.version(key)  # before it is read, as in `examine`
-    damage = damage_of(store, PartName.of(spec, size)) if version else ""
-    return Artifact(store, key, bool(version) and not damage or None, damage, version)
+    damage = damage_of(store, PartName.of(spec, size)) if version else None
+    whole = True if version and damage is None else None
+    return Artifact(store, key, whole, damage.reason if damage is not None else "", version)
 
 
 def _diverged_notice(label: str, diverged: tuple[tuple[int, int], ...], total: int) -> tuple[str, ...]:

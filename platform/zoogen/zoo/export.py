@@ -17,6 +17,7 @@ from zoogen.seal import unsealed_json
 from zoogen.tasks.base import Task
 from zoogen.weights.files import write_bytes, write_weights
 from zoogen.zoo.build import manifest_key, plan_manifest_key
+from zoogen.zoo.part_file import BUILD_AGAIN
 from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, plan_zoo, structure_key
 from zoogen.zoo.read import Zoo
 from zoogen.zoo.store import ArtifactStore
@@ -80,7 +81,8 @@ def read_manifest(store: ArtifactStore, digest: str) -> dict[str, Any]:
     """The manifest of a zoo, or the plan of an unfinished one.
 
     Raises:
-        DamagedError: there is none, or it is damaged.
+        DamagedError: it is damaged.
+        ZoogenError: there is none.
     """
     reasons = []
     for key in (manifest_key(digest), plan_manifest_key(digest)):
@@ -89,8 +91,10 @@ def read_manifest(store: ArtifactStore, digest: str) -> dict[str, Any]:
         try:
             return _checked_manifest(unsealed_json(store.get(key)), digest)
         except (ValueError, AttributeError, TypeError) as error:
-            reasons.append(f"{store.uri_of(key)} is no manifest of a zoo ({' '.join(str(error).split())[:120]})")
-    raise DamagedError(f"{reasons[0] if reasons else f'there is no zoo {digest} in {store.uri}'}; run its build again")
+            reasons.append((f"it is no manifest of a zoo: {error}", store.uri_of(key)))
+    if not reasons:
+        raise ZoogenError(f"there is no zoo {digest} in {store.uri}; build it with `zoogen build-zoo`")
+    raise DamagedError(*reasons[0], BUILD_AGAIN)
 
 
 def _checked_manifest(manifest: dict[str, Any], digest: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from zoogen.seal import SEAL_LENGTH, content_hash
 
 Fetch = Callable[[Sequence[tuple[int, memoryview]]], None]  # fills memory with what begins so many bytes from the start
 
+BUILD_AGAIN = "the next build makes it again: `zoogen build-zoo`"
 METADATA_KEY = b"zoogen"
 _MAGIC = b"PAR1"
 _NUMBER_BYTES = 4  # of the lengths of footer and hashes, little-endian, each after what it tells the length of
@@ -83,7 +84,7 @@ class PartFile:
         except ZoogenError:
             raise  # of the store
         except Exception as error:  # whatever bytes that are no part may lead to
-            raise self.damaged(" ".join(str(error).split())[:120] or type(error).__name__) from None
+            raise self.damaged(str(error) or type(error).__name__) from None
 
     def _open(self) -> None:
         size = self._data.size
@@ -105,7 +106,7 @@ class PartFile:
 
     def damaged(self, reason: str) -> DamagedError:
         """What to raise where it is not what it should be."""
-        return DamagedError(f"{self.where} is damaged ({reason}); the next build makes it again: `zoogen build-zoo`")
+        return DamagedError(reason, self.where, BUILD_AGAIN)
 
     @cached_property
     def columns(self) -> pa.Table:

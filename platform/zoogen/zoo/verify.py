@@ -48,7 +48,7 @@ def open_part(store: ArtifactStore, name: PartName) -> PartFile:
     except ZoogenError:
         raise
     except Exception as error:  # metadata of another form
-        wrong = f"{type(error).__name__}: {error}"[:120]
+        wrong = f"{type(error).__name__}: {error}"
     if wrong:
         raise file.damaged(wrong)
     return file
@@ -81,7 +81,7 @@ def _wrong(file: PartFile, name: PartName) -> str:
     if metadata.get("cohort") != name.cohort:
         return f"it is the part of cohort {metadata.get('cohort')} of {metadata.get('structure')}"
     if metadata.get("structure") != name.structure or metadata.get("runs") != list(name.runs):
-        return f"it is of structure {metadata.get('structure')} and runs {metadata.get('runs')}"[:120]
+        return f"it is of structure {metadata.get('structure')} and runs {metadata.get('runs')}"
     types = dict(zip(schema.names, schema.types, strict=True))
     lacking = [column for column in metadata.get("columns", [WEIGHTS]) if column not in types]
     lacking += [column for column, kind in FIXED_COLUMNS.items() if types.get(column) != kind]
@@ -113,8 +113,8 @@ def _wrong_rows(file: PartFile, name: PartName) -> str:
     return f"rows of cohort {min(others)} are among its own" if others else ""
 
 
-def damage_of(store: ArtifactStore, name: PartName, *, thorough: bool = True) -> str:
-    """Why a part cannot be used, one line; empty if it can.
+def damage_of(store: ArtifactStore, name: PartName, *, thorough: bool = True) -> DamagedError | None:
+    """Why a part cannot be used; None if it can.
 
     Args:
         thorough: also compare all of its content with its seal, which reads it.
@@ -124,8 +124,8 @@ def damage_of(store: ArtifactStore, name: PartName, *, thorough: bool = True) ->
         if thorough:
             file.verify()
     except DamagedError as error:
-        return str(error)
-    return ""
+        return error
+    return None
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def look(store: ArtifactStore, parts: Sequence[PartName], *, thorough: bool = Tr
     if thorough:
         whole = [name for name, why in zip(unknown, damage, strict=True) if not why]
         _WHOLE.update((store.uri_of(name.key), versions[name.key]) for name in whole)
-    damaged = {name.key: why for name, why in zip(unknown, damage, strict=True) if why}
+    damaged = {name.key: str(why) for name, why in zip(unknown, damage, strict=True) if why}
     return Presence(tuple(name.key for name in parts if name.key not in versions), damaged)
 
 

@@ -4,10 +4,12 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 from torch import Tensor, nn
 
+from zoogen.artifact import Artifact, Objects, examine
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.identity import DIGEST_LENGTH, derive_seed, digest
 from zoogen.tasks.base import ProgressCallback
@@ -18,7 +20,7 @@ from zoogen.weights.packing import pack, unpack
 
 Fresh = Callable[[int], nn.Module]  # a seed to an untrained network
 
-TRUNK_FORMAT = 1  # raise when the same configuration would make another trunk
+TRUNK_FORMAT = 2  # raise when the same configuration would make another trunk
 _KIND = "trunk"
 _NOT_OF_TRUNK = frozenset(  # what of a task's configuration matters only once a trunk is there
     {"kind", "start", "collection", "subset", "statistics", "condition", "conditions", "judged_at_once", "mode"}
@@ -110,12 +112,29 @@ def read_trunk(data: bytes, key: str = "") -> Trunk:
     """
     state, found = unpack(_KIND, data)
     if key and found.get("key") != key:
-        raise DamagedError(f"it is the {_KIND} of {found.get('key')}; run the stage that makes it again")
+        raise DamagedError(f"it is {found.get('key')}", "the trunk")
     try:
         return Trunk(state, found["digest"], found["loss"], found["accuracy"], float(found["seconds"]))
     except (ValueError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DamagedError(f"damaged {_KIND} ({reason:.100}); run the stage that makes it again") from None
+        raise DamagedError(f"{type(error).__name__}: {error}", "the trunk") from None
+
+
+def stored_trunk(assets: Objects, key: str) -> Artifact[Trunk]:
+    """What lies in a trunk's place."""
+    return examine(assets, key, partial(read_trunk, key=key))
+
+
+def kept_trunk(assets: Objects, key: str) -> Trunk | None:
+    """The trunk of a key, read once per process; None if there is none, or a damaged one."""
+    try:
+        return _read(assets, key) if assets.exists(key) else None  # type: ignore[arg-type]  # hashed by identity
+    except DamagedError:
+        return None
+
+
+@lru_cache(4)
+def _read(assets: Objects, key: str) -> Trunk:
+    return read_trunk(assets.get(key), key)
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:
