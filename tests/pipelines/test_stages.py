@@ -141,7 +141,6 @@ def test_damaged_artifacts_are_named_and_made_again(
         name = re.escape(str(path.relative_to(tmp_path / "artifacts")))
         assert re.search(rf"notice: \S*{name} is damaged \([^)]*\)+ and is made again", said), path
     assert [found.metrics for found in again.evaluation.results] == [m.metrics for m in first.evaluation.results]
-    assert all(path.stat().st_size == len(whole[path]) or path.suffix == ".json" for path in paths[:-1])
     assert stages.pipeline(make_study()).reused
 
 
