@@ -6,7 +6,9 @@ from pathlib import Path
 
 from zoogen.evaluation.result import Evaluation
 from zoogen.pipelines.context import Study
+from zoogen.reports.named_evaluations import Origin
 from zoogen.reports.write import render_report
+from zoogen.tracking.secrets import hidden_passwords, without_passwords
 from zoogen.weights.files import write_bytes
 
 
@@ -17,7 +19,13 @@ def report_folder(study: Study) -> str:
 
 def write_reports(study: Study, evaluation: Evaluation) -> tuple[Path, ...]:
     """Write tables and figures under the artifact root; they are derived and may be made again."""
-    return write_files(study, report_folder(study), render_report(evaluation))
+    return write_files(study, report_folder(study), render_report(evaluation, origin(study, "pipeline")))
+
+
+def origin(study: Study, command: str) -> Origin:
+    """A study's command and configuration, without the passwords of its stores."""
+    configuration = without_passwords(study.config.model_dump(mode="json"))
+    return Origin(hidden_passwords(f"zoogen {command} {study.source}"), configuration)
 
 
 def write_files(study: Study, folder: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:

@@ -1,7 +1,8 @@
 """What tables and figures over several evaluations need to know of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from zoogen.evaluation.result import Evaluation, MethodResult
 from zoogen.reports.published.numbers import Published, published_for, short_label
@@ -12,11 +13,20 @@ TRAINED = ("held-out", "reference")  # conventionally trained runs that nothing 
 
 
 @dataclass(frozen=True)
+class Origin:
+    """By what something can be made again: the command, and the resolved configuration behind it."""
+
+    command: str
+    configuration: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class NamedEvaluation:
-    """An evaluation under the name that it has in tables beside others."""
+    """An evaluation under the name that it has in tables beside others, and where it came from, if that is known."""
 
     name: str
     evaluation: Evaluation
+    origin: Origin | None = None
 
     @property
     def published(self) -> Published | None:

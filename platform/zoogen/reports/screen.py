@@ -1,0 +1,119 @@
+"""What a command prints of results: at most a screen of 40 lines, and where the rest lies."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from zoogen.reports.named_evaluations import NamedEvaluation
+from zoogen.reports.overview import Standing, ranking, standings, tally
+from zoogen.reports.table import notices
+from zoogen.reports.table_rows import number
+from zoogen.reports.verdict import UNTRAINED
+
+TABLE_LINES = 27  # with its heading; leaves room for title, remarks and paths
+_NOTICES = 3
+_WIDEST = 120  # columns; longer lines are hard to read
+_WIDE = 110  # columns that have room for the paper's number
+_UNBOUNDED = 10_000  # columns, more than any table has
+_UNSEEN = "°"
+
+
+def print_overview(
+    evaluations: Sequence[NamedEvaluation], console: Console, remarks: Sequence[str] = (), limit: int = TABLE_LINES
+) -> None:
+    """Print a line per structure and evaluation, as many as fit, and the first notices.
+
+    Args:
+        evaluations: what to show.
+        console: its width counts up to 120 columns.
+        remarks: lines to show with the notices of the evaluations.
+        limit: lines that the table may take.
+    """
+    found, width = standings(evaluations), width_of(console)
+    several = len(evaluations) > 1
+    names = ", ".join(dict.fromkeys(e.name for e in evaluations))
+    show_line(console, f"{names}: {ranking(found)}")
+    shown = print_first(lambda count: _table(found[:count], several, width >= _WIDE), len(found), console, limit)
+    if shown < len(found):
+        show_line(console, f"… and {len(found) - shown} more in the report; of all {len(found)}: {tally(found)}")
+    if any(not standing.place.known for standing in found):
+        show_line(console, f"{_UNSEEN} a structure that the zoo does not hold")
+    prefix = "{name}: " if several else ""
+    said = [f"{prefix.format(name=e.name)}{notice}" for e in evaluations for notice in notices(e.evaluation)]
+    for line in first_notices([*remarks, *said]):
+        show_line(console, line)
+
+
+def _table(found: Sequence[Standing], several: bool, wide: bool) -> Table:
+    printed = wide and any(standing.printed is not None for standing in found)
+    trained = any(standing.trained is not None for standing in found)
+    table = new_table()
+    for title in ("structure", *(["evaluation"] if several else [])):
+        table.add_column(title, overflow="fold")
+    for title in ("generated", *(["trained"] if trained else []), "best baseline", UNTRAINED):
+        table.add_column(title, justify="right", no_wrap=True)
+    if printed:
+        table.add_column("paper", justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for standing in found:
+        label = standing.place.label + ("" if standing.place.known else _UNSEEN)
+        best = f"{standing.baseline_method} {standing.text(standing.baseline)}".strip()
+        cells = [label, *([standing.evaluation.name] if several else []), standing.text(standing.generated)]
+        cells += [standing.text(standing.trained)] if trained else []
+        cells += [best, standing.text(standing.untrained), *([number(standing.printed)] if printed else [])]
+        table.add_row(*map(Text, (*cells, standing.said.words)))
+    return table
+
+
+def new_table() -> Table:
+    """An empty table in the one look of all printed tables."""
+    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def print_first(table: Callable[[int], Table], count: int, console: Console, limit: int = TABLE_LINES) -> int:
+    """Print a table of the first rows, as many of `count` as take no more than `limit` lines; how many these are."""
+    options = console.options.update(width=width_of(console))
+    while count > 1 and len(console.render_lines(table(count), options, pad=False)) > limit:
+        count -= 1
+    if count:
+        console.print(table(count), width=width_of(console))
+    return count
+
+
+def fitting_columns(table: Callable[[int], Table], count: int, console: Console) -> int:
+    """How many of `count` columns fit the console's width, at least one."""
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    while count > 1 and Measurement.get(console, unbounded, table(count)).maximum > width_of(console):
+        count -= 1
+    return count
+
+
+def first_notices(lines: Sequence[str]) -> list[str]:
+    """The first notices, and how many more there are."""
+    more = len(lines) - _NOTICES
+    shown = [f"notice: {line}" for line in lines[:_NOTICES]]
+    return [*shown, f"… and {more} more notices in the report"] if more > 0 else shown
+
+
+def show_line(console: Console, text: str) -> None:
+    """One line, cut at the console's width."""
+    line = textwrap.shorten(text, width_of(console), placeholder=" …")
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def width_of(console: Console) -> int:
+    return min(console.width, _WIDEST)
+
+
+def report_lines(paths: Sequence[Path]) -> list[str]:
+    """Where a report lies: its page, and the folder of all else."""
+    if not paths:
+        return []
+    page = next((path for path in paths if path.suffix == ".html"), paths[0])
+    return [f"report: {page}", f"Markdown, CSV, figures: {page.parent}"]
