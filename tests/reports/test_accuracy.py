@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from rich.console import Console
 from tests.evaluation.error_task import IMAGES, ErrorTask, HalvingNoise
 from tests.fakes import MemoryZoo
 from tests.reports import hand_made
@@ -16,10 +15,10 @@ from zoogen.evaluation.config import AuditConfig, EvaluationConfig
 from zoogen.evaluation.evaluate import evaluate
 from zoogen.reports.accuracy import accuracies, error_results, method_title, ranks_by_error
 from zoogen.reports.accuracy_table import accuracy_sheet
-from zoogen.reports.documents import accuracy_document, overview_table
+from zoogen.reports.documents import accuracy_document
 from zoogen.reports.named_evaluations import NamedEvaluation
 from zoogen.reports.pareto import least_similar, pareto, pareto_sheet
-from zoogen.reports.table import print_report
+from zoogen.reports.table import summary_lines
 from zoogen.reports.verdict import verdict
 from zoogen.reports.write import render_report
 from zoogen.zoo.plan import ZooConfig
@@ -142,16 +141,6 @@ def test_nothing_reaches_an_accuracy_that_no_baseline_has():
     assert pareto(NamedEvaluation("r", evaluation(*others)), STRUCTURE) is None
 
 
-def test_the_overview_shows_accuracies_side_by_side():
-    console = Console(file=io.StringIO(), width=160)
-    console.print(overview_table([NamedEvaluation("K=10", evaluation()), NamedEvaluation("K=300", evaluation())]))
-    text = console.file.getvalue()
-    assert "K=300" in text and "0.880–0.920" in text and "82.00" in text
-    console = Console(file=io.StringIO(), width=160)
-    console.print(overview_table([NamedEvaluation("a", hand_made.usual())]))
-    assert "exact" in console.file.getvalue()
-
-
 def said(*results):
     return verdict(NamedEvaluation("r", evaluation(*results)), STRUCTURE)
 
@@ -223,14 +212,12 @@ def judged():
     return task, evaluate(task, zoo, HalvingNoise(task), config)
 
 
-def test_a_judged_evaluation_is_printed_with_its_accuracies(judged):
+def test_a_judged_evaluation_has_the_mean_accuracy_of_every_method(judged):
     task, found = judged
-    console = Console(file=io.StringIO(), width=120)
-    print_report(found, console)
-    text = console.file.getvalue()
-    assert "originals" in text and "s each" in text and f"{IMAGES} test images" in text
-    assert "verdict on generated networks" in text and "at equal accuracy:" in text
-    assert "ratio of medians" not in text
+    sheet = accuracy_sheet([NamedEvaluation("r", found)])
+    assert any(f"{IMAGES} test images" in note for note in sheet.notes)
+    assert any(line.startswith("at equal accuracy:") for line in summary_lines(found))
+    assert not any("ratio of medians" in line for line in summary_lines(found))
     lines = list(csv.DictReader(io.StringIO(accuracy_document([NamedEvaluation("r", found)]).csv())))
     for judged_method in found.results:
         errors = np.array(judged_method.metrics["test.error"])
@@ -241,12 +228,3 @@ def test_a_judged_evaluation_is_printed_with_its_accuracies(judged):
             == ("accuracy", method_title(judged_method.method), "mean")
         ]
         assert mean == pytest.approx(100 * (1 - errors.mean()))
-
-
-def test_the_table_fits_a_terminal_of_80_columns(judged):
-    console = Console(file=io.StringIO(), width=80)
-    print_report(judged[1], console)
-    text = console.file.getvalue()
-    assert "…" not in text and "chosen" in text and "s each" not in text
-    (few,) = [line for line in text.splitlines() if line.strip().startswith("held-out-last ")]
-    assert "(" in few  # the best of fewer networks than were generated

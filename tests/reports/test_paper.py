@@ -7,12 +7,11 @@ import re
 
 import numpy as np
 import pytest
-from rich.console import Console
 from tests.reports.hand_made import KNOWN, UNSEEN, evaluation, result, usual, weight_maps
 
-from zoogen.reports.comparison import PAGE, render_comparison, run_folders
+from zoogen.reports.comparison import MARKDOWN, folders_of, render_comparison
 from zoogen.reports.comparison_figure import comparison_figure
-from zoogen.reports.documents import audit_document, overview_table, paper_document
+from zoogen.reports.documents import audit_document, paper_document
 from zoogen.reports.named_evaluations import NamedEvaluation, file_label
 from zoogen.reports.novelty_figure import novelty_figure
 from zoogen.reports.paper import ablation_sheet, metric_sheet, paper_sheets, seconds_sheet
@@ -120,14 +119,6 @@ def test_csv_holds_every_cell_in_full() -> None:
     assert sheet.trimmed().markdown()[2:5] == ["| k | a |", "|-|-:|", "| x\\|y | .3333 |"]
 
 
-def test_overview_fits_a_terminal() -> None:
-    console = Console(file=io.StringIO(), width=120)
-    console.print(overview_table([RUN, NamedEvaluation("a-study-with-a-rather-long-name-0123456789", usual())]))
-    text = console.file.getvalue()
-    assert max(map(len, text.splitlines())) <= 120
-    assert text.count("new and good") == 2 and text.count("worse than trained") == 2 and ".685" in text
-
-
 def test_weight_maps_share_a_symmetric_scale_per_tensor() -> None:
     mapped = usual().model_copy(update={"weight_maps": weight_maps(4, ("dense1.weight", "dense2.weight"))})
     figure = weight_map_figure(mapped, KNOWN)
@@ -189,16 +180,16 @@ def test_comparison_has_a_box_per_run_structure_and_side() -> None:
 
 
 def test_folders_of_runs_are_safe_and_unique() -> None:
-    names = ["N=4", "n=4", "x/h", "x h", "..", "", "../../x", "report.md", "é" * 3, "v" * 300]
-    folders = run_folders(names)
-    assert len({folder.lower() for folder in folders} | {PAGE}) == len(names) + 1
+    names = ["N=4", "n=4", "x/h", "x h", "..", "", "../../x", "report.md", "report.html", "é" * 3, "v" * 300]
+    folders = folders_of(names)
+    assert len({folder.lower() for folder in folders} | {MARKDOWN}) == len(names) + 1
     assert all(re.fullmatch(r"[A-Za-z0-9_=][A-Za-z0-9_.=-]{0,84}", folder) for folder in folders)
     assert folders[:3] == ["N=4", "n=4-2", "x-h"]
 
 
 def test_comparison_folder() -> None:
     files = render_comparison([RUN, NamedEvaluation("other", usual())])
-    page = files[PAGE].decode()
+    page = files[MARKDOWN].decode()
     assert {"report.csv", "runs.png", "hand-made/novelty.png", "other/paper.md", "other/evaluation.json"} <= set(files)
     for name in (name for name in files if name.endswith(".png")):
         assert f"]({name})" in page and files[name].startswith(b"\x89PNG")

@@ -11,8 +11,8 @@ from tests.studies import TINY
 from zoogen.cli import main
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
+from zoogen.sweeps.figure import swept_axis
 from zoogen.sweeps.plan import load_sweep
-from zoogen.sweeps.report import swept_axis
 from zoogen.sweeps.result import TrialTime, sweep_time
 from zoogen.sweeps.run import _begin
 

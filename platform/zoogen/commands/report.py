@@ -178,7 +178,7 @@ def _of_digest(argument: EvaluationArgument, artifacts: str | None) -> Found:
         raise ZoogenError(
             f"no evaluation {argument.text} under {store.uri_of(folder)} ({there}); give another --artifacts"
         )
-    return Found(argument, matching[0], read_evaluation(store, matching[0]), store=store)
+    return Found(argument, matching[0], read_evaluation(store, matching[0], None), store=store)
 
 
 def _root(artifacts: str | None) -> str:

@@ -6,6 +6,7 @@ from zoogen.pipelines.context import resolved_json
 from zoogen.pipelines.layer_similarity import similarity
 from zoogen.pipelines.open import open_study
 from zoogen.reports.layer_similarity import verdict_lines
+from zoogen.reports.screen import report_lines
 
 
 def run_similarity(config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:
@@ -16,5 +17,5 @@ def run_similarity(config: str, overrides: Sequence[str], *, dry_run: bool = Fal
         return
     with study:
         result = similarity(study)
-    for line in [*verdict_lines(result.similarity), *(f"  {path}" for path in result.report)]:
+    for line in [*verdict_lines(result.similarity), *report_lines(result.report)]:
         study.console.show(line)

@@ -14,7 +14,7 @@ from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import alignment_identity
-from zoogen.pipelines.report import write_files
+from zoogen.pipelines.report import origin, write_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stages import load_generator
 from zoogen.reports.fine_tuning import render_fine_tuning
@@ -78,7 +78,8 @@ def fine_tune(study: Study) -> FineTuningResult:
             study.store.put_if_absent(key, found.to_json().encode())
             seconds = sum(sum(result.seconds.values()) for result in found.results)
             study.console.say(f"fine-tuning: {seconds:.1f} s, {uri}")
-        report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_fine_tuning(found))
+        files = render_fine_tuning(found, origin(study, "finetune"))
+        report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
         _track(run, found, report)
         return FineTuningResult(found, name, uri, report, reused)
 

@@ -26,7 +26,6 @@ class Standing:
             error; None where there is none.
         baseline_method: whose the value of the best baseline is, untrained networks left out.
         metric: what the values are.
-        printed: the paper's number of the first published metric, if it has one, and what that metric is here.
     """
 
     evaluation: NamedEvaluation
@@ -39,7 +38,6 @@ class Standing:
     baseline: float | None
     baseline_method: str
     untrained: float | None
-    printed: float | None = None
 
     def text(self, value: float | None) -> str:
         """A value for reading."""
@@ -60,8 +58,7 @@ def _standing(evaluation: NamedEvaluation, place: Place) -> Standing | None:
     results = evaluation.of(place.structure)
     rivals = [result for result in baselines_of(results) if result.method != UNTRAINED]
     best = min(rivals, key=middle, default=None)
-    published, metric = evaluation.published, generated.primary
-    line = published.result(place.label) if published is not None else None
+    metric = generated.primary
     group = metric.partition(".")[0]
     return Standing(
         evaluation=evaluation,
@@ -74,7 +71,6 @@ def _standing(evaluation: NamedEvaluation, place: Place) -> Standing | None:
         baseline=_value(best),
         baseline_method=best.method if best is not None else "",
         untrained=_value(evaluation.evaluation.result(place.structure, UNTRAINED)),
-        printed=line.generated.get(published.metrics[0]) if line is not None and published is not None else None,
     )
 
 
@@ -103,13 +99,13 @@ def overview_sheet(evaluations: Sequence[NamedEvaluation]) -> Sheet:
     found = standings(evaluations)
     rows = [
         SheetRow(
-            (s.place.label, "known" if s.place.known else "unseen", s.evaluation.name),
-            (s.said.words, s.generated, s.trained, s.baseline, s.baseline_method or None, s.untrained),
+            (s.place.label, "known" if s.place.known else "unseen", s.evaluation.name, s.said.words),
+            (s.generated, s.trained, s.baseline, s.baseline_method or None, s.untrained),
         )
         for s in found
     ]
-    columns = ("verdict", "generated", "trained", "best baseline", "its method", UNTRAINED)
+    columns = ("generated", "trained", "best baseline", "its method", UNTRAINED)
     errors = bool(found) and all(standing.errors for standing in found)
     decimals = dict.fromkeys(columns, 2) if errors else {}
     title = f"Generated networks beside others: {ranking(found)}"
-    return Sheet("overview", title, (STRUCTURE, "zoo", RUN), columns, tuple(rows), (), decimals).trimmed()
+    return Sheet("overview", title, (STRUCTURE, "zoo", RUN, "verdict"), columns, tuple(rows), (), decimals).trimmed()

@@ -13,13 +13,11 @@ from rich.text import Text
 from zoogen.reports.named_evaluations import NamedEvaluation
 from zoogen.reports.overview import Standing, ranking, standings, tally
 from zoogen.reports.table import notices
-from zoogen.reports.table_rows import number
 from zoogen.reports.verdict import UNTRAINED
 
 TABLE_LINES = 27  # with its heading; leaves room for title, remarks and paths
 _NOTICES = 3
 _WIDEST = 120  # columns; longer lines are hard to read
-_WIDE = 110  # columns that have room for the paper's number
 _UNBOUNDED = 10_000  # columns, more than any table has
 _UNSEEN = "°"
 
@@ -31,15 +29,15 @@ def print_overview(
 
     Args:
         evaluations: what to show.
-        console: its width counts up to 120 columns.
+        console: where to; its width counts up to 120 columns.
         remarks: lines to show with the notices of the evaluations.
         limit: lines that the table may take.
     """
-    found, width = standings(evaluations), width_of(console)
+    found = standings(evaluations)
     several = len(evaluations) > 1
     names = ", ".join(dict.fromkeys(e.name for e in evaluations))
     show_line(console, f"{names}: {ranking(found)}")
-    shown = print_first(lambda count: _table(found[:count], several, width >= _WIDE), len(found), console, limit)
+    shown = print_first(lambda count: _table(found[:count], several), len(found), console, limit)
     if shown < len(found):
         show_line(console, f"… and {len(found) - shown} more in the report; of all {len(found)}: {tally(found)}")
     if any(not standing.place.known for standing in found):
@@ -50,23 +48,20 @@ def print_overview(
         show_line(console, line)
 
 
-def _table(found: Sequence[Standing], several: bool, wide: bool) -> Table:
-    printed = wide and any(standing.printed is not None for standing in found)
+def _table(found: Sequence[Standing], several: bool) -> Table:
     trained = any(standing.trained is not None for standing in found)
     table = new_table()
     for title in ("structure", *(["evaluation"] if several else [])):
         table.add_column(title, overflow="fold")
     for title in ("generated", *(["trained"] if trained else []), "best baseline", UNTRAINED):
         table.add_column(title, justify="right", no_wrap=True)
-    if printed:
-        table.add_column("paper", justify="right", no_wrap=True)
     table.add_column("verdict")
     for standing in found:
         label = standing.place.label + ("" if standing.place.known else _UNSEEN)
         best = f"{standing.baseline_method} {standing.text(standing.baseline)}".strip()
         cells = [label, *([standing.evaluation.name] if several else []), standing.text(standing.generated)]
         cells += [standing.text(standing.trained)] if trained else []
-        cells += [best, standing.text(standing.untrained), *([number(standing.printed)] if printed else [])]
+        cells += [best, standing.text(standing.untrained)]
         table.add_row(*map(Text, (*cells, standing.said.words)))
     return table
 
@@ -96,9 +91,10 @@ def fitting_columns(table: Callable[[int], Table], count: int, console: Console)
 
 def first_notices(lines: Sequence[str]) -> list[str]:
     """The first notices, and how many more there are."""
-    more = len(lines) - _NOTICES
-    shown = [f"notice: {line}" for line in lines[:_NOTICES]]
-    return [*shown, f"… and {more} more notices in the report"] if more > 0 else shown
+    shown = [f"notice: {line}" for line in lines]
+    if len(shown) <= _NOTICES + 1:  # the line that counts one more could as well say it
+        return shown
+    return [*shown[:_NOTICES], f"… and {len(shown) - _NOTICES} more notices in the report"]
 
 
 def show_line(console: Console, text: str) -> None:

@@ -20,24 +20,29 @@ CAPTION = (
 )
 
 
-def summary_lines(evaluation: Evaluation, with_notices: bool = True) -> list[str]:
+def summary_lines(evaluation: Evaluation) -> list[str]:
     """Verdicts, ratios, cost and notices, one line each."""
-    run = NamedEvaluation(evaluation.inputs.study, evaluation)
-    lines = [f"verdict on generated networks: {said.line}" for _, said in verdicts([run])]
-    lines += [f"at equal accuracy: {found.line}" for found in _at_equal_accuracy(run)]
+    judged = NamedEvaluation(evaluation.inputs.study, evaluation)
+    lines = [f"verdict on generated networks: {said.line}" for _, said in verdicts([judged])]
+    lines += comparison_lines(evaluation)
+    return [*lines, *(f"notice: {notice}" for notice in notices(evaluation))]
+
+
+def comparison_lines(evaluation: Evaluation) -> list[str]:
+    """Baselines at equal accuracy, ratios to held-out runs, and cost, one line each."""
+    found = _at_equal_accuracy(NamedEvaluation(evaluation.inputs.study, evaluation))
+    lines = [f"at equal accuracy: {entry.line}" for entry in found]
     ratios = {} if ranks_by_error(evaluation) else evaluation.ratios()
     if ratios:
         shown = ", ".join(f"{label} {number(value)}" for label, value in ratios.items())
         lines.append(f"generated / held-out, ratio of medians: {shown}")
     if evaluation.cost:
         lines.append("seconds: " + ", ".join(f"{stage} {number(value)}" for stage, value in evaluation.cost.items()))
-    if with_notices:
-        lines.extend(f"notice: {notice}" for notice in notices(evaluation))
     return lines
 
 
-def _at_equal_accuracy(run: NamedEvaluation) -> list[Pareto]:
-    found = (pareto(run, place.structure) for place in places([run]))
+def _at_equal_accuracy(judged: NamedEvaluation) -> list[Pareto]:
+    found = (pareto(judged, place.structure) for place in places([judged]))
     return [entry for entry in found if entry is not None]
 
 

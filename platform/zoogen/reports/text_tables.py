@@ -22,6 +22,15 @@ class TextTable:
     rows: tuple[tuple[TextCell, ...], ...]
     left: int
 
+    @property
+    def words(self) -> tuple[bool, ...]:
+        """Whether a column holds words: one of the first, or one with texts and without a number."""
+        columns = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.titles)
+        return tuple(
+            index < self.left or (any(cell.text for cell in cells) and all(cell.value is None for cell in cells))
+            for index, cells in enumerate(columns)
+        )
+
     def markdown(self) -> list[str]:
         """Lines of Markdown: titles, rule, rows."""
         return markdown_table(self.titles, [[cell.text for cell in row] for row in self.rows], self.left)

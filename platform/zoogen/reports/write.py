@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from zoogen.evaluation.result import Evaluation
+from zoogen.reports.audit import verdicts
 from zoogen.reports.denoising_figure import denoising_figure
 from zoogen.reports.documents import AUDIT, Document, documents
 from zoogen.reports.figures import metric_figure, portrait_figure
@@ -15,7 +16,7 @@ from zoogen.reports.named_evaluations import NamedEvaluation, Origin, file_label
 from zoogen.reports.novelty_figure import novelty_figure
 from zoogen.reports.overview import overview_sheet
 from zoogen.reports.styles import png
-from zoogen.reports.table import CAPTION, comma_separated, markdown, notices, summary_lines, text_table
+from zoogen.reports.table import CAPTION, comma_separated, comparison_lines, markdown, notices, text_table
 from zoogen.reports.weight_maps import weight_map_figure
 from zoogen.weights.files import write_bytes
 
@@ -67,7 +68,7 @@ def _page(named: NamedEvaluation, pages: Sequence[Document], drawn: Mapping[str,
     return HtmlPage(
         title=named.name,
         about=f"Generated networks and what they are compared with, {evaluation.environment.date}",
-        verdicts=tuple(summary_lines(evaluation, with_notices=False)),
+        verdicts=(*(said.line for _, said in verdicts([named])), *comparison_lines(evaluation)),
         overview=Block.of(sheet) if sheet.rows else None,
         notices=tuple(notices(evaluation)),
         sections=(*(section_of(page) for page in pages if page.sheets), full),

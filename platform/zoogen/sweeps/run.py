@@ -18,13 +18,15 @@ from zoogen.pipelines import stages
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.report import write_files
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.reports.named_evaluations import Origin
+from zoogen.reports.screen import report_lines
 from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
-from zoogen.sweeps.report import printed, render_sweep
+from zoogen.sweeps.report import print_sweep, render_sweep
 from zoogen.sweeps.result import SweepResult, SweepTime, record_bytes, sweep_folder, sweep_time
 from zoogen.sweeps.trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
 from zoogen.sweeps.view import sweep_view
-from zoogen.tracking.secrets import without_passwords
+from zoogen.tracking.secrets import hidden_passwords, without_passwords
 from zoogen.tracking.tracker import Tracker
 from zoogen.zoo.build import missing_cohorts
 
@@ -58,11 +60,11 @@ def run_sweep(config: str, overrides: Sequence[str], *, resume: bool = False, dr
 
 
 def _show(plan: SweepPlan, console: Console, outcome: SweepOutcome) -> None:
-    console.out.print(printed(outcome.result, plan.config.columns))
+    print_sweep(outcome.result, console.out, plan.config.columns)
     if (spent := outcome.result.time) is not None:
         console.say(f"sweep: {spent.wall:.0f} s, {spent.overhead:.1%} of it outside training and judging")
-    for path in outcome.report:
-        console.show(f"  {path}")
+    for line in report_lines(outcome.report):
+        console.show(line)
 
 
 def _require_complete(result: SweepResult) -> None:
@@ -247,4 +249,6 @@ def _write_report(plan: SweepPlan, study: Study, result: SweepResult) -> tuple[P
         folder += f"-{len(result.trials)}-of-{len(plan.trials)}"
     if study.store.root is None and plan.config.columns:
         folder += f"-columns-{digest({'columns': plan.config.columns})}"
-    return write_files(study, folder, render_sweep(result, plan.config.columns))
+    configuration = without_passwords(plan.config.model_dump(mode="json"))
+    origin = Origin(hidden_passwords(f"zoogen sweep {plan.source}"), configuration)
+    return write_files(study, folder, render_sweep(result, plan.config.columns, origin))
