@@ -143,7 +143,7 @@ def test_command_writes_tables_and_figures_side_by_side(
     assert f"report: {tmp_path / 'out' / 'report.html'}" in out and "new and good" in out
     assert max(map(len, out.splitlines())) <= 120 + len(str(tmp_path))
     page = (tmp_path / "out" / "report.md").read_text()
-    assert "| structure | run | generated |" in page and "![study-0/novelty.png](study-0/novelty.png)" in page
+    assert "| structure | evaluation | generated |" in page and "![study-0/novelty.png](study-0/novelty.png)" in page
     assert (tmp_path / "out" / "study-1" / "audit.csv").exists()
 
 

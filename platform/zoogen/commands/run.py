@@ -31,7 +31,7 @@ def run_stage(name: str, config: str, overrides: Sequence[str], *, dry_run: bool
     if isinstance(result, EvaluationResult):
         show_evaluation(study, result)
     if command := study.tracker.ui_command():
-        study.console.show(f"to look at the runs: {command}")
+        study.console.show(f"to look at the MLflow runs: {command}")
 
 
 def show_evaluation(study: Study, result: EvaluationResult) -> None:

@@ -14,7 +14,7 @@ from zoogen.reports.accuracy import (
 )
 from zoogen.reports.named_evaluations import GENERATED, TRAINED, NamedEvaluation, median, places
 from zoogen.reports.paper import generating_seconds
-from zoogen.reports.sheets import METHOD, RUN, STRUCTURE, Sheet, SheetRow
+from zoogen.reports.sheets import EVALUATION, METHOD, STRUCTURE, Sheet, SheetRow
 from zoogen.reports.table_rows import NOVELTY, metric_title, plain
 
 COLUMNS = ("N", "best", "mean", "median", "chosen", "similarity, least", "similarity, mean", "similarity, most")
@@ -29,30 +29,30 @@ _NOTES = (
 )
 
 
-def accuracy_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
-    """A row per structure, run and method."""
+def accuracy_sheet(evaluations: Sequence[NamedEvaluation]) -> Sheet:
+    """A row per structure, evaluation and method."""
     rows, images = [], []
-    for place in places(runs):
-        for run in runs:
-            results = error_results(run.evaluation, place.structure)
-            rows += [_row(result, run) for result in results]
+    for place in places(evaluations):
+        for judged in evaluations:
+            results = error_results(judged.evaluation, place.structure)
+            rows += [_row(result, judged) for result in results]
             images += [f"{place.label}: {line}" for line in _image_lines(results)]
     columns = (*COLUMNS, "distance", "s to make one")
-    notes = (*_notes([run.evaluation for run in runs]), *dict.fromkeys(images))
+    notes = (*_notes([judged.evaluation for judged in evaluations]), *dict.fromkeys(images))
     decimals = {name: SHARE if name.startswith("similarity") else PERCENT for name in COLUMNS[1:]}
     title = "Accuracy and similarity to the originals"
-    sheet = Sheet("accuracy", title, (STRUCTURE, RUN, METHOD), columns, tuple(rows), notes, decimals)
+    sheet = Sheet("accuracy", title, (STRUCTURE, EVALUATION, METHOD), columns, tuple(rows), notes, decimals)
     return sheet.trimmed()
 
 
-def _row(result: MethodResult, run: NamedEvaluation) -> SheetRow:
+def _row(result: MethodResult, judged: NamedEvaluation) -> SheetRow:
     found = accuracies(result)
     several = result.count > 1
     best, chosen = (found.best, found.chosen) if several else (None, None)
     middle = found.median if several else None
     numbers = (result.count, best, found.mean, middle, chosen, *(found.similarity or (None,) * 3))
     cells = (*numbers, median(result, f"{NOVELTY}.nearest_train"), _seconds(result))
-    return SheetRow((result.label, run.name, method_title(result.method)), cells)
+    return SheetRow((result.label, judged.name, method_title(result.method)), cells)
 
 
 def percent(value: float | None) -> str:

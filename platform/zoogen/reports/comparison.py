@@ -19,7 +19,7 @@ from zoogen.reports.write import made_of, render_report, section_of
 from zoogen.weights.files import write_bytes
 
 MARKDOWN = "report.md"
-_TABLES, _PICTURE, _VIOLINS = "report.csv", "runs.png", "similarities.png"
+_TABLES, _PICTURE, _VIOLINS = "report.csv", "evaluations.png", "similarities.png"
 _LONGEST = 80  # characters of a folder's name
 
 
@@ -27,8 +27,8 @@ def render_comparison(
     evaluations: Sequence[NamedEvaluation], notices: Sequence[str] = (), command: str = ""
 ) -> dict[str, bytes]:
     """Path below the folder to content: `report.html` and `report.md` with all tables and figures, `report.csv`,
-    `runs.png`, `similarities.png` (where an error ranks), and each evaluation's report as `<name>/…`, the name made
-    fit for a folder (`folders_of`).
+    `evaluations.png`, `similarities.png` (where an error ranks), and each evaluation's report as `<name>/…`,
+    the name made fit for a folder (`folders_of`).
 
     Args:
         evaluations: in the order of the tables.

@@ -52,7 +52,7 @@ def paper_document(evaluations: Sequence[NamedEvaluation]) -> Document:
         variance_sheet(evaluations),
     ]
     sheets += [sheet for paper in accuracies for sheet in printed_sheets(paper)]
-    papers = list(dict.fromkeys(run.published.paper for run in evaluations if run.published))
+    papers = list(dict.fromkeys(judged.published.paper for judged in evaluations if judged.published))
     papers += [paper.paper for paper in accuracies]
     title = f"Beside the numbers of {', '.join(papers)}" if papers else "Results"
     remarks = (*paper_remarks(evaluations), *(note for paper in accuracies for note in paper.notes))
@@ -64,7 +64,7 @@ def paper_document(evaluations: Sequence[NamedEvaluation]) -> Document:
 def audit_document(evaluations: Sequence[NamedEvaluation]) -> Document:
     """Verdicts, quality beside novelty of every method, and cost."""
     several = len(evaluations) > 1
-    remarks = tuple(f"{run.name}, {said.line}" if several else said.line for run, said in verdicts(evaluations))
+    remarks = tuple(f"{judged.name}, {said.line}" if several else said.line for judged, said in verdicts(evaluations))
     sheets = [*audit_sheets(evaluations), cost_sheet(evaluations)]
     return Document(AUDIT, "Audit: memorised, or new and good?", remarks, tuple(s for s in sheets if s.rows))
 

@@ -55,18 +55,18 @@ class NamedEvaluation:
 
 @dataclass(frozen=True)
 class Place:
-    """A structure of one or several runs."""
+    """A structure of one or several evaluations."""
 
     structure: str
     label: str
     known: bool
 
 
-def places(runs: Sequence[NamedEvaluation]) -> list[Place]:
-    """Structures of all runs, those known to the first run that has them before the unseen ones."""
+def places(evaluations: Sequence[NamedEvaluation]) -> list[Place]:
+    """Structures of all evaluations, those known to the first one that has them before the unseen ones."""
     found: dict[str, Place] = {}
-    for run in runs:
-        for result in run.evaluation.results:
+    for judged in evaluations:
+        for result in judged.evaluation.results:
             found.setdefault(result.structure, Place(result.structure, result.label, result.known))
     return sorted(found.values(), key=lambda place: not place.known)
 

@@ -9,7 +9,7 @@ from zoogen.evaluation.result import MethodResult
 from zoogen.reports.accuracy import accuracies
 from zoogen.reports.named_evaluations import NamedEvaluation, Place, median, places
 from zoogen.reports.quality import middle
-from zoogen.reports.sheets import RUN, STRUCTURE, Sheet, SheetRow
+from zoogen.reports.sheets import EVALUATION, STRUCTURE, Sheet, SheetRow
 from zoogen.reports.table_rows import metric_title, number
 from zoogen.reports.verdict import UNTRAINED, Verdict, baselines_of, verdict
 
@@ -108,4 +108,6 @@ def overview_sheet(evaluations: Sequence[NamedEvaluation]) -> Sheet:
     errors = bool(found) and all(standing.errors for standing in found)
     decimals = dict.fromkeys(columns, 2) if errors else {}
     title = f"Generated networks beside others: {ranking(found)}"
-    return Sheet("overview", title, (STRUCTURE, "zoo", RUN, "verdict"), columns, tuple(rows), (), decimals).trimmed()
+    return Sheet(
+        "overview", title, (STRUCTURE, "zoo", EVALUATION, "verdict"), columns, tuple(rows), (), decimals
+    ).trimmed()

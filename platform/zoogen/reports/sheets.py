@@ -8,7 +8,7 @@ from zoogen.reports.text_tables import TextCell, TextTable, csv_text
 
 Cell = float | int | str | None
 
-STRUCTURE, RUN, METHOD = "structure", "run", "method"
+STRUCTURE, EVALUATION, METHOD = "structure", "evaluation", "method"
 PRINTED = "paper: "  # columns of this prefix show a paper's numbers, with all the digits that are printed there
 _DIGITS, _PRINTED_DIGITS = 4, 6
 
@@ -63,7 +63,9 @@ class Sheet:
 
     def table(self) -> TextTable:
         """The table for reading. The column of names of evaluations is left out where there is one evaluation."""
-        shown = [i for i, key in enumerate(self.keys) if key != RUN or len({row.keys[i] for row in self.rows}) > 1]
+        shown = [
+            i for i, key in enumerate(self.keys) if key != EVALUATION or len({row.keys[i] for row in self.rows}) > 1
+        ]
         titles = (*(self.keys[i] for i in shown), *self.columns)
         rows = tuple((*(TextCell(row.keys[i]) for i in shown), *self._cells(row)) for row in self.rows)
         return TextTable(titles, rows, len(shown))

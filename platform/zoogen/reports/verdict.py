@@ -93,12 +93,12 @@ class Verdict:
         return f"as bad as {UNTRAINED}" if UNTRAINED in self.rivals else f"no better than {self.rivals[0]}"
 
 
-def verdict(run: NamedEvaluation, structure: str) -> Verdict | None:
+def verdict(judged: NamedEvaluation, structure: str) -> Verdict | None:
     """The verdict on a structure; None if nothing was generated for it."""
-    generated = run.generated(structure)
+    generated = judged.generated(structure)
     if generated is None:
         return None
-    results, trained = run.of(structure), run.trained(structure)
+    results, trained = judged.of(structure), judged.trained(structure)
     quality, near = Quality.of(generated), _nearness(generated, results)
     label, write = generated.label, plain if generated.ranks_by_error else number
     reached = quality.beside(trained) + _similarity(generated, results)

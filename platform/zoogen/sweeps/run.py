@@ -112,7 +112,7 @@ def sweep(plan: SweepPlan, console: Console, *, resume: bool = False) -> SweepOu
             _show(plan, console, outcome)
             _require_complete(result)
             if command := study.tracker.ui_command():
-                console.show(f"to look at the runs: {command}")
+                console.show(f"to look at the MLflow runs: {command}")
             return outcome
 
 
