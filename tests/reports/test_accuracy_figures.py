@@ -10,8 +10,8 @@ from tests.reports.hand_errors import STRUCTURE, evaluation, result, trajectory
 from zoogen.reports.comparison import render_comparison
 from zoogen.reports.comparison_figure import comparison_figure
 from zoogen.reports.denoising_figure import denoising_figure
+from zoogen.reports.error_overlap_figure import similarity_figure, similarity_violins
 from zoogen.reports.figures import metric_figure
-from zoogen.reports.layer_similarity_figure import similarity_figure, similarity_violins
 from zoogen.reports.named_evaluations import NamedEvaluation, file_label, named
 from zoogen.reports.write import render_report
 

@@ -103,10 +103,8 @@ def test_markdown_prints_the_papers_digits_and_hides_a_single_run() -> None:
     text = paper_document([JUDGED]).markdown()
     assert "| structure | generated |" in text and "| structure | evaluation |" not in text
     assert ".685" in text and "- GenFlowNet, H*" not in text
-    assert (
-        "| structure | evaluation | generated |"
-        in paper_document([JUDGED, NamedEvaluation("other", usual())]).markdown()
-    )
+    both = paper_document([JUDGED, NamedEvaluation("other", usual())])
+    assert "| structure | evaluation | generated |" in both.markdown()
     tables = [block for block in text.split("\n\n") if block.startswith("|")]
     assert len(tables) == 5 and all(len({line.count("|") for line in t.splitlines()}) == 1 for t in tables)
     other_task = paper_document([NamedEvaluation("r", usual(kind="unheard-of"))]).markdown()

@@ -16,7 +16,7 @@ from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.reports.figures import metric_figure, portrait_figure
 from zoogen.reports.table import comma_separated, markdown, notices
 from zoogen.reports.table_rows import metric_names, metric_title, number, report_rows
-from zoogen.reports.write import render_report, write_report
+from zoogen.reports.write import render_report, write_files
 from zoogen.zoo.plan import ZooConfig
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -89,7 +89,7 @@ def test_notices_are_said_once(evaluation):
 
 
 def test_report_files(evaluation, tmp_path):
-    paths = write_report(evaluation, tmp_path / "report")
+    paths = write_files(render_report(evaluation), tmp_path / "report")
     assert {p.name for p in paths} == {
         "report.html", "evaluation.json", "table.md", "table.csv", "paper.md", "paper.csv", "audit.md", "audit.csv",
         "metric.png", "novelty.png", "distributions-known.png", "distributions-unseen.png", "weights-F2.png",
@@ -105,7 +105,7 @@ def test_report_files(evaluation, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(ZoogenError, match="cannot write"):
-        write_report(evaluation, blocked / "report")
+        write_files({"table.md": b"x"}, blocked / "report")
 
 
 def test_portraits_share_the_scale_of_the_truth(evaluation):

@@ -5,12 +5,21 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 from tests.reports import hand_errors
 from tests.reports.hand_made import UNSEEN, evaluation, result, usual
 
 from zoogen.evaluation.result import Evaluation
 from zoogen.reports.named_evaluations import NamedEvaluation
-from zoogen.reports.screen import first_notices, print_overview, report_lines, show_line
+from zoogen.reports.screen import (
+    first_notices,
+    new_table,
+    print_first,
+    print_overview,
+    report_lines,
+    short_names,
+    show_line,
+)
 
 WIDTHS = [80, 120]
 
@@ -47,6 +56,37 @@ def test_a_study_is_one_screen(width: int, count: int) -> None:
     )
     assert count > 12 or shown == count
     assert sum("otice" in line for line in lines) <= 4
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_long_names_keep_what_tells_them_apart(width: int) -> None:
+    results = []
+    for index in range(8):
+        place = {"structure": str(index), "label": f"{'network' * 6}-{index}-{'of-a-long-name' * 20}"}
+        method = {"average-2": {"method": f"average-{'of-what-lies-near' * 9}"}}
+        results += [r.model_copy(update={**place, **method.get(r.method, {})}) for r in usual().results[:3]]
+    lines = printed([NamedEvaluation("s", usual().model_copy(update={"results": tuple(results)}))], width)
+    text = "".join(line[:16].strip() for line in lines)
+    assert len(lines) <= 38 and "network-0-" in text and "average-" in " ".join(lines)
+    assert short_names(["x" * 50, "y" * 50])["x" * 50] == f"{'x' * 20}…{'x' * 19}"
+    assert short_names(["x" * 50, "x" * 51])["x" * 50] == "x" * 50
+    assert {len(name) for name in short_names(["x" * 500, "x" * 501]).values()} == {120}
+
+
+def test_rows_that_cannot_fit_are_not_rendered() -> None:
+    counts: list[int] = []
+
+    def table(count: int) -> Table:
+        counts.append(count)
+        rows = new_table()
+        for index in range(count):
+            rows.add_row(f"{index}\n{index}")
+        return rows
+
+    console = Console(file=io.StringIO(), width=80)
+    shown = print_first(table, 10_000, console, 20)
+    assert max(counts) == 20 and len(counts) <= 21 and 8 <= shown <= 10
+    assert len(console.file.getvalue().splitlines()) <= 20
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -74,6 +74,25 @@ def test_printed_is_one_screen(width: int, trials: int, structures: int) -> None
     assert structures == 2 or any("more columns in the report" in line for line in lines)
 
 
+def test_many_failures_leave_room_for_results() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    print_sweep(sweep(30, 60, failed=50), console)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= 38 and sum(line.startswith("bad-") for line in lines) == 5
+    assert any(line.startswith("N=1 ") for line in lines) and "… and 45 more failed trials in the report" in lines
+
+
+def test_long_names_of_trials_keep_their_columns() -> None:
+    result = sweep(3, 2)
+    names = [f"generator.loop.learning_rate=0.{number}, {'zoo.runs=12, ' * 20}" for number in range(3)]
+    trials = (t.model_copy(update={"name": n}) for t, n in zip(result.trials, names, strict=True))
+    console = Console(file=io.StringIO(), width=100)
+    print_sweep(result.model_copy(update={"trials": tuple(trials)}), console)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= 38 and max(map(len, lines)) <= 100
+    assert sum(line.rstrip().endswith("finished") and ".00" in line for line in lines) == 3
+
+
 def test_the_page_holds_the_table_with_all_digits() -> None:
     result = sweep(3, 2)
     files = render_sweep(result, (), Origin("zoogen sweep sweep.yaml", {"study": "s", "seed": 1}))

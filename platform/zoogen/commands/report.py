@@ -18,9 +18,10 @@ from zoogen.pipelines.context import artifact_root, local_path
 from zoogen.pipelines.digests import evaluation_key
 from zoogen.pipelines.report import origin as origin_of
 from zoogen.pipelines.results import read_evaluation
-from zoogen.reports.comparison import write_comparison
+from zoogen.reports.comparison import render_comparison
 from zoogen.reports.named_evaluations import NamedEvaluation, Origin
 from zoogen.reports.screen import print_overview, report_lines
+from zoogen.reports.write import write_files
 from zoogen.tracking.secrets import hidden_passwords
 from zoogen.zoo.store import ArtifactStore
 
@@ -113,24 +114,23 @@ def _of_sweep(argument: EvaluationArgument, artifacts: str | None, say: Callable
 
     overrides = [*argument.overrides, *([f"overrides.artifacts={artifacts}"] if artifacts is not None else [])]
     plan = load_sweep(argument.text, overrides)
-    command = " ".join(["zoogen sweep", argument.text, *overrides])
     if plan.config.stage != "pipeline":
         raise ZoogenError(
             f"{argument.text} ends with {plan.config.stage}, so its trials have no evaluations to report; "
-            f"`{command}` writes its own table"
+            f"`{plan.command}` writes its own table"
         )
     found, missing = [], []
     for trial in plan.trials:
         study = trial.study(Console())
         key = evaluation_key(study.evaluation_digest)
         if study.store.exists(key):
-            origin = Origin(hidden_passwords(command), origin_of(study, "pipeline").configuration)
+            origin = Origin(hidden_passwords(plan.command), origin_of(study, "pipeline").configuration)
             evaluation = read_evaluation(study.store, study.evaluation_digest, plan.config.study)
             found.append(Found(argument, study.evaluation_digest, evaluation, trial.name, study.store, origin))
         else:
             missing.append(trial.name)
     if not found:
-        raise ZoogenError(f"no trial of {argument.text} has an evaluation; run `{command}` first")
+        raise ZoogenError(f"no trial of {argument.text} has an evaluation; run `{plan.command}` first")
     if missing:
         say(
             f"{argument.text}: {len(missing)} of {len(plan.trials)} trials have no evaluation (not run, failed, or "
@@ -209,7 +209,7 @@ def report(words: Sequence[str], out: str | None, artifacts: str | None, console
     folder = local_path(out) if out is not None else _default_folder(found, artifacts)
     options = [*(["--out", out] if out else []), *(["--artifacts", artifacts] if artifacts else [])]
     command = hidden_passwords(shlex.join(["zoogen", "report", *words, *options]))
-    paths = write_comparison(evaluations, folder, notices, command)
+    paths = write_files(render_comparison(evaluations, notices, command), folder)
     print_overview(evaluations, console.out, notices)
     for line in report_lines(paths):
         console.show(line)

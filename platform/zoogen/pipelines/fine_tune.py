@@ -14,7 +14,7 @@ from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import alignment_identity
-from zoogen.pipelines.report import origin, write_files
+from zoogen.pipelines.report import origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stages import load_generator
 from zoogen.reports.fine_tuning import render_fine_tuning
@@ -79,7 +79,7 @@ def fine_tune(study: Study) -> FineTuningResult:
             seconds = sum(sum(result.seconds.values()) for result in found.results)
             study.console.say(f"fine-tuning: {seconds:.1f} s, {uri}")
         files = render_fine_tuning(found, origin(study, "finetune"))
-        report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
+        report = store_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
         _track(run, found, report)
         return FineTuningResult(found, name, uri, report, reused)
 

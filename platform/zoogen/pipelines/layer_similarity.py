@@ -21,7 +21,7 @@ from zoogen.evaluation.result import Inputs
 from zoogen.identity import derive_seed, digest
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import generator_key
-from zoogen.pipelines.report import origin, write_files
+from zoogen.pipelines.report import origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stages import load_generator
 from zoogen.reports.layer_similarity import render_similarity, verdict_lines
@@ -77,7 +77,7 @@ def similarity(study: Study) -> SimilarityResult:
             study.store.put_if_absent(key, found.to_json().encode())
             study.console.say(f"similarity: {found.seconds:.1f} s, {uri}")
         files = render_similarity(found, origin(study, STAGE))
-        report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
+        report = store_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
         _track(run, found, report)
         return SimilarityResult(found, name, uri, report, reused)
 

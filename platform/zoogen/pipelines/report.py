@@ -7,9 +7,8 @@ from pathlib import Path
 from zoogen.evaluation.result import Evaluation
 from zoogen.pipelines.context import Study
 from zoogen.reports.named_evaluations import Origin
-from zoogen.reports.write import render_report
+from zoogen.reports.write import render_report, write_files
 from zoogen.tracking.secrets import hidden_passwords, without_passwords
-from zoogen.weights.files import write_bytes
 
 
 def report_folder(study: Study) -> str:
@@ -19,7 +18,7 @@ def report_folder(study: Study) -> str:
 
 def write_reports(study: Study, evaluation: Evaluation) -> tuple[Path, ...]:
     """Write tables and figures under the artifact root; they are derived and may be made again."""
-    return write_files(study, report_folder(study), render_report(evaluation, origin(study, "pipeline")))
+    return store_files(study, report_folder(study), render_report(evaluation, origin(study, "pipeline")))
 
 
 def origin(study: Study, command: str) -> Origin:
@@ -28,7 +27,7 @@ def origin(study: Study, command: str) -> Origin:
     return Origin(hidden_passwords(f"zoogen {command} {study.source}"), configuration)
 
 
-def write_files(study: Study, folder: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+def store_files(study: Study, folder: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
     """Write derived files into a folder under the artifact root, each whole or not at all, and name them.
 
     Under a remote root they are written there, and a copy to look at into a temporary folder.
@@ -41,6 +40,4 @@ def write_files(study: Study, folder: str, files: Mapping[str, bytes]) -> tuple[
         for name, data in files.items():
             study.store.put_if_absent(f"{folder}/{name}", data)
     place = root / folder if root is not None else Path(tempfile.mkdtemp(prefix=f"zoogen-{study.config.study}-"))
-    for name, data in files.items():
-        write_bytes(place / name, data)
-    return tuple(place / name for name in files)
+    return write_files(files, place)

@@ -2,21 +2,19 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from urllib.parse import quote
 
 from zoogen.reports.audit import verdicts
 from zoogen.reports.comparison_figure import comparison_figure
 from zoogen.reports.documents import Document, documents
+from zoogen.reports.error_overlap_figure import similarity_violins
 from zoogen.reports.html_page import PAGE, Block, HtmlPage, Link, Picture
-from zoogen.reports.layer_similarity_figure import similarity_violins
 from zoogen.reports.named_evaluations import NamedEvaluation
 from zoogen.reports.overview import overview_sheet
 from zoogen.reports.sheets import tidy_csv
 from zoogen.reports.styles import png
 from zoogen.reports.table import notices as notices_of
 from zoogen.reports.write import made_of, render_report, section_of
-from zoogen.weights.files import write_bytes
 
 MARKDOWN = "report.md"
 _TABLES, _PICTURE, _VIOLINS = "report.csv", "evaluations.png", "similarities.png"
@@ -106,21 +104,6 @@ def folders_of(names: Sequence[str]) -> list[str]:
         folders.append(next(folder for folder in candidates if folder.lower() not in taken))
         taken.add(folders[-1].lower())  # some file systems do not tell capitals
     return folders
-
-
-def write_comparison(
-    evaluations: Sequence[NamedEvaluation], folder: str | Path, notices: Sequence[str] = (), command: str = ""
-) -> list[Path]:
-    """Write the comparison's files into a folder, the page first.
-
-    Raises:
-        ZoogenError: the folder cannot be written.
-    """
-    paths = []
-    for name, data in render_comparison(evaluations, notices, command).items():
-        paths.append(Path(folder) / name)
-        write_bytes(paths[-1], data)
-    return paths
 
 
 def _made(named: NamedEvaluation) -> str:

@@ -9,9 +9,9 @@ from zoogen.evaluation.result import Evaluation
 from zoogen.reports.audit import verdicts
 from zoogen.reports.denoising_figure import denoising_figure
 from zoogen.reports.documents import AUDIT, Document, documents
+from zoogen.reports.error_overlap_figure import similarity_figure, similarity_violins
 from zoogen.reports.figures import metric_figure, portrait_figure
 from zoogen.reports.html_page import PAGE, Block, HtmlPage, Made, Picture, Section
-from zoogen.reports.layer_similarity_figure import similarity_figure, similarity_violins
 from zoogen.reports.named_evaluations import NamedEvaluation, Origin, file_label
 from zoogen.reports.novelty_figure import novelty_figure
 from zoogen.reports.overview import overview_sheet
@@ -125,14 +125,12 @@ def _weight_figures(evaluation: Evaluation) -> dict[str, Figure | None]:
     return {f"weights-{file_label(label)}": weight_map_figure(evaluation, name) for name, label in labels.items()}
 
 
-def write_report(evaluation: Evaluation, folder: str | Path) -> list[Path]:
-    """Write the report's files into a folder, each whole or not at all, and name them.
+def write_files(files: Mapping[str, bytes], folder: Path) -> tuple[Path, ...]:
+    """Write files by their paths below a folder, each whole or not at all, and name them.
 
     Raises:
         ZoogenError: the folder cannot be written.
     """
-    paths = []
-    for name, data in render_report(evaluation).items():
-        paths.append(Path(folder) / name)
-        write_bytes(paths[-1], data)
-    return paths
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    return tuple(folder / name for name in files)

@@ -14,7 +14,7 @@ from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.reports.accuracy import ORIGINALS, accuracy_columns
 from zoogen.reports.html_page import PAGE, Block, HtmlPage, Made, Picture, Section
 from zoogen.reports.named_evaluations import Origin
-from zoogen.reports.screen import fitting_columns, new_table, print_first, show_line
+from zoogen.reports.screen import TABLE_LINES, fitting_columns, new_table, print_first, short_names, show_line
 from zoogen.reports.styles import png
 from zoogen.reports.table_rows import metric_title, number
 from zoogen.reports.text_tables import TextCell, TextTable, csv_text
@@ -23,6 +23,7 @@ from zoogen.sweeps.result import GENERATED, Score, SweepResult, TrialRecord
 
 RATIO = "ratio_to_held_out"
 _FIGURE = "figure.png"
+_FAILURES = 5  # failed trials that are printed, so that others find room
 
 
 def columns_of(result: SweepResult, patterns: Sequence[str] = ()) -> list[str]:
@@ -134,9 +135,14 @@ def print_sweep(result: SweepResult, console: Console, patterns: Sequence[str] =
     """Print failed trials, then the others with as many metrics as fit the width, as many as fit a screen."""
     table = results_table(result, patterns)
     failed = [(name, *([""] * (len(table.titles) - 2)), "failed") for name in result.failed]
-    rows = [*failed, *([cell.text for cell in row] for row in table.rows)]
-    metrics = fitting_columns(lambda count: _printed(table.titles, rows, count), len(table.titles) - 2, console)
+    rows = [*failed[:_FAILURES], *([cell.text for cell in row] for row in table.rows)]
+    names = short_names(row[0] for row in rows)
+    rows = [(names[name], *cells) for name, *cells in rows]
+    first = rows[:TABLE_LINES]
+    metrics = fitting_columns(lambda count: _printed(table.titles, first, count), len(table.titles) - 2, console)
     shown = print_first(lambda count: _printed(table.titles, rows[:count], metrics), len(rows), console)
+    if len(failed) > _FAILURES:
+        show_line(console, f"… and {len(failed) - _FAILURES} more failed trials in the report")
     if shown < len(rows):
         show_line(console, f"… and {len(rows) - shown} more trials in the report")
     if metrics < len(table.titles) - 2:
@@ -149,7 +155,8 @@ def _printed(titles: Sequence[str], rows: Sequence[Sequence[str]], metrics: int)
     """Name, the first metrics, and state of each trial."""
     table = new_table()
     for title in (titles[0], *titles[1 : metrics + 1], titles[-1]):
-        table.add_column(title, justify="left" if title in (titles[0], titles[-1]) else "right", no_wrap=True)
+        words = title in (titles[0], titles[-1])
+        table.add_column(title, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, (row[0], *row[1 : metrics + 1], row[-1])))
     return table

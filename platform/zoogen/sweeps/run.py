@@ -16,7 +16,7 @@ from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.sweep import HalvingRule, TrialResources, run_trials
 from zoogen.pipelines import stages
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.report import write_files
+from zoogen.pipelines.report import store_files
 from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.reports.named_evaluations import Origin
 from zoogen.reports.screen import report_lines
@@ -25,7 +25,7 @@ from zoogen.sweeps.plan import SweepPlan, TrialPlan, judged_iterations, load_swe
 from zoogen.sweeps.report import print_sweep, render_sweep
 from zoogen.sweeps.result import SweepResult, SweepTime, record_bytes, sweep_folder, sweep_time
 from zoogen.sweeps.trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
-from zoogen.sweeps.view import sweep_view
+from zoogen.sweeps.trial_table import sweep_view
 from zoogen.tracking.secrets import hidden_passwords, without_passwords
 from zoogen.tracking.tracker import Tracker
 from zoogen.zoo.build import missing_cohorts
@@ -250,5 +250,5 @@ def _write_report(plan: SweepPlan, study: Study, result: SweepResult) -> tuple[P
     if study.store.root is None and plan.config.columns:
         folder += f"-columns-{digest({'columns': plan.config.columns})}"
     configuration = without_passwords(plan.config.model_dump(mode="json"))
-    origin = Origin(hidden_passwords(f"zoogen sweep {plan.source}"), configuration)
-    return write_files(study, folder, render_sweep(result, plan.config.columns, origin))
+    origin = Origin(hidden_passwords(plan.command), configuration)
+    return store_files(study, folder, render_sweep(result, plan.config.columns, origin))
