@@ -207,6 +207,7 @@ def test_tables_scroll_alone_and_can_be_read_by_machines(files: dict[str, bytes]
     assert len(scrolling) == len(page.tables) and all(a["tabindex"] == "0" and a["aria-label"] for a in scrolling)
     assert all(a.get("alt") for tag, a in page.tags if tag == "img")
     style = page.texts["style"][0]
+    assert "position: sticky" in style, "names stay in sight beside wide tables"
     assert "color-scheme: light dark" in style and "@media print" in style and "overflow-x: auto" in style
     assert any(a.get("name") == "viewport" for tag, a in page.tags if tag == "meta")
 
