@@ -60,8 +60,9 @@ def print_overview(
 def _table(found: Sequence[Standing], several: bool, names: Mapping[str, str]) -> Table:
     trained = any(standing.trained is not None for standing in found)
     table = new_table()
-    for title in ("structure", *(["evaluation"] if several else [])):
-        table.add_column(title, overflow="fold", min_width=min(_NARROWEST, max(map(cell_len, names.values()))))
+    table.add_column("structure", overflow="fold", min_width=_narrowest(names[s.place.label] for s in found))
+    if several:
+        table.add_column("evaluation", overflow="fold", min_width=_narrowest(names[s.evaluation.name] for s in found))
     for title in ("generated", *(["trained"] if trained else []), "best baseline", UNTRAINED):
         table.add_column(title, justify="right", no_wrap=title != "best baseline", overflow="fold")
     table.add_column("verdict")
@@ -92,6 +93,10 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
 def _without_middle(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[: longest // 2]}…{name[len(name) - (longest - 1) // 2 :]}"
+
+
+def _narrowest(names: Iterable[str]) -> int:
+    return min(_NARROWEST, max(map(cell_len, names), default=0))
 
 
 def new_table() -> Table:
