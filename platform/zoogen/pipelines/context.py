@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 
@@ -88,7 +88,10 @@ class Study:
     @cached_property
     def plan(self) -> ZooPlan:
         """The zoo that is learnt from."""
-        return plan_zoo(self.config.zoo, self.task)
+        plan = plan_zoo(self.config.zoo, self.task)
+        for reason in dict.fromkeys(filter(None, map(self.task.unavailable, plan.structures))):
+            self.console.say(f"notice: {reason}; what was made of it cannot be found without it")
+        return plan
 
     @cached_property
     def reference_plan(self) -> ZooPlan | None:
@@ -130,8 +133,17 @@ class Study:
     def evaluation_digest(self) -> str:
         reference = self.reference_plan.digest if self.reference_plan is not None else ""
         return digests.evaluation_digest(
-            self.config.evaluation, self.config.generator, self.plan.digest, self.generator_digest, reference
+            self.config.evaluation,
+            self.config.generator,
+            self.plan.digest,
+            self.generator_digest,
+            reference,
+            self.contents(self.config.evaluation.structures),
         )
+
+    def contents(self, structures: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What is loaded for these structures, by canonical name (`Task.content`)."""
+        return {name: self.task.content(name) for name in map(self.task.canonical, structures)}
 
     @cached_property
     def digest(self) -> str:

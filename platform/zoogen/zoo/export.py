@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from zoogen import identity
 from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.tasks.base import Task
 from zoogen.weights.files import write_bytes, write_weights
 from zoogen.zoo.build import manifest_key, plan_manifest_key
 from zoogen.zoo.parts import weights_of
-from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, plan_zoo, structure_key
+from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, canonical_config, plan_zoo, structure_key
 from zoogen.zoo.read import Zoo
 from zoogen.zoo.store import ArtifactStore
 
@@ -36,6 +37,7 @@ class ZooListing:
         runs: runs per structure by split.
         cohorts_done, cohorts_expected: parts that are there, and parts of the whole zoo.
         config, task_config: resolved configurations, as the manifest has them.
+        contents: structure to the hashes of what was loaded for it (`Task.content`), where there was any.
     """
 
     digest: str
@@ -46,10 +48,21 @@ class ZooListing:
     cohorts_expected: int
     config: Mapping[str, Any]
     task_config: Mapping[str, Any]
+    contents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         return self.cohorts_done == self.cohorts_expected
+
+    @property
+    def content(self) -> str:
+        """Names what was loaded for its structures, 8 hexadecimal digits; empty if nothing was."""
+        return identity.digest(dict(self.contents))[:8] if self.contents else ""
+
+    def is_of(self, config: ZooConfig, task: Task) -> bool:
+        """Whether it was planned by this configuration, whatever was loaded then."""
+        canonical = canonical_config(config, task).model_dump(mode="json")
+        return canonical == dict(self.config) and task.identity() == dict(self.task_config)
 
 
 def list_zoos(store: ArtifactStore) -> list[ZooListing]:
@@ -100,9 +113,12 @@ def read_manifest(store: ArtifactStore, digest: str) -> dict[str, Any]:
 def plan_of(listing: ZooListing, task: Task) -> ZooPlan:
     """The plan of a listed zoo; `task` must be the task that made it (`build_task(listing.task_config)`).
 
+    What was loaded for its structures is taken from the listing, so that a zoo can be read where the data are not.
+
     Raises:
         ZoogenError: another version or another task made the zoo.
     """
+    task = task.with_contents(listing.contents)
     plan = plan_zoo(parse_config(ZooConfig, dict(listing.config), f"zoo {listing.digest}"), task)
     if plan.digest != listing.digest:
         raise ZoogenError(
@@ -214,4 +230,5 @@ def _listing(
         cohorts_expected=len(manifest["cohorts"]),
         config=manifest["config"],
         task_config=manifest["task"],
+        contents=manifest.get("contents", {}),
     )

@@ -10,13 +10,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import UnavailableError, ZoogenError
 from zoogen.networks.classifiers.groups import (
     head_groups,
     numbered,
     residual_groups,
     transformer_groups,
 )
+from zoogen.networks.classifiers.hub import offline_unless_reachable
 from zoogen.networks.classifiers.small import too_small
 from zoogen.networks.classifiers.spec import Build, Groups
 from zoogen.weights.layout import ParameterLayout
@@ -151,12 +152,13 @@ def pretrained_state(name: str, classes: int, size: int = _PUBLISHED_EDGE) -> Ma
         )
     theirs, parts = _FAMILIES[name.partition("-")[0].rstrip("0123456789")]
     try:
-        found = _theirs(theirs).from_pretrained(
-            HUB[name], num_labels=classes, ignore_mismatched_sizes=True, use_safetensors=True
-        )
+        with offline_unless_reachable(HUB[name], "model"):
+            found = _theirs(theirs).from_pretrained(
+                HUB[name], num_labels=classes, ignore_mismatched_sizes=True, use_safetensors=True
+            )
     except Exception as error:  # the hub's client raises many kinds
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ZoogenError(
+        raise UnavailableError(
             f"the weights of {name} ({HUB[name]}) are neither in the local cache of the hub nor reachable ({reason}); "
             "download them there, or set pretrained to false"
         ) from error
