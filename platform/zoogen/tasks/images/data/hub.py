@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zoogen.errors import UnavailableError, ZoogenError
+from zoogen.identity import digest
 from zoogen.networks.classifiers.hub import offline_unless_reachable
 from zoogen.tasks.images.config import DataConfig
 from zoogen.tasks.images.data.catalogue import HUB, HubSet
@@ -77,7 +78,18 @@ def _read_folder(folder: Path, entry: HubSet) -> DatasetDict:
         folder = folder / entry.section
     # The reader is named, so that no other kind of file in the folder is ever opened.
     kind = "parquet" if next(folder.rglob("*.parquet"), None) else "imagefolder"
-    return load_dataset(kind, data_dir=str(folder))
+    return load_dataset(kind, data_dir=str(folder), cache_dir=_conversions(folder))
+
+
+def _conversions(folder: Path) -> str:
+    """Where `datasets` keeps what it converts files to. It knows files by name and time of change, which a corrected
+    copy may share; state changes and file numbers, which nobody sets, tell those apart, too."""
+    import datasets
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    states = [(path, path.stat()) for path in files]
+    seen = [[str(p), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for p, s in states]
+    return str(Path(datasets.config.HF_DATASETS_CACHE) / f"zoogen-{digest([str(folder.resolve()), seen])}")
 
 
 def _read_hub(name: str, entry: HubSet, folder: Path | None) -> DatasetDict:
