@@ -88,10 +88,7 @@ class Study:
     @cached_property
     def plan(self) -> ZooPlan:
         """The zoo that is learnt from."""
-        plan = plan_zoo(self.config.zoo, self.task)
-        for reason in dict.fromkeys(filter(None, map(self.task.unavailable, plan.structures))):
-            self.console.say(f"notice: {reason}; what was made of it cannot be found without it")
-        return plan
+        return plan_zoo(self.config.zoo, self.task)
 
     @cached_property
     def reference_plan(self) -> ZooPlan | None:

@@ -184,7 +184,8 @@ def _classifier(config: ImagesConfig, structure: str) -> Classifier:
         images = load_for(config, structure, size, channels)
         channels, classes = images.channels, images.classes
     module = checked(spec, channels, size, classes)
-    initial = initial_hash(module) if spec.source else ""
+    # of a fresh one: the one that was tried out may remember it
+    initial = initial_hash(seeded_build(spec, channels, size, classes, 0)) if spec.source else ""
     require_content(_network_title(spec), initial, content.network if initial else None)
     view = ClassifierView.of(module, _patterns(config, spec, module), config.statistics == "regenerated")
     if config.start == "scratch":
