@@ -15,5 +15,5 @@ def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
         chunks.append(f"{len(name)} {name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         plain = tensor.detach().cpu().contiguous().flatten()
         if plain.numel():
-            chunks.append(memoryview(plain.view(torch.uint8).numpy()))
+            chunks.append(plain.view(torch.uint8).numpy().data)
     return content_hash(*chunks)

@@ -5,6 +5,7 @@ import pickle
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -76,7 +77,9 @@ def test_every_form_of_import_is_found_and_counted(statement: str, folder: str) 
     assert width(own) == 3 and load_own(own).source == before
     (place / "helpers.py").write_text(BUILD.format(width=4))
     assert load_own(own).source != before and width(own) == 4
-    with pytest.raises(ZoogenError, match=r"own.py is not the file that was used: its digest \(with what it imports\)"):
+    with pytest.raises(
+        ZoogenError, match=r"own.py is not the file that was used: its digest \(with what it imports and opens\)"
+    ):
         load_own(own, before)
     assert "helpers" not in sys.modules and "package" not in sys.modules
 
@@ -142,6 +145,21 @@ def test_what_cannot_be_counted_is_refused(monkeypatch: pytest.MonkeyPatch, work
     with pytest.raises(ZoogenError, match="own.py imports hidden"):
         load_own("own.py")
     importlib.invalidate_caches()
+
+
+def test_files_that_are_opened_on_reading_are_counted() -> None:
+    text = "import json\nimport numpy as np\nfrom torch import nn\n\nheld = json.load(open('held.json'))\n"
+    text += "table = np.load('table.npy')\nopen('log', 'a').write('x')\n" + BUILD.replace("build", "network")
+    written({"own.py": text.format(width="held['width']"), "held.json": '{"width": 2}', "unread.json": "{}"})
+    np.save("table.npy", np.zeros(3))
+    before = load_own("own.py")
+    assert width() == 2 and load_own("own.py") is before and Path("log").read_text() == "x"
+    Path("unread.json").write_text("[]")
+    assert load_own("own.py") is before
+    np.save("table.npy", np.ones(3))
+    assert (after := load_own("own.py").source) != before.source
+    Path("held.json").write_text('{"width": 3}')
+    assert width() == 3 and load_own("own.py").source not in (before.source, after)
 
 
 def test_modules_elsewhere_are_not_executed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is loaded names what is made of it: corrected data, networks and code give other names, and nothing else does."""
+"""What is loaded names what is made of it: corrected data, networks and code give other names, nothing else does."""
 
 import json
 import os
@@ -269,7 +269,7 @@ def test_random_data_are_refused_by_a_second_process() -> None:
 
 def test_tasks_of_one_sweep_load_their_data_once() -> None:
     write_data()
-    Path("own.py").write_text(DATA.replace('held = np', 'open("calls", "a").write("x")\n    held = np'))
+    Path("own.py").write_text(DATA.replace("held = np", 'open("calls", "a").write("x")\n    held = np'))
     with shared_contents():
         for seed in range(3):
             made(own="own.py", seed=seed).resolved_for(OWN_DATA)

@@ -66,7 +66,7 @@ def seeded_build(spec: ClassifierSpec, channels: int, size: int, classes: int, s
 def initial_hash(module: nn.Module) -> str:
     """Hash of what a network is before it is trained: parameters, buffers and whatever numbers and texts its parts hold
     beside them (a dropout's share, a slope), 32 hexadecimal digits."""
-    tensors = {f"parameter {name}": value for name, value in module.named_parameters()}
+    tensors: dict[str, Tensor] = {f"parameter {name}": value for name, value in module.named_parameters()}
     tensors |= {f"buffer {name}": value for name, value in module.named_buffers()}
     settings: list[Any] = []
     for name, part in module.named_modules():

@@ -15,7 +15,8 @@ Example of a file:
 
 The file is code: it is executed only where it lies below the current folder or a folder that the environment variable
 `ZOOGEN_OWN_PATH` names, and an artifact that was made with it tells its digest. It may import modules that lie beside
-it or elsewhere below these folders: they are part of the digest.
+it or elsewhere below these folders: they are part of the digest, and so are files there that it opens while it is
+executed (what its functions load is told by the images and networks that they give).
 """
 
 import hashlib
@@ -97,7 +98,8 @@ def load_own(path: str, source: str | None = None) -> OwnModule:
         _LOADED[key] = _offered(path, package.digest(key[1]), module, package), package
     own = _LOADED[key][0]
     if source is not None and source != own.source:
-        which = " (with what it imports)" if _LOADED[key][1].sources else ""
+        package = _LOADED[key][1]
+        which = " (with what it imports and opens)" if package.sources or package.opened else ""
         raise ZoogenError(
             f"{path} is not the file that was used: its digest{which} is {own.source[:16]}, wanted is {source[:16]}; "
             "restore that file, or make the artifacts anew"

@@ -5,7 +5,6 @@ Such modules are named below the file's own package, so that two files may each 
 earlier state, and none gets in the way of installed ones. Standard library and installed packages are imported as ever.
 """
 
-import ast
 import builtins
 import hashlib
 import importlib
@@ -21,6 +20,8 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from zoogen.errors import ZoogenError
+from zoogen.networks.classifiers.own_reads import OpenedFiles
+from zoogen.networks.classifiers.own_statements import imported_files
 
 OWN_PATH = "ZOOGEN_OWN_PATH"  # folders whose files may be executed, separated as in PATH
 PREFIX = "zoogen_own_"  # of the packages that such files become
@@ -47,12 +48,15 @@ class OwnPackage:
         file: resolved path of the file.
         sources: module name (as it is imported) to path and SHA-256 of all such modules, those included that functions
             of the file import when they are called.
+        opened: paths of the files of these folders that were opened while it was executed, by name, with SHA-256.
     """
 
     name: str
     file: Path
     sources: dict[str, tuple[Path, str]] = field(default_factory=dict)
+    opened: dict[str, tuple[Path, str]] = field(default_factory=dict)
     complete: bool = False
+    _places: dict[str, Path | None] = field(default_factory=dict)
 
     def execute(self, text: bytes) -> ModuleType:
         """The file as a module, executed; its imports are counted from then on."""
@@ -64,10 +68,11 @@ class OwnPackage:
         if _FINDER not in sys.meta_path:
             sys.meta_path.insert(0, _FINDER)
         try:
-            with self.watched():
+            with self.watched(), OpenedFiles() as files:
                 exec(compile(text, str(self.file), "exec", dont_inherit=True), module.__dict__)
-            for name, path in _imported(self, text, "", self.file):
+            for name, path in imported_files(self.place, self.file, text):
                 self.sources.setdefault(name, (path, _sha(path.read_bytes())))
+            self.opened.update(self._read_by_the_way(files.paths))
         except BaseException:
             for name in [name for name in sys.modules if name == self.name or name.startswith(f"{self.name}.")]:
                 del sys.modules[name]
@@ -77,16 +82,18 @@ class OwnPackage:
         return module
 
     def digest(self, own: str) -> str:
-        """SHA-256 of the file, `own`, where it imports nothing from the allowed folders; else of all of them."""
-        if not self.sources:
+        """SHA-256 of the file, `own`, where it imports and opens nothing in the allowed folders; else of all files."""
+        if not self.sources and not self.opened:
             return own
-        lines = [f"{name} {digest}" for name, (_, digest) in sorted(self.sources.items())]
+        files = [*sorted(self.sources.items()), *sorted(self.opened.items())]
+        lines = [f"{name} {digest}" for name, (_, digest) in files]
         return _sha("\n".join([own, *lines]).encode())
 
     def unchanged(self) -> bool:
-        """Whether the imported modules are still what they were."""
+        """Whether the imported modules and opened files are still what they were."""
         try:
-            return all(_sha(path.read_bytes()) == digest for path, digest in self.sources.values())
+            files = (*self.sources.values(), *self.opened.values())
+            return all(_sha(path.read_bytes()) == digest for path, digest in files)
         except OSError:
             return False
 
@@ -131,6 +138,17 @@ class OwnPackage:
         """Notices modules of the allowed folders that are imported around `import` statements."""
         return _Watch(self)
 
+    def _read_by_the_way(self, paths: Sequence[Path]) -> Iterator[tuple[str, tuple[Path, str]]]:
+        """Of the files that were opened those that lie in the allowed folders and are no modules."""
+        modules = {Path(path) for path in (getattr(m, "__file__", None) for m in [*sys.modules.values()]) if path}
+        modules |= {self.file, *(path for path, _ in self.sources.values())}
+        for path in dict.fromkeys(file.resolve() for file in paths if file.is_file()):
+            if path.suffix == ".pyc" or path in modules or _of_library(path):
+                continue
+            root = next((f.resolve() for f in allowed_folders() if path.is_relative_to(f.resolve())), None)
+            if root is not None:
+                yield f"./{path.relative_to(root)}", (path, _sha(path.read_bytes()))
+
     def _builtins(self) -> dict[str, Any]:
         def own_import(
             name: str,
@@ -140,7 +158,9 @@ class OwnPackage:
             level: int = 0,
         ) -> ModuleType:
             top = name.partition(".")[0]
-            if level or (folder := self.place(top)) is None:
+            if self.complete and top not in self._places:  # sys.path may change before
+                self._places[top] = self.place(top)
+            if level or (folder := self._places[top] if self.complete else self.place(top)) is None:
                 return builtins.__import__(name, scope, local, fromlist or (), level)
             path: list[str] = sys.modules[self.name].__path__  # type: ignore[assignment]
             if str(folder) not in path:
@@ -203,56 +223,6 @@ class _Watch:
 
 _PACKAGES: dict[str, OwnPackage] = {}
 _FINDER = _Finder()
-
-
-def _imported(package: OwnPackage, text: bytes, name: str, file: Path) -> Iterator[tuple[str, Path]]:
-    """Names and paths of the modules of the allowed folders that the `import` statements of a file lead to, those
-    within functions and those of these modules included."""
-    seen: set[str] = set()
-    waiting = [(name, file, text)]
-    while waiting:
-        name, file, text = waiting.pop()
-        for wanted, everything in _statements(name, file.name == "__init__.py" or not name, text):
-            for found, path in _files(package, wanted, everything):
-                if found not in seen:
-                    seen.add(found)
-                    waiting.append((found, path, path.read_bytes()))
-                    yield found, path
-
-
-def _statements(name: str, is_package: bool, text: bytes) -> Iterator[tuple[str, bool]]:
-    """Dotted names that a module's statements may import, and whether all modules of a package are meant (`*`)."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, False) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parents = name.split(".") if name else []
-            up = node.level - is_package
-            base = parents[: len(parents) - up] if node.level and up > 0 else parents if node.level else []
-            start = ".".join([*base, *((node.module or "").split(".") if node.module else [])])
-            for alias in node.names:
-                yield (start, True) if alias.name == "*" else (f"{start}.{alias.name}".strip("."), False)
-
-
-def _files(package: OwnPackage, dotted: str, everything: bool) -> Iterator[tuple[str, Path]]:
-    """Files on the way to a dotted name below the allowed folders; with `everything` all below it, too."""
-    parts = dotted.split(".")
-    folder = package.place(parts[0]) if parts[0] else None
-    if folder is None:
-        return
-    for index, part in enumerate(parts):
-        name = ".".join(parts[: index + 1])
-        if (initial := folder / part / "__init__.py").is_file():
-            yield name, initial
-        elif (module := folder / f"{part}.py").is_file():
-            yield name, module
-            return
-        folder = folder / part
-        if not folder.is_dir():
-            return
-    for path in sorted(folder.rglob("*.py")) if everything else ():
-        inner = path.relative_to(folder).with_suffix("").parts
-        yield ".".join([dotted, *(part for part in inner if part != "__init__")]), path
 
 
 def _installed(top: str) -> bool:
