@@ -100,7 +100,7 @@ class OwnPackage:
     def folders(self) -> tuple[Path, ...]:
         """Where its modules are looked for: beside the file, in the allowed folders, and where Python would look."""
         others = [*allowed_folders(), *(Path(entry or ".") for entry in sys.path)]
-        inside = (folder for folder in map(Path.resolve, others) if is_allowed(folder) and not _of_library(folder))
+        inside = (folder for folder in map(Path.resolve, others) if is_allowed(folder) and not is_of_library(folder))
         return tuple(dict.fromkeys([self.file.parent, *inside]))
 
     def place(self, top: str) -> Path | None:
@@ -143,7 +143,7 @@ class OwnPackage:
         modules = {Path(path) for path in (getattr(m, "__file__", None) for m in [*sys.modules.values()]) if path}
         modules |= {self.file, *(path for path, _ in self.sources.values())}
         for path in dict.fromkeys(file.resolve() for file in paths if file.is_file()):
-            if path.suffix == ".pyc" or path in modules or _of_library(path):
+            if path.suffix == ".pyc" or path in modules or is_of_library(path):
                 continue
             root = next((f.resolve() for f in allowed_folders() if path.is_relative_to(f.resolve())), None)
             if root is not None:
@@ -216,7 +216,7 @@ class _Watch:
             path = getattr(sys.modules[name], "__file__", None)
             if name.partition(".")[0] in (*_PACKAGES, "zoogen") or not isinstance(path, str):
                 continue
-            if is_allowed(file := Path(path).resolve()) and not _of_library(file):
+            if is_allowed(file := Path(path).resolve()) and not is_of_library(file):
                 del sys.modules[name]
                 raise _uncounted(self._package.file, name, file)
 
@@ -233,7 +233,8 @@ def _installed(top: str) -> bool:
     return spec is not None and spec.loader is not None and spec.origin is not None
 
 
-def _of_library(path: Path) -> bool:
+def is_of_library(path: Path) -> bool:
+    """Whether a resolved path belongs to Python or an installed package."""
     places = [Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)]
     return any(part in _LIBRARIES for part in path.parts) or any(path.is_relative_to(place) for place in places)
 
