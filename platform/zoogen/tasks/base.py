@@ -127,6 +127,25 @@ class Task(ABC):
         """The part of `identity` that matters to one structure: what its cohorts are identified by."""
         return self.identity()
 
+    def content(self, structure: str) -> dict[str, Any]:
+        """Hashes of what is loaded from outside the package for this structure (images, code, weights), loaded when it
+        is first asked for; empty where nothing is. It is a part of `resolved_for`, and names what is made besides.
+
+        Raises:
+            ZoogenError: it is there, and cannot be used.
+        """
+        return {}
+
+    def unavailable(self, structure: str) -> str:
+        """Why something of the content is not to be had here, empty if all is there. Artifacts that were made of it
+        cannot be named then, and none can be made."""
+        return ""
+
+    def with_contents(self, contents: Mapping[str, Mapping[str, Any]]) -> Self:
+        """This task with the contents of structures as they were when a zoo was planned: nothing is loaded to know
+        them, and training or judging with others is refused."""
+        return self
+
     @abstractmethod
     def canonical(self, structure: str) -> str:
         """Canonical name of a structure given in any accepted spelling.
