@@ -1,4 +1,4 @@
-"""Parts that are damaged, another's, or not what the plan says: found by whatever reads them, never used, built again."""
+"""Parts that are damaged, another's, or not what the plan says: found by what reads them, never used, built again."""
 
 import json
 import shutil
