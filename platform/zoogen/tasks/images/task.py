@@ -109,6 +109,10 @@ class ImagesTask(Task):
         there = None if self.prepared(structure) else stored_trunk(self._assets, self._trunk_key(structure))
         return there.notice() if there is not None and there.damage else ""
 
+    def shared(self, structure: str) -> Mapping[str, str]:
+        trunk = self._kept(structure) if self.config.start == "trunk" else None
+        return {} if trunk is None else {"fixed": trunk.digest}
+
     def preparation_seconds(self, structure: str) -> float:
         trunk = None if self.config.start == "scratch" else self._kept(structure)
         return 0.0 if trunk is None else trunk.seconds
