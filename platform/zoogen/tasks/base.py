@@ -52,6 +52,14 @@ class MemoryAssets:
         return True
 
 
+MOST_SAMPLES = 100_000  # per network that a weights file from anywhere may ask for
+
+
+def beyond(name: str, asked: float, most: float) -> str:
+    """What `Task.excess` says of a number that exceeds its limit, empty if it does not."""
+    return f"{name} {min(asked, 1e18):.6g} (at most {most:,})" if asked > most else ""
+
+
 class Task(ABC):
     """What a checkpoint is for. Instances are cheap, picklable and hold no device memory."""
 
@@ -98,6 +106,19 @@ class Task(ABC):
     def complete(self, structure: str, weights: Tensor) -> Mapping[str, Tensor]:
         """Whole networks: tensors [K, ...] by name for flat weights [K, D], whatever is not generated included."""
         return self.layout(structure).unflatten(weights)
+
+    def extract(self, structure: str, tensors: Mapping[str, Tensor]) -> Tensor:
+        """Flat weights [K, D] of whole networks, tensors [K, ...] by name: what `complete` made them of."""
+        return self.layout(structure).flatten({name: tensors[name] for name in self.layout(structure).shapes})
+
+    def retaken(self, structure: str) -> frozenset[str]:
+        """Names of tensors of whole networks that judging takes anew from data, whatever they were."""
+        return frozenset()
+
+    def excess(self, structure: str) -> str:
+        """What makes judging this structure's networks more than a file from anywhere may ask for (work, memory, places
+        on this machine), and its limit; empty if nothing does."""
+        return ""
 
     @abstractmethod
     def resolved(self) -> dict[str, Any]:
@@ -207,7 +228,7 @@ class Task(ABC):
         Raises:
             ZoogenError: the shapes fit no structure, or do not tell it.
         """
-        fitting = [name for name in map(self.canonical, known) if self.layout(name).shapes == shapes]
+        fitting = [n for n in map(self.canonical, known) if self.layout(n).shapes.items() <= shapes.items()]
         if len(fitting) == 1:
             return fitting[0]
         found = f"; its tensors fit {', '.join(fitting) or 'none'} of {', '.join(known)}" if known else ""

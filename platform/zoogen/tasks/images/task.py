@@ -18,6 +18,7 @@ from zoogen.tasks.images.bench import GROUPS, Bench, Rest, bench_of
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.describe import described
 from zoogen.tasks.images.error_overlap import overlap_of_errors
+from zoogen.tasks.images.limits import excess
 from zoogen.tasks.images.structure import (
     Classifier,
     ImagesStructure,
@@ -61,6 +62,9 @@ class ImagesTask(Task):
 
     def structure(self, text: str) -> ImagesStructure:
         return ImagesStructure.parse(text, own_module(self.config))
+
+    def excess(self, structure: str) -> str:
+        return excess(self.config)
 
     def canonical(self, structure: str) -> str:
         return self.structure(structure).name
@@ -185,6 +189,14 @@ class ImagesTask(Task):
     def complete(self, structure: str, weights: Tensor) -> Mapping[str, Tensor]:
         """State dicts [K, ...] of whole networks, running statistics as they are judged."""
         return self.bench(structure).judge.states(weights)
+
+    def extract(self, structure: str, tensors: Mapping[str, Tensor]) -> Tensor:
+        return self.classifier(structure).view.extract(tensors)
+
+    def retaken(self, structure: str) -> frozenset[str]:
+        if self.config.statistics != "recalibrated":
+            return frozenset()
+        return frozenset(name for name, _ in self.classifier(structure).view.module.named_buffers())
 
     def symmetries(self, structure: str) -> tuple[UnitGroup, ...]:
         found = self.classifier(structure)
