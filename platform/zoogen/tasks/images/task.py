@@ -101,10 +101,9 @@ class ImagesTask(Task):
         there = stored_trunk(self._assets, key)
         found, data = self.classifier(name), images_of(self.config, name)
         initial = found.published(derive_seed("trunk's head", self.config.seed)) if self.config.pretrained else None
-        made = make_trunk(
-            self.config, name, found.fresh, data, key=key, initial=initial, device=device, progress=progress
+        there.commit(
+            make_trunk(self.config, name, found.fresh, data, key=key, initial=initial, device=device, progress=progress)
         )
-        there.commit(made)
 
     def prepared(self, structure: str) -> bool:
         return self.config.start == "scratch" or self._kept(structure) is not None
@@ -127,8 +126,7 @@ class ImagesTask(Task):
         return self._trunk_key(structure) if needed else ""
 
     def trunk(self, structure: str, device: str = "cpu", progress: ProgressCallback | None = None) -> Trunk | None:
-        """The network that all of the structure's runs start from, made where it is not there yet; None if runs start
-        from scratch."""
+        """The network that all of the structure's runs start from, made where there is none; None from scratch."""
         if self.config.start == "scratch":
             return None
         self.prepare(structure, device, progress)
@@ -257,11 +255,7 @@ class ImagesTask(Task):
 
     def describe_run(self) -> dict[str, str]:
         config = self.config
-        return {
-            "optimiser": config.collection.optimiser.kind,
-            "start": config.start,
-            "statistics": config.statistics,
-        }
+        return {"optimiser": config.collection.optimiser.kind, "start": config.start, "statistics": config.statistics}
 
     @property
     def primary_metrics(self) -> tuple[str, ...]:
