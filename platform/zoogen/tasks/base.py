@@ -89,6 +89,11 @@ class Task(ABC):
         such thing."""
         return ""
 
+    def shared(self, structure: str) -> Mapping[str, str]:
+        """Text columns of a structure's rows that name what `prepare` made for it and is there now (`Cohort.columns`);
+        rows that name another belong to other networks."""
+        return {}
+
     def preparation_seconds(self, structure: str) -> float:
         """Wall-clock time of what `prepare` made for this structure; a part of what its zoo costs."""
         return 0.0
