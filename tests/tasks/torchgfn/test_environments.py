@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from zoogen.errors import ZoogenError
-from zoogen.identity import digest
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.environments import ALLOWED_VARIABLE, ENVIRONMENTS, excess, make_environment
 from zoogen.tasks.torchgfn.task import TorchgfnTask
