@@ -125,12 +125,8 @@ class Task(ABC):
         return self.identity()
 
     def content(self, structure: str) -> dict[str, Any]:
-        """Hashes of what is loaded from outside the package for this structure (images, code, weights), loaded when it
-        is first asked for; empty where nothing is. It is a part of `resolved_for`, and names what is made besides.
-
-        Raises:
-            ZoogenError: it is there, and cannot be used.
-        """
+        """Hashes of what is loaded from outside the package for this structure (images, code, weights), when it is
+        first asked for; empty where nothing is. A part of `resolved_for`; a ZoogenError if it cannot be used."""
         return {}
 
     def unavailable(self, structure: str) -> str:
