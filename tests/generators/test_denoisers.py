@@ -11,7 +11,7 @@ from zoogen.generators.config import ConditionConfig, DiffusionConfig, PDiffConf
 from zoogen.generators.denoisers.build import build_denoiser
 from zoogen.generators.denoisers.pdiff import PDiffDenoiser
 from zoogen.generators.diffusion import LatentDiffusion
-from zoogen.training.initialisation import seeded
+from zoogen.seeds import seeded
 
 FAST = SamplerConfig(steps=25)
 

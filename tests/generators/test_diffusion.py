@@ -11,8 +11,8 @@ from zoogen.generators.config import DiffusionConfig, SamplerConfig, UNetConfig
 from zoogen.generators.denoisers.unet import ConditionalUNet1d
 from zoogen.generators.diffusion import LatentDiffusion, NoiseSchedule
 from zoogen.generators.train import GeneratorObjective
+from zoogen.seeds import seeded
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
-from zoogen.training.initialisation import seeded
 from zoogen.training.loop import fit
 
 UNET = UNetConfig(channels=(2, 4), middle=64, embedding=16)

@@ -14,7 +14,7 @@ from zoogen.generators.config import DiffusionConfig, Prediction, SamplerConfig
 from zoogen.generators.diffusion import LatentDiffusion
 from zoogen.generators.noise import Spacing
 from zoogen.generators.sampler import Sampler
-from zoogen.training.initialisation import seeded
+from zoogen.seeds import seeded
 
 MEAN, STD = 2.0, 0.1
 SPACINGS: tuple[Spacing, ...] = ("leading", "trailing", "linspace")
@@ -97,7 +97,7 @@ def test_grids_begin_in_noise_and_visit_as_many_time_steps_as_asked(spacing: Spa
         for steps in range(1, config.timesteps + 1, 7 if config.timesteps > 100 else 1):
             visited = Sampler(config, SamplerConfig(steps=steps, spacing=spacing)).time_steps
             assert len(visited) == steps and visited == sorted(set(visited), reverse=True)
-            assert 0 <= visited[-1] and visited[0] < config.timesteps
+            assert visited[-1] >= 0 and visited[0] < config.timesteps
             assert math.sqrt(kept[visited[0]]) <= 0.05
             gaps = {a - b for a, b in zip(visited[1:], visited[2:], strict=False)}
             assert not gaps or max(gaps) - min(gaps) <= 1

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.base import Task
 from zoogen.weights.alignment import align, blind
 from zoogen.weights.layout import ParameterLayout
@@ -128,7 +129,7 @@ def train_train_distance(weights: Tensor, runs: Tensor, seed: int) -> float | No
     """
     if len(torch.unique(runs)) < 2:
         return None
-    chosen = torch.randperm(len(runs), generator=torch.Generator().manual_seed(seed))[:_TRAIN_SAMPLE]
+    chosen = torch.randperm(len(runs), generator=seeded_generator(seed))[:_TRAIN_SAMPLE]
     nearest = []
     for rows in chosen.split(_QUERY_ROWS):
         distances = _without(weight_distances(weights[rows], weights), same_run(runs[rows], runs))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.images.prefix import Prefix, Table, close
 from zoogen.tasks.images.trace import Calls, Forward, rebuilt, replaced, tensors_of, trace
 
@@ -117,8 +118,7 @@ def _read(module: nn.Module, frozen: Mapping[str, Any], few: Tensor) -> frozense
 def _agrees(prefix: Prefix, names: tuple[str, ...]) -> bool:
     """Whether other values of the changing tensors give the same logits with the tables and without."""
     module, images = prefix.module, prefix.images
-    state, generator = {**dict(module.named_parameters()), **dict(module.named_buffers())}, torch.Generator()
-    generator.manual_seed(0)
+    state, generator = {**dict(module.named_parameters()), **dict(module.named_buffers())}, seeded_generator(0)
     factors = {name: 1 + torch.rand(state[name].shape, generator=generator).to(images) / 10 for name in names}
     other = {name: (state[name] * factor + 0.01).unsqueeze(0) for name, factor in factors.items()}
     short = prefix.stacked(other, torch.arange(len(images), device=images.device))[0]

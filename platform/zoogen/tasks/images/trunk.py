@@ -21,7 +21,7 @@ from zoogen.weights.files import read_header
 
 Fresh = Callable[[int], nn.Module]  # a seed to an untrained network
 
-TRUNK_FORMAT = 1  # raise when the same configuration would make another trunk
+TRUNK_FORMAT = 2  # raise when the same configuration would make another trunk
 _KEY = "zoogen"  # key of the JSON text within the header's metadata
 _NOT_OF_TRUNK = frozenset(  # what of a task's configuration matters only once a trunk is there
     {"kind", "start", "collection", "subset", "statistics", "condition", "conditions", "judged_at_once", "mode"}
