@@ -5,9 +5,12 @@ generators match averages of checkpoints and Gaussians around them; hence these.
 tensors alone, draws from one seed and gives new memory.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from zoogen.evaluation.sources import Checkpoints
 from zoogen.seeds import seeded_generator
 from zoogen.weights.layout import ParameterLayout
 
@@ -36,6 +39,11 @@ def last_of_each_run(runs: Tensor, steps: Tensor) -> Tensor:
         rows = (runs == run).nonzero().flatten()
         indices.append(rows[steps[rows].argmax()])
     return torch.stack(indices)
+
+
+def last_checkpoints(parts: Sequence[Checkpoints]) -> Tensor:
+    """Weights of the latest checkpoint of every run, [R, D]: what conventional training ends with."""
+    return torch.cat([part.weights[last_of_each_run(part.runs, part.steps)] for part in parts])
 
 
 def average_of(weights: Tensor, runs: Tensor, k: int, count: int, seed: int) -> Tensor | None:

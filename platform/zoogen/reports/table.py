@@ -59,7 +59,9 @@ def summary_table(evaluation: Evaluation, columns: int | None = None) -> Table:
 _UNBOUNDED = 10_000  # characters: wider than any table
 _WIDEST = 120  # columns: wider tables are hard to read, and the written ones hold everything
 _CAPTION = (
-    "Medians over N networks. Floors: what a sampled protocol reads for a reference with the same number of samples."
+    "Medians over N networks. Floors: what a sampled protocol reads for a reference with the same number of samples. "
+    "× held-out: the median over that of conventional training, which is the last checkpoint of each held-out run (of "
+    "each reference run, on unseen structures)."
 )
 
 
@@ -93,7 +95,7 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
     ratios = {} if ranks_by_error(evaluation) else evaluation.ratios()
     if ratios:
         shown = ", ".join(f"{label} {number(value)}" for label, value in ratios.items())
-        lines.append(f"generated / held-out, ratio of medians: {shown}")
+        lines.append(f"generated / last checkpoints of held-out runs, ratio of medians: {shown}")
     if evaluation.cost:
         lines.append("seconds: " + ", ".join(f"{stage} {number(value)}" for stage, value in evaluation.cost.items()))
     lines.extend(f"notice: {notice}" for notice in notices(evaluation))
