@@ -39,7 +39,7 @@ def test_resolved_configuration_is_the_same_study(path: Path, tmp_path: Path) ->
 
 
 def test_the_measured_study_keeps_its_artifacts() -> None:
-    """new keys must not rename what was made without them."""
+    """New keys must not rename what was made without them."""
     study = open_study(str(ROOT / "configs" / "genflownet" / "known.yaml"), [])
     digests = (study.plan.digest, study.autoencoder_digest, study.generator_digest)
     assert digests == ("76e3c4ebdf1c0250", "ae6a831ed590cbef", "ad5d201533caa01e")
