@@ -102,11 +102,11 @@ def matched_nearest(
     return Nearest(*matched.min(1))
 
 
-def behaviour_distances(task: Task, first: Tensor, second: Tensor) -> Tensor:
+def behaviour_distances(task: Task, first: Tensor, second: Tensor, device: str = "cpu") -> Tensor:
     """The task's distances between behaviours [K, X] and [R, X], [K, R] float64, in blocks of bounded memory."""
     rows = max(1, _BLOCK_VALUES // max(1, first.shape[1]))
     return torch.cat(
-        [torch.cat([task.behaviour_distances(a, b) for b in second.split(rows)], 1) for a in first.split(rows)]
+        [torch.cat([task.behaviour_distances(a, b, device) for b in second.split(rows)], 1) for a in first.split(rows)]
     )
 
 

@@ -26,6 +26,7 @@ from zoogen.errors import ZoogenError
 from zoogen.generators.config import GeneratorConfig
 from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.numerics import deterministic, deterministic_here
 from zoogen.orchestration.cluster import import_ray
 from zoogen.training.hooks import Figures
 from zoogen.weights.target import Target
@@ -43,7 +44,7 @@ class TrainConfig(Config):
     """How many workers train, and on what."""
 
     workers: int = Field(1, ge=1, description="processes that share each batch; gradients are averaged")
-    use_gpu: bool = Field(False, description="one GPU per worker and nccl; else CPUs and gloo")
+    use_gpu: bool = Field(False, description="one GPU per worker and nccl; false: what `device` says")
     cpus_per_worker: float = Field(1, gt=0)
     max_failures: int = Field(3, ge=0, description="worker failures after which the training is given up")
 
@@ -135,9 +136,10 @@ def _fit(job: _Job, run: RayRun, log: Log | None) -> bytes:
     _require_resources(ray, config)
     board = ray.remote(num_cpus=0)(_Board).remote()
     resources = {"CPU": config.cpus_per_worker, **({"GPU": 1.0} if config.use_gpu else {})}
+    how = {"threads": max(1, int(config.cpus_per_worker)), "deterministic": deterministic_here()}
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"job": ray.put(job), "board": board, "threads": max(1, int(config.cpus_per_worker))},
+        train_loop_config={"job": ray.put(job), "board": board, **how},
         torch_config=TorchConfig(backend="nccl" if config.use_gpu else "gloo"),
         scaling_config=train.ScalingConfig(
             num_workers=config.workers, use_gpu=config.use_gpu, resources_per_worker=resources
@@ -230,7 +232,8 @@ def _work(settings: dict[str, Any]) -> None:
     if hooks.finished:
         return
     device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
-    artifact = ray.get(settings["job"]).run(device, hooks)
+    with deterministic(settings["deterministic"]):
+        artifact = ray.get(settings["job"]).run(device, hooks)
     hooks.report(_ARTIFACT, artifact, {})
 
 

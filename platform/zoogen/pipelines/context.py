@@ -15,7 +15,11 @@ from zoogen.autoencoders.build import padded_length
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
+from zoogen.numerics import deterministic
 from zoogen.orchestration.cluster import Cluster, connect
+from zoogen.orchestration.devices import pool_on, training_on
+from zoogen.orchestration.pool import PoolConfig
+from zoogen.orchestration.training import TrainConfig
 from zoogen.pipelines import digests
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.tasks.base import Task
@@ -52,6 +56,7 @@ class Study:
     reporting: bool = True  # whether an evaluation writes its tables and figures
 
     def __enter__(self) -> Self:
+        self.resources.enter_context(deterministic(self.config.deterministic))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,6 +89,16 @@ class Study:
     @cached_property
     def device(self) -> str:
         return resolve_device(self.config.device)
+
+    @cached_property
+    def pool(self) -> PoolConfig:
+        """Ray's workers that train cohorts, on GPUs where `device` says so; connects to Ray."""
+        return pool_on(self.config.device, self.config.pool, self.cluster.gpus)
+
+    @cached_property
+    def training(self) -> TrainConfig:
+        """Ray's workers that train autoencoder and generator, likewise."""
+        return training_on(self.config.device, self.config.train, self.cluster.gpus)
 
     @cached_property
     def plan(self) -> ZooPlan:

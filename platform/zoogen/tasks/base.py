@@ -48,7 +48,11 @@ class MemoryAssets:
 
 
 class Task(ABC):
-    """What a checkpoint is for. Instances are cheap, picklable and hold no device memory."""
+    """What a checkpoint is for. Instances are cheap, picklable and hold no device memory.
+
+    Methods that compute take the `device` to compute on, and give their results on the CPU. Initial weights
+    (`untrained`, `transfer`) are drawn on the CPU whatever the device, so that a seed means the same ones.
+    """
 
     name: str  # also the `kind` of the task's configuration
     assets: Assets | None = None
@@ -80,9 +84,9 @@ class Task(ABC):
         if there is nothing, or where networks are judged without it."""
         return ""
 
-    def complete(self, structure: str, weights: Tensor) -> Mapping[str, Tensor]:
+    def complete(self, structure: str, weights: Tensor, device: str = "cpu") -> Mapping[str, Tensor]:
         """Whole networks: tensors [K, ...] by name for flat weights [K, D], whatever is not generated included."""
-        return self.layout(structure).unflatten(weights)
+        return self.layout(structure).unflatten(weights.cpu())
 
     @abstractmethod
     def resolved(self) -> dict[str, Any]:
@@ -156,12 +160,14 @@ class Task(ABC):
         large to be kept for many networks."""
         return None
 
-    def behaviour_distances(self, first: Tensor, second: Tensor) -> Tensor:
+    def behaviour_distances(self, first: Tensor, second: Tensor, device: str = "cpu") -> Tensor:
         """Distances between behaviours [K, X] and [R, X], [K, R] float64; by default half the L1 distance (the total
         variation of distributions)."""
-        return torch.cdist(first.double(), second.double(), p=1) / 2
+        return (torch.cdist(first.to(device).double(), second.to(device).double(), p=1) / 2).cpu()
 
-    def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> Mapping[str, Tensor] | None:
+    def activations(
+        self, structure: str, weights: Tensor, count: int, seed: int, device: str = "cpu"
+    ) -> Mapping[str, Tensor] | None:
         """Outputs of every layer on `count` seeded inputs that correspond between structures: layer name to
         [K, count, width] for networks [K, D]; None where the task has none."""
         return None
@@ -180,7 +186,7 @@ class Task(ABC):
         return layout.flatten(made)
 
     @abstractmethod
-    def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
+    def portraits(self, structure: str, weights: Tensor, device: str = "cpu") -> tuple[Portrait, ...]:
         """Pictures of the truth and of one network [D], the truth first."""
 
     def infer_structure(self, shapes: dict[str, tuple[int, ...]], known: Sequence[str] = ()) -> str:

@@ -76,6 +76,11 @@ class Images:
         self.device, self.labels = device, split.labels.to(device)
         self._images = split.images.to(device) if self.whole else split.images
 
+    @property
+    def stored(self) -> Tensor:
+        """All images [n, C, S, S], where they lie."""
+        return self._images
+
     def take(self, index: Tensor, maps: Tensor | None = None) -> Tensor:
         """Images [..., C, S, S] by number [...], through affine maps [..., 2, 3] if given."""
         images = self._images[index.to(self._images.device)].to(self.device)
