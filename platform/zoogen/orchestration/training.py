@@ -136,10 +136,14 @@ def _fit(job: _Job, run: RayRun, log: Log | None) -> bytes:
     _require_resources(ray, config)
     board = ray.remote(num_cpus=0)(_Board).remote()
     resources = {"CPU": config.cpus_per_worker, **({"GPU": 1.0} if config.use_gpu else {})}
-    how = {"threads": max(1, int(config.cpus_per_worker)), "deterministic": deterministic_here()}
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"job": ray.put(job), "board": board, **how},
+        train_loop_config={
+            "job": ray.put(job),
+            "board": board,
+            "cpus": config.cpus_per_worker,
+            "same": deterministic_here(),
+        },
         torch_config=TorchConfig(backend="nccl" if config.use_gpu else "gloo"),
         scaling_config=train.ScalingConfig(
             num_workers=config.workers, use_gpu=config.use_gpu, resources_per_worker=resources
@@ -227,12 +231,12 @@ def _work(settings: dict[str, Any]) -> None:
     """What a worker does."""
     import ray
 
-    torch.set_num_threads(settings["threads"])
+    torch.set_num_threads(max(1, int(settings["cpus"])))
     hooks = _RayHooks(settings["board"])
     if hooks.finished:
         return
     device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
-    with deterministic(settings["deterministic"]):
+    with deterministic(settings["same"]):
         artifact = ray.get(settings["job"]).run(device, hooks)
     hooks.report(_ARTIFACT, artifact, {})
 
