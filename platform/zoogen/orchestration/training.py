@@ -138,12 +138,7 @@ def _fit(job: _Job, run: RayRun, log: Log | None) -> bytes:
     resources = {"CPU": config.cpus_per_worker, **({"GPU": 1.0} if config.use_gpu else {})}
     trainer = TorchTrainer(
         _work,
-        train_loop_config={
-            "job": ray.put(job),
-            "board": board,
-            "cpus": config.cpus_per_worker,
-            "same": deterministic_here(),
-        },
+        train_loop_config={"job": ray.put(job), "board": board, "config": config, "same": deterministic_here()},
         torch_config=TorchConfig(backend="nccl" if config.use_gpu else "gloo"),
         scaling_config=train.ScalingConfig(
             num_workers=config.workers, use_gpu=config.use_gpu, resources_per_worker=resources
@@ -231,7 +226,7 @@ def _work(settings: dict[str, Any]) -> None:
     """What a worker does."""
     import ray
 
-    torch.set_num_threads(max(1, int(settings["cpus"])))
+    torch.set_num_threads(max(1, int(settings["config"].cpus_per_worker)))
     hooks = _RayHooks(settings["board"])
     if hooks.finished:
         return
