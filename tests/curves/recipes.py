@@ -54,9 +54,8 @@ def curves(recipe: str) -> Curves:
             generator = load_generator(study)
             histories = {"autoencoder": generator.codec.history, "generator": generator.history}
             logged = {name: [entry["loss"] for entry in history] for name, history in histories.items()}
-            runs = {
-                f"run {run}": rows.metrics["training.loss"][rows.runs == run] for run in rows.runs.unique().tolist()
-            }
+            losses, numbers = rows.metrics["training.loss"], rows.runs.unique().tolist()
+            runs = {f"run {run}": losses[rows.runs == run].tolist() for run in numbers}
     return {**runs, **logged}
 
 
