@@ -50,8 +50,8 @@ class TorchgfnConfig(Config):
     """Policies on a torchgfn environment.
 
     Attributes:
-        environment: import path `module:name` of a `DiscreteEnv` class or of a function that makes one,
-            inside `gfn.gym` (see `environments.ALLOWED_VARIABLE` for further modules).
+        environment: name `module:Class` of a class of discrete environments, one of `environments.ENVIRONMENTS` (see
+            `environments.ALLOWED_VARIABLE` for further ones).
         structures: keyword arguments of the environment by structure name.
         encoding: how states enter the network; `auto` is `khot` for grids (one-hot per coordinate),
             else the state tensor as it is.
