@@ -1,7 +1,7 @@
 """A second device that is the CPU in disguise: tensors on it compute real numbers, and may not meet the CPU's.
 
-Its name is `meta`, the one device type that torch knows everywhere and whose autograd needs no hardware. What a GPU would
-refuse is refused: operands on two devices (but numbers without dimensions). Of which device a generator is is not told.
+Its name is `meta`, the one device type that torch knows everywhere and whose autograd needs no hardware. What a GPU
+would refuse is refused: operands on two devices (but numbers without dimensions). Generators fit every device.
 """
 
 from collections.abc import Iterator, Mapping

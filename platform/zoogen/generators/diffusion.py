@@ -127,7 +127,7 @@ class LatentDiffusion(LatentGenerator):
         if watch is not None:
             watch(0, latents)
         for done, timestep in enumerate(reverse.time_steps):
-            at = torch.tensor([timestep], device=device)
+            at = torch.full((1,), timestep, device=device)
             latents = reverse.step(done, latents, self.guided(latents, at, conditions, sampler.guidance), generator)
             if watch is not None:
                 watch(done + 1, latents)

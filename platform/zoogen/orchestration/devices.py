@@ -1,8 +1,11 @@
-"""Which of Ray's workers compute on GPUs, where the configuration leaves it open."""
+"""Where a study computes: in this process, and which of Ray's workers on GPUs if the configuration leaves it open."""
 
 import math
 from typing import Literal
 
+import torch
+
+from zoogen.errors import ZoogenError
 from zoogen.orchestration.pool import PoolConfig
 from zoogen.orchestration.training import TrainConfig
 
@@ -26,3 +29,16 @@ def training_on(device: Device, config: TrainConfig, gpus: float) -> TrainConfig
     """The workers that train autoencoder and generator; `auto` takes GPUs where each worker can have one."""
     enough = device == "auto" and gpus >= config.workers
     return config.model_copy(update={"use_gpu": config.use_gpu or enough or device == "cuda"})
+
+
+def resolve_device(given: str) -> str:
+    """`auto` is CUDA where there is one.
+
+    Raises:
+        ZoogenError: CUDA is asked for and not there.
+    """
+    if given == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if given == "cuda" and not torch.cuda.is_available():
+        raise ZoogenError("device=cuda, but torch sees no CUDA device; set device to auto or cpu")
+    return given

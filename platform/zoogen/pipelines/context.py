@@ -7,9 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
-
-import torch
+from typing import Any, Self
 
 from zoogen.autoencoders.build import padded_length
 from zoogen.console import Console
@@ -17,7 +15,7 @@ from zoogen.errors import ZoogenError
 from zoogen.identity import digest
 from zoogen.numerics import deterministic
 from zoogen.orchestration.cluster import Cluster, connect
-from zoogen.orchestration.devices import pool_on, training_on
+from zoogen.orchestration.devices import pool_on, resolve_device, training_on
 from zoogen.orchestration.pool import PoolConfig
 from zoogen.orchestration.training import TrainConfig
 from zoogen.pipelines import digests
@@ -145,8 +143,17 @@ class Study:
     def evaluation_digest(self) -> str:
         reference = self.reference_plan.digest if self.reference_plan is not None else ""
         return digests.evaluation_digest(
-            self.config.evaluation, self.config.generator, self.plan.digest, self.generator_digest, reference
+            self.config.evaluation,
+            self.config.generator,
+            self.plan.digest,
+            self.generator_digest,
+            reference,
+            self.contents(self.config.evaluation.structures),
         )
+
+    def contents(self, structures: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What is loaded for these structures, by canonical name (`Task.content`)."""
+        return {name: self.task.content(name) for name in map(self.task.canonical, structures)}
 
     @cached_property
     def digest(self) -> str:
@@ -261,19 +268,6 @@ def local_path(given: str) -> Path:
 def in_ray_job() -> bool:
     """Whether this process was started by `ray job submit`."""
     return JOB_VARIABLE in os.environ
-
-
-def resolve_device(given: str) -> str:
-    """`auto` is CUDA where there is one.
-
-    Raises:
-        ZoogenError: CUDA is asked for and not there.
-    """
-    if given == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if given == "cuda" and not torch.cuda.is_available():
-        raise ZoogenError("device=cuda, but torch sees no CUDA device; set device to auto or cpu")
-    return given
 
 
 def resolved_json(config: PipelineConfig) -> str:

@@ -13,7 +13,7 @@ from zoogen.evaluation.result import Inputs
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import alignment_identity
+from zoogen.pipelines.digests import alignment_identity, contents_identity
 from zoogen.pipelines.report import origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
@@ -42,14 +42,15 @@ def fine_tuning_key(name: str) -> str:
 
 def part_key(study: Study, structure: str) -> str:
     """Key of one structure's curves; other structures do not change them, so they are no part of its name."""
-    name = digest({**_identity(study), "structure": structure})
+    name = digest({**_identity(study), "structure": structure, **contents_identity(study.contents([structure]))})
     return f"fine_tuning/parts/{structure_key(structure)}/{name}.json"
 
 
 def fine_tuning_digest(study: Study) -> str:
     """Identity of the fine-tuning of all structures."""
     factors = list(study.config.fine_tuning.factors)  # levels are told of finished curves, so parts do not know them
-    return digest({**_identity(study), "structures": list(_structures(study)), "factors": factors})
+    contents = contents_identity(study.contents(_structures(study)))
+    return digest({**_identity(study), "structures": list(_structures(study)), "factors": factors, **contents})
 
 
 def fine_tune(study: Study) -> FineTuningResult:

@@ -21,7 +21,7 @@ from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Inputs
 from zoogen.identity import derive_seed, digest
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import generator_key
+from zoogen.pipelines.digests import contents_identity, generator_key
 from zoogen.pipelines.report import origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
@@ -101,6 +101,7 @@ def _digest(study: Study, inputs: Inputs) -> str:
         "config": study.config.similarity.model_dump(mode="json"),
         "inputs": inputs.model_dump(exclude={"study"}),
         "structures": [target.structure for target in study.targets],
+        **contents_identity(study.contents(target.structure for target in study.targets)),
         "sampler": study.config.generator.sampler.model_dump(mode="json") if inputs.generator else None,
     }
     return digest(content)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from zoogen.artifact import Objects
 from zoogen.errors import ZoogenError
-from zoogen.seal import content_hash
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup
@@ -25,39 +24,6 @@ ProgressCallback = Callable[[int, int, Mapping[str, float]], None]  # (iteration
 
 class Assets(Objects, Protocol):
     """Where a task keeps what is made once for many networks (`ArtifactStore`)."""
-
-
-class MemoryAssets:
-    """Assets of one process."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, bytes] = {}
-
-    def exists(self, key: str) -> bool:
-        return key in self._held
-
-    def get(self, key: str) -> bytes:
-        return self._held[key]
-
-    def put_if_absent(self, key: str, data: bytes) -> bool:
-        return self._held.setdefault(key, data) is data
-
-    def version(self, key: str) -> str:
-        return content_hash(self._held[key]) if key in self._held else ""
-
-    def replace(self, key: str, data: bytes, version: str) -> bool:
-        if self.version(key) != version:
-            return False
-        self._held[key] = data
-        return True
-
-
-MOST_SAMPLES = 100_000  # per network that a weights file from anywhere may ask for
-
-
-def beyond(name: str, asked: float, most: float) -> str:
-    """What `Task.excess` says of a number that exceeds its limit, empty if it does not."""
-    return f"{name} {min(asked, 1e18):.6g} (at most {most:,})" if asked > most else ""
 
 
 class Task(ABC):
@@ -92,6 +58,11 @@ class Task(ABC):
         """What `prepare` made earlier and will make again, because it is damaged, in one line; empty if there is no
         such thing."""
         return ""
+
+    def shared(self, structure: str) -> Mapping[str, str]:
+        """Text columns of a structure's rows that name what `prepare` made for it and is there now (`Cohort.columns`);
+        rows that name another belong to other networks."""
+        return {}
 
     def preparation_seconds(self, structure: str) -> float:
         """Wall-clock time of what `prepare` made for this structure; a part of what its zoo costs."""
@@ -130,6 +101,25 @@ class Task(ABC):
     def resolved_for(self, structure: str) -> dict[str, Any]:
         """The part of `identity` that matters to one structure: what its cohorts are identified by."""
         return self.identity()
+
+    def content(self, structure: str) -> dict[str, Any]:
+        """Hashes of what is loaded from outside the package for this structure (images, code, weights), loaded when it
+        is first asked for; empty where nothing is. It is a part of `resolved_for`, and names what is made besides.
+
+        Raises:
+            ZoogenError: it is there, and cannot be used.
+        """
+        return {}
+
+    def unavailable(self, structure: str) -> str:
+        """Why something of the content is not to be had here, empty if all is there. Artifacts that were made of it
+        cannot be named then, and none can be made."""
+        return ""
+
+    def with_contents(self, contents: Mapping[str, Mapping[str, Any]]) -> Self:
+        """This task with the contents of structures as they were when a zoo was planned: nothing is loaded to know
+        them, and training or judging with others is refused."""
+        return self
 
     @abstractmethod
     def canonical(self, structure: str) -> str:
