@@ -26,6 +26,14 @@ class Assets(Objects, Protocol):
     """Where a task keeps what is made once for many networks (`ArtifactStore`)."""
 
 
+MOST_SAMPLES = 100_000  # per network that a weights file from anywhere may ask for
+
+
+def beyond(name: str, asked: float, most: float) -> str:
+    """What `Task.excess` says of a number that exceeds its limit, empty if it does not."""
+    return f"{name} {min(asked, 1e18):.6g} (at most {most:,})" if asked > most else ""
+
+
 class Task(ABC):
     """What a checkpoint is for. Instances are cheap, picklable and hold no device memory.
 
