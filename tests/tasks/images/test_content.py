@@ -19,7 +19,7 @@ from tests.tasks.images.small import RUNS, SMALL, made
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
 from zoogen.orchestration.worker import CohortFailure, CohortWorker
-from zoogen.tasks.base import MemoryAssets
+from zoogen.tasks.assets import MemoryAssets
 from zoogen.tasks.images.content import shared_contents
 from zoogen.tasks.images.data import load
 from zoogen.tasks.images.data.splits import hash_of_images
