@@ -1,11 +1,13 @@
 """Passwords of URIs are hidden, whatever they hold, and nothing else is."""
 
+import io
 import sys
+import time
 
 import pytest
 
 from zoogen.console import Console
-from zoogen.secrets import masked, masked_output, masked_settings
+from zoogen.secrets import MaskedStream, mask_output, masked, masked_output, masked_settings
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,7 @@ def test_settings_of_any_depth() -> None:
         "overrides": {"tracking": {"uri": "http://u:***@h"}},
         "runs": [{"x": "http://u:***@h"}, 2, None],
     }
+    assert masked_settings({"secret_access_key": "S", "api_key": None}) == {"secret_access_key": "***", "api_key": None}
 
 
 def test_streams_and_console_are_masked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,3 +63,24 @@ def test_streams_and_console_are_masked(capsys: pytest.CaptureFixture[str]) -> N
     Console().show("http://u:secret@h")
     captured = capsys.readouterr()
     assert captured.out == "http://u:***@h\n" * 2 and captured.err == "http://u:***@h\n" * 2
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "a://x:", "password", "secret_", "?password", "s3://", "s3://a:@", "Bearer ", '"key": "v", ', "key ="],
+)
+def test_time_grows_with_the_length_alone(piece: str) -> None:
+    begin = time.process_time()
+    masked(piece * (100_000 // len(piece)))
+    assert time.process_time() - begin < 2.0  # quadratic expressions took minutes
+
+
+def test_a_process_is_masked_once_and_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", None)
+    mask_output()
+    mask_output()
+    sys.stdout.writelines(["http://u:secret@h", "\n"])
+    assert isinstance(sys.stdout, MaskedStream) and sys.stderr is None
+    assert stream.getvalue() == "http://u:***@h\n"

@@ -16,6 +16,7 @@ import typer
 from zoogen import __version__
 from zoogen.cli_zoo import ConfigFile, Overrides, zoo_app
 from zoogen.errors import ZoogenError
+from zoogen.secrets import masked_output
 
 app = typer.Typer(
     name="zoogen",
@@ -233,6 +234,7 @@ def ui(
     run_ui(config, overrides or [], port)
 
 
+@masked_output()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of the user are one line and status 2, an interrupt is status 130, SIGTERM 143."""
     if os.environ.get("ZOOGEN_TRACEBACK"):

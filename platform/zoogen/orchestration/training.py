@@ -27,6 +27,7 @@ from zoogen.generators.config import GeneratorConfig
 from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.orchestration.cluster import import_ray
+from zoogen.secrets import mask_output
 from zoogen.training.hooks import Figures
 from zoogen.weights.target import Target
 from zoogen.zoo.read import CheckpointSet
@@ -225,6 +226,7 @@ def _work(settings: dict[str, Any]) -> None:
     """What a worker does."""
     import ray
 
+    mask_output()
     torch.set_num_threads(settings["threads"])
     hooks = _RayHooks(settings["board"])
     if hooks.finished:

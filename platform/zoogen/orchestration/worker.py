@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from zoogen.errors import ZoogenError
 from zoogen.orchestration.work import Preparation, Work
+from zoogen.secrets import mask_output, masked
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.build import PartReport, build_part
@@ -57,6 +58,7 @@ class CohortWorker:
 
         os.environ[REVISION_VARIABLE] = revision
         torch.set_num_threads(threads)
+        mask_output()  # into the worker's log
         self._store, self._threads, self._device = ArtifactStore(store_uri), threads, device
         self._task = task.using(self._store)
         self._provenance = Provenance.current()
@@ -99,7 +101,7 @@ class CohortWorker:
         except Exception as error:
             traceback.print_exc()  # into the worker's log
             where = traceback.extract_tb(error.__traceback__)[-1]
-            text = " ".join(str(error).split())[:200]
+            text = masked(" ".join(str(error).split()))[:200]
             return CohortFailure(
                 work.digest, f"{type(error).__name__}: {text} ({os.path.basename(where.filename)}:{where.lineno})"
             )

@@ -123,7 +123,9 @@ def _begin(plan: SweepPlan, study: Study, resume: bool) -> None:
             "file and overrides as then"
         )
     study.store.check()
-    names = [{"name": trial.name, "digest": trial.digest, "values": dict(trial.values)} for trial in plan.trials]
+    names = [
+        {"name": trial.name, "digest": trial.digest, "values": masked_settings(trial.values)} for trial in plan.trials
+    ]
     config = masked_settings(plan.config.model_dump(mode="json"))
     content = {"source": plan.source, "sweep": config, "trials": names}
     study.store.put_if_absent(key, (json.dumps(content, indent=1) + "\n").encode())
