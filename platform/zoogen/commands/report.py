@@ -159,8 +159,8 @@ def _of_file(argument: RunArgument, path: Path) -> Found:
         text = path.read_bytes()
     except OSError as error:
         raise ZoogenError(f"cannot read {path}: {error.strerror}; {_WAYS}") from None
-    evaluation = Evaluation.from_json(text, str(path))
-    return Found(argument, digest({"evaluation": evaluation.to_json()}), evaluation)
+    evaluation = Evaluation.from_json(text, str(path), sealed=False)
+    return Found(argument, digest({"evaluation": evaluation.model_dump_json(indent=1)}), evaluation)
 
 
 def _of_digest(argument: RunArgument, artifacts: str | None) -> Found:
