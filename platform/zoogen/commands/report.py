@@ -19,6 +19,7 @@ from zoogen.pipelines.results import read_evaluation
 from zoogen.reports.comparison import write_comparison
 from zoogen.reports.documents import overview_table
 from zoogen.reports.named_evaluations import NamedEvaluation
+from zoogen.shown import shown
 from zoogen.zoo.store import ArtifactStore
 
 _WAYS = (
@@ -97,7 +98,7 @@ def find_evaluations(argument: RunArgument, artifacts: str | None, say: Callable
         return [_of_file(argument, path)]
     if _DIGEST.fullmatch(argument.text):
         return [_of_digest(argument, artifacts)]
-    raise ZoogenError(f"there is no evaluation {argument.text!r}: {_WAYS}")
+    raise ZoogenError(f"there is no evaluation {shown(argument.text)}: {_WAYS}")
 
 
 def _is_sweep(argument: RunArgument) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 
 import zoogen
 from zoogen.errors import ZoogenError
+from zoogen.shown import shown
 
 OBJECT_STORE_MEMORY = 256 * 2**20  # bytes; Ray would take 30 % of the memory, and weights travel through the store
 PROBE_SECONDS = 5.0  # an address that does not answer for so long is no cluster
@@ -128,11 +129,11 @@ def _probe(address: str) -> None:
     scheme, separator, _ = address.partition("://")
     if separator:
         advice = "give host:6379, or submit the job with `ray job submit --address http://host:8265`"
-        raise ZoogenError(f"{address!r} ({scheme}) is no address of a Ray cluster's head; {advice}")
+        raise ZoogenError(f"{shown(address)} ({scheme}) is no address of a Ray cluster's head; {advice}")
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise ZoogenError(
-            f"{address!r} is no address of a Ray cluster; give host:port (6379 by default), auto or local"
+            f"{shown(address)} is no address of a Ray cluster; give host:port (6379 by default), auto or local"
         )
     advice = "start one with `ray start --head`, or leave the address out for a local Ray"
     try:

@@ -233,8 +233,7 @@ def _work(settings: dict[str, Any]) -> None:
     if hooks.finished:
         return
     device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
-    artifact = ray.get(settings["job"]).run(device, hooks)
-    hooks.report(_ARTIFACT, artifact, {})
+    hooks.report(_ARTIFACT, ray.get(settings["job"]).run(device, hooks), {})
 
 
 class _RayHooks:

@@ -16,6 +16,7 @@ from zoogen.identity import canonical_json, derive_seed, digest
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.shown import shown
 from zoogen.sweeps.config import NAME, Domain, SchedulerConfig, Stage, SweepConfig
 
 SWEEP_FORMAT = 1  # raise when the same sweep comes to mean other results
@@ -111,7 +112,7 @@ def _kind(section: Mapping[str, Any], default: Mapping[str, Any]) -> Any:
 
 
 def _trial(config: SweepConfig, path: str, base: dict[str, Any], name: str, values: dict[str, Any]) -> TrialPlan:
-    where = f"{path}: trial {name!r}"
+    where = f"{path}: trial {shown(name)}"
     mapping = dict(base)
     merge(mapping, values, where)
     resolved = parse_config(PipelineConfig, mapping, where)

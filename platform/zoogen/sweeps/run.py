@@ -20,11 +20,8 @@ from zoogen.pipelines.context import Study
 from zoogen.pipelines.report import write_files
 from zoogen.pipelines.stored import say_damage, stored_record
 from zoogen.pipelines.validation import VALIDATION_ERROR
-<<<<<<< HEAD
-from zoogen.secrets import masked_settings
-=======
 from zoogen.seal import sealed_json, unsealed_json
->>>>>>> integrity
+from zoogen.secrets import masked_settings
 from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
 from zoogen.sweeps.report import printed, render_sweep

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from zoogen.config import parse_config
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.seal import unsealed_json
+from zoogen.shown import shown
 from zoogen.tasks.base import Task
 from zoogen.weights.files import write_bytes, write_weights
 from zoogen.zoo.build import manifest_key, plan_manifest_key
@@ -73,7 +74,7 @@ def find_zoo(store: ArtifactStore, digest: str) -> ZooListing:
     if len(found) != 1:
         there = ", ".join(z.digest for z in (found or list_zoos(store))) or "none"
         problem = f"{len(found)} zoos begin" if found else "no zoo begins"
-        raise ZoogenError(f"{problem} with {digest!r} in {store.uri}; give one of: {there}")
+        raise ZoogenError(f"{problem} with {shown(digest)} in {store.uri}; give one of: {there}")
     return found[0]
 
 

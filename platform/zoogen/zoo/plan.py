@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed, digest
+from zoogen.shown import shown
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec, RunSpec
 from zoogen.weights.target import Target
@@ -139,7 +140,9 @@ def plan_zoo(config: ZooConfig, task: Task) -> ZooPlan:
     names = [task.canonical(structure) for structure in config.structures]
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise ZoogenError(f"zoo.structures names {name} twice (as {config.structures[index]!r}); drop one of them")
+            raise ZoogenError(
+                f"zoo.structures names {name} twice (as {shown(config.structures[index])}); drop one of them"
+            )
     config = config.model_copy(update={"structures": tuple(names)})
     held_out = (*_runs_of(config, "test"), *_runs_of(config, "validation"))
     cohorts = tuple(

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from zoogen.errors import ZoogenError
+from zoogen.shown import shown
 
 # GenFlowNet §3.1 and A.2: (horizon, dimensions) by name. A-D are trained on, the starred are unseen.
 NAMED: dict[str, tuple[int, int]] = {
@@ -54,17 +55,17 @@ class HypergridStructure:
         try:
             numbers = [float(part) for part in text.split(",")]
         except ValueError:
-            raise ZoogenError(f"unknown structure {text!r}: give {_SPELLINGS}") from None
+            raise ZoogenError(f"unknown structure {shown(text)}: give {_SPELLINGS}") from None
         integers = numbers if len(numbers) == 2 else numbers[:3]  # d = √s may be any real number
         if len(numbers) not in (2, 4) or not all(x.is_integer() for x in integers) or not math.isfinite(numbers[-1]):
-            raise ZoogenError(f"structure {text!r} is not of a known form: give {_SPELLINGS}")
+            raise ZoogenError(f"structure {shown(text)} is not of a known form: give {_SPELLINGS}")
         if len(numbers) == 2:
             return cls(int(numbers[0]), int(numbers[1]))
         state, horizon, dimensions, size = numbers
         structure = cls(int(horizon), int(dimensions))
         if state != structure.state_size or abs(size - structure.size) > 5e-3:
             raise ZoogenError(
-                f"impossible structure {text!r}: s must be n·h = {structure.state_size} and d must be √s = "
+                f"impossible structure {shown(text)}: s must be n·h = {structure.state_size} and d must be √s = "
                 f"{structure.size:.6g}; write {structure.name} or {structure.horizon}^{structure.dimensions}"
             )
         return structure

@@ -12,6 +12,7 @@ from zoogen.networks.classifiers.build import checked, last_normalisations, requ
 from zoogen.networks.classifiers.own import OwnModule, load_own
 from zoogen.networks.classifiers.registry import classifier
 from zoogen.networks.classifiers.spec import ClassifierSpec
+from zoogen.shown import shown
 from zoogen.tasks.images.config import GlyphConfig, ImagesConfig
 from zoogen.tasks.images.data.catalogue import OWN, canonical_data, channels_of, classes_of, glyph_set
 from zoogen.tasks.images.data.load import load_images, own_channels
@@ -44,7 +45,7 @@ class ImagesStructure:
         """
         network, at, data = text.partition("@")
         if not at or not network.strip() or not data.strip():
-            raise ZoogenError(f"structure {text!r} is not of the form network@data, for example cnn-small@digits")
+            raise ZoogenError(f"structure {shown(text)} is not of the form network@data, for example cnn-small@digits")
         return cls(classifier(network, own), canonical_data(data))
 
     @property
