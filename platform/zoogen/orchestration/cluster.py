@@ -19,10 +19,15 @@ from typing import Any
 
 import zoogen
 from zoogen.errors import ZoogenError
-from zoogen.shown import shown
+from zoogen.secrets import masked
+from zoogen.shown import clipped, shown
 
 OBJECT_STORE_MEMORY = 256 * 2**20  # bytes; Ray would take 30 % of the memory, and weights travel through the store
 PROBE_SECONDS = 5.0  # an address that does not answer for so long is no cluster
+_FOLDER_VARIABLE = "RAY_TMPDIR"
+_LONGEST_SOCKET = 107  # bytes of a Unix socket's path
+# What Ray adds: /ray/session_2026-01-31_23-59-59_999999_4194304/sockets/plasma_store and a digit or two.
+_SOCKET_BYTES = 68
 _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set in the driver of `ray job submit`
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -95,6 +100,7 @@ def connect(
         elif local:
             os.environ.update(_local_authentication())
             options |= {"num_cpus": num_cpus, "object_store_memory": object_store_memory, "include_dashboard": False}
+            _require_short_folder()
             _start(ray, "local", {"address": "local", "runtime_env": _runtime_env(), **options})
         else:
             _probe(address)
@@ -115,11 +121,28 @@ def _start(ray: ModuleType, which: str, options: dict[str, Any]) -> None:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = (lines[0] if lines else type(error).__name__).rstrip(".")[:200]
+        reason = clipped(masked(lines[0] if lines else type(error).__name__).rstrip("."), 200)
+        if "AF_UNIX" in reason or "socket path" in reason:
+            raise ZoogenError(_long_folder(reason)) from None
         raise ZoogenError(
             f"cannot use the Ray cluster {which}: {reason}; "
             f"check the address, the token, and Ray's version there (here {ray.__version__})"
         ) from None
+
+
+def _require_short_folder() -> None:
+    """Ray's sockets lie below its folder, and a longer path is refused by the system with words that name neither."""
+    folder = os.environ.get(_FOLDER_VARIABLE, "")
+    if len(os.fsencode(folder)) + _SOCKET_BYTES > _LONGEST_SOCKET:
+        raise ZoogenError(_long_folder(f"{len(os.fsencode(folder))} bytes"))
+
+
+def _long_folder(reason: str) -> str:
+    return (
+        f"the folder of a local Ray is too long ({reason}): the paths of its sockets below it may have "
+        f"{_LONGEST_SOCKET} bytes; set {_FOLDER_VARIABLE} (now {clipped(os.environ.get(_FOLDER_VARIABLE, 'not set'))}) to "
+        f"a folder of at most {_LONGEST_SOCKET - _SOCKET_BYTES} bytes, such as /tmp/ray-{os.environ.get('USER', 'me')[:8]}"
+    )
 
 
 def _probe(address: str) -> None:
