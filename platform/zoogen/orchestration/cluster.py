@@ -131,17 +131,21 @@ def _start(ray: ModuleType, which: str, options: dict[str, Any]) -> None:
 
 
 def _require_short_folder() -> None:
-    """Ray's sockets lie below its folder, and a longer path is refused by the system with words that name neither."""
-    folder = os.environ.get(_FOLDER_VARIABLE, "")
-    if len(os.fsencode(folder)) + _SOCKET_BYTES > _LONGEST_SOCKET:
-        raise ZoogenError(_long_folder(f"{len(os.fsencode(folder))} bytes"))
+    """Ray's sockets lie below its folder, and the system refuses longer paths in words that name no remedy."""
+    length = len(os.fsencode(_folder()))
+    if length + _SOCKET_BYTES > _LONGEST_SOCKET:
+        raise ZoogenError(_long_folder(f"{length} bytes"))
+
+
+def _folder() -> str:
+    return os.environ.get(_FOLDER_VARIABLE) or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  Ray's own choice
 
 
 def _long_folder(reason: str) -> str:
     return (
-        f"the folder of a local Ray is too long ({reason}): the paths of its sockets below it may have "
-        f"{_LONGEST_SOCKET} bytes; set {_FOLDER_VARIABLE} (now {clipped(os.environ.get(_FOLDER_VARIABLE, 'not set'))}) to "
-        f"a folder of at most {_LONGEST_SOCKET - _SOCKET_BYTES} bytes, such as /tmp/ray-{os.environ.get('USER', 'me')[:8]}"
+        f"the folder of a local Ray, {clipped(_folder())}, is too long ({reason}): the paths of sockets below it may have "
+        f"{_LONGEST_SOCKET} bytes; set {_FOLDER_VARIABLE} to one of at most {_LONGEST_SOCKET - _SOCKET_BYTES} bytes, such "
+        "as /tmp/ray"
     )
 
 

@@ -13,8 +13,8 @@ from zoogen.evaluation.result import Inputs
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import alignment_identity
-from zoogen.pipelines.report import write_files
+from zoogen.pipelines.digests import alignment_identity, contents_identity
+from zoogen.pipelines.report import origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.reports.fine_tuning import render_fine_tuning
@@ -42,14 +42,15 @@ def fine_tuning_key(name: str) -> str:
 
 def part_key(study: Study, structure: str) -> str:
     """Key of one structure's curves; other structures do not change them, so they are no part of its name."""
-    name = digest({**_identity(study), "structure": structure})
+    name = digest({**_identity(study), "structure": structure, **contents_identity(study.contents([structure]))})
     return f"fine_tuning/parts/{structure_key(structure)}/{name}.json"
 
 
 def fine_tuning_digest(study: Study) -> str:
     """Identity of the fine-tuning of all structures."""
     factors = list(study.config.fine_tuning.factors)  # levels are told of finished curves, so parts do not know them
-    return digest({**_identity(study), "structures": list(_structures(study)), "factors": factors})
+    contents = contents_identity(study.contents(_structures(study)))
+    return digest({**_identity(study), "structures": list(_structures(study)), "factors": factors, **contents})
 
 
 def fine_tune(study: Study) -> FineTuningResult:
@@ -80,7 +81,8 @@ def fine_tune(study: Study) -> FineTuningResult:
             there.commit(record_bytes(found, key))
             seconds = sum(sum(result.seconds.values()) for result in found.results)
             study.console.say(f"fine-tuning: {seconds:.1f} s, {uri}")
-        report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_fine_tuning(found))
+        files = render_fine_tuning(found, origin(study, "finetune"))
+        report = store_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
         _track(run, found, report)
         return FineTuningResult(found, name, uri, report, reused)
 

@@ -21,8 +21,8 @@ from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Inputs
 from zoogen.identity import derive_seed, digest
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import generator_key
-from zoogen.pipelines.report import write_files
+from zoogen.pipelines.digests import contents_identity, generator_key
+from zoogen.pipelines.report import origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.reports.layer_similarity import render_similarity, verdict_lines
@@ -79,7 +79,8 @@ def similarity(study: Study) -> SimilarityResult:
             found = _compare(study, pairs, inputs)
             there.commit(record_bytes(found, key))
             study.console.say(f"similarity: {found.seconds:.1f} s, {uri}")
-        report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_similarity(found))
+        files = render_similarity(found, origin(study, STAGE))
+        report = store_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
         _track(run, found, report)
         return SimilarityResult(found, name, uri, report, reused)
 
@@ -100,6 +101,7 @@ def _digest(study: Study, inputs: Inputs) -> str:
         "config": study.config.similarity.model_dump(mode="json"),
         "inputs": inputs.model_dump(exclude={"study"}),
         "structures": [target.structure for target in study.targets],
+        **contents_identity(study.contents(target.structure for target in study.targets)),
         "sampler": study.config.generator.sampler.model_dump(mode="json") if inputs.generator else None,
     }
     return digest(content)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from zoogen.errors import ZoogenError
 from zoogen.evaluation.evaluate import evaluate as judge
 from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Evaluation, Inputs

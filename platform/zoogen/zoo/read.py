@@ -158,6 +158,8 @@ class Zoo:
         names = list(self.plan.structures) if structures is None else [self._structure(s) for s in structures]
         missing = [c for c in missing_cohorts(self.plan, self.store, names) if split is None or split in _splits_of(c)]
         if missing:
+            if reason := next(filter(None, map(self.task.unavailable, names)), ""):
+                raise ZoogenError(f"a zoo in {self.store.uri} cannot be told without what it was made of: {reason}")
             lacking = []
             for name in dict.fromkeys(c.structure for c in missing):
                 have = len(of := self.plan.cohorts_of(name, split)) - sum(c.structure == name for c in missing)

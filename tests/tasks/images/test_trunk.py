@@ -63,6 +63,7 @@ OTHER_MAKING = {
     "seed": 1,
     "own": "other.py",
     "own_source": "0123",
+    "content": {"images": "0123"},
     "training": {"iterations": 601},
 }
 OTHER_COLLECTION = {

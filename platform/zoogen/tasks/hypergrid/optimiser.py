@@ -9,7 +9,6 @@ from torch import Tensor
 
 from zoogen.config import Config
 
-
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
