@@ -143,9 +143,9 @@ def _folder() -> str:
 
 def _long_folder(reason: str) -> str:
     return (
-        f"the folder of a local Ray, {clipped(_folder())}, is too long ({reason}): the paths of sockets below it may have "
-        f"{_LONGEST_SOCKET} bytes; set {_FOLDER_VARIABLE} to one of at most {_LONGEST_SOCKET - _SOCKET_BYTES} bytes, such "
-        "as /tmp/ray"
+        f"the folder of a local Ray, {clipped(_folder())}, is too long ({reason}): the paths of sockets below it may "
+        f"have {_LONGEST_SOCKET} bytes; set {_FOLDER_VARIABLE} to one of at most {_LONGEST_SOCKET - _SOCKET_BYTES} "
+        "bytes, such as /tmp/ray"
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed, digest
+from zoogen.shown import clipped, shown
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec, RunSpec
 from zoogen.weights.target import Target
