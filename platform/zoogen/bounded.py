@@ -67,6 +67,10 @@ def parse_yaml(text: str, limit: int = CONFIGURATION_BYTES) -> Any:
     _check_size(text, limit)
     try:
         value = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+        raise ValueError(f"{place}{' '.join(filter(None, (error.context, error.problem)))}") from None
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
     except RecursionError:
