@@ -29,14 +29,55 @@ STUDY = {
     "tracking": {"kind": "none"},
 }
 _KEYS = (
-    "study", "seed", "device", "artifacts", "task", "task.kind", "task.reward", "task.reward.r0", "task.reward.r1",
-    "task.hidden", "task.training.iterations", "task.training.optimiser.learning_rate", "task.training.by_structure",
-    "task.training.optimiser.betas", "task.judge.samples", "task.judge.memory_gib", "zoo", "zoo.structures", "zoo.runs",
-    "zoo.cohort", "zoo.seed", "reference", "autoencoder", "autoencoder.kind", "autoencoder.latent", "generator",
-    "generator.kind", "generator.sampler.steps", "generator.denoiser", "evaluation", "evaluation.methods",
-    "evaluation.noise", "evaluation.count", "fine_tuning", "fine_tuning.starts", "similarity", "ray", "ray.address",
-    "pool", "pool.workers", "train", "tracking", "tracking.kind", "best_runs", "last_checkpoints", "", ".", "a.b.c.d",
-)  # fmt: skip
+    "study",
+    "seed",
+    "device",
+    "artifacts",
+    "task",
+    "task.kind",
+    "task.reward",
+    "task.reward.r0",
+    "task.reward.r1",
+    "task.hidden",
+    "task.training.iterations",
+    "task.training.optimiser.learning_rate",
+    "task.training.by_structure",
+    "task.training.optimiser.betas",
+    "task.judge.samples",
+    "task.judge.memory_gib",
+    "zoo",
+    "zoo.structures",
+    "zoo.runs",
+    "zoo.cohort",
+    "zoo.seed",
+    "reference",
+    "autoencoder",
+    "autoencoder.kind",
+    "autoencoder.latent",
+    "generator",
+    "generator.kind",
+    "generator.sampler.steps",
+    "generator.denoiser",
+    "evaluation",
+    "evaluation.methods",
+    "evaluation.noise",
+    "evaluation.count",
+    "fine_tuning",
+    "fine_tuning.starts",
+    "similarity",
+    "ray",
+    "ray.address",
+    "pool",
+    "pool.workers",
+    "train",
+    "tracking",
+    "tracking.kind",
+    "best_runs",
+    "last_checkpoints",
+    "",
+    ".",
+    "a.b.c.d",
+)
 
 
 @dataclass(frozen=True)
@@ -110,11 +151,56 @@ def cases(seed: int, count: int, folder: Path) -> Iterator[Fuzzed]:
 def value(source: random.Random, depth: int = 0) -> object:
     """A JSON-like value at odds with what is expected."""
     plain = (
-        None, True, 0, -1, 1, 2.5, -0.0, 1e308, 1e-320, 10**18, 10**40, 10**63, 2**63, 2**64, -(2**63), "", " ", "x", "E*",
-        "0^3", "2^2", "9" * 400, "1e999", "9" * 9 + "^" + "9" * 9, "é" * 50, "a" * 5000, "a b " * 2000, "\u202e", "\x07",
-        "../../etc/passwd", "/dev/zero", "s3://K:S@b", "{}", "[]", "null", "hypergrid", "images", "torchgfn", "diffusion",
-        "https://u:p@h", "%s%n{0}", "nan", "-inf", "cnn-small@digits", "@", "a@b" * 500, "1,2,3,4", "4,2,2,2", ",".join("1" * 500),
-    )  # fmt: skip
+        None,
+        True,
+        0,
+        -1,
+        1,
+        2.5,
+        -0.0,
+        1e308,
+        1e-320,
+        10**18,
+        10**40,
+        10**63,
+        2**63,
+        2**64,
+        -(2**63),
+        "",
+        " ",
+        "x",
+        "E*",
+        "0^3",
+        "2^2",
+        "9" * 400,
+        "1e999",
+        "9" * 9 + "^" + "9" * 9,
+        "é" * 50,
+        "a" * 5000,
+        "a b " * 2000,
+        "\u202e",
+        "\x07",
+        "../../etc/passwd",
+        "/dev/zero",
+        "s3://K:S@b",
+        "{}",
+        "[]",
+        "null",
+        "hypergrid",
+        "images",
+        "torchgfn",
+        "diffusion",
+        "https://u:p@h",
+        "%s%n{0}",
+        "nan",
+        "-inf",
+        "cnn-small@digits",
+        "@",
+        "a@b" * 500,
+        "1,2,3,4",
+        "4,2,2,2",
+        ",".join("1" * 500),
+    )
     pick = source.random()
     if depth > 3 or pick < 0.7:
         return source.choice(plain)
@@ -129,13 +215,42 @@ def text(source: random.Random) -> str:
     size = source.choice((1, 65, 3000, 100_000))
     return source.choice(
         (
-            "[" * size, "{" * size, '{"a":' * size, "- " * size, "9" * size, "-" + "9" * size, "1e" + "9" * size, '"' * size,
-            "&a [*a]", "a: &a [1]\nb: &b [*a,*a]\n", "a: 1\na: 2", "!!python/object/apply:os.system [id]", "\x00" * size,
-            "? " * size, "a: " * size, "\t", "%YAML 9.9\n---", "--- a\n--- b", "!!timestamp 9", "!!binary x", "<<: 3",
-            "0x" + "f" * size, "1:" * size, "2020-99-99", "\\ud800", "NaN", "Infinity", "'" + "x" * size + "'", "*" * size,
-            "x" * size, "!" * size, "|\n" + " x\n" * min(size, 3000), "[" * 60 + "]" * 60, json.dumps(value(source)),
+            "[" * size,
+            "{" * size,
+            '{"a":' * size,
+            "- " * size,
+            "9" * size,
+            "-" + "9" * size,
+            "1e" + "9" * size,
+            '"' * size,
+            "&a [*a]",
+            "a: &a [1]\nb: &b [*a,*a]\n",
+            "a: 1\na: 2",
+            "!!python/object/apply:os.system [id]",
+            "\x00" * size,
+            "? " * size,
+            "a: " * size,
+            "\t",
+            "%YAML 9.9\n---",
+            "--- a\n--- b",
+            "!!timestamp 9",
+            "!!binary x",
+            "<<: 3",
+            "0x" + "f" * size,
+            "1:" * size,
+            "2020-99-99",
+            "\\ud800",
+            "NaN",
+            "Infinity",
+            "'" + "x" * size + "'",
+            "*" * size,
+            "x" * size,
+            "!" * size,
+            "|\n" + " x\n" * min(size, 3000),
+            "[" * 60 + "]" * 60,
+            json.dumps(value(source)),
         )
-    )  # fmt: skip
+    )
 
 
 def _override(source: random.Random, place: Path) -> Fuzzed:
@@ -162,9 +277,13 @@ def _configuration(source: random.Random, place: Path) -> Fuzzed:
 def _manifest(source: random.Random, place: Path) -> Fuzzed:
     digest = "ab" * 8
     content: dict[str, object] = {
-        "format": 1, "config": {}, "task": {"kind": "hypergrid"}, "splits": {"train": [0]}, "digest": digest,
+        "format": 1,
+        "config": {},
+        "task": {"kind": "hypergrid"},
+        "splits": {"train": [0]},
+        "digest": digest,
         "cohorts": [{"digest": "c", "key": "zoo/parts/E-/c.parquet", "structure": "E*", "runs": [0]}],
-    }  # fmt: skip
+    }
     for _ in range(source.choice((1, 2))):
         content[source.choice((*content, "contents"))] = value(source)
     try:
@@ -193,7 +312,7 @@ def _weights(source: random.Random, place: Path) -> Fuzzed:
     if source.random() < 0.6:
         write_weights(path, layout, torch.zeros(1, layout.size), {key: str(text) for key, text in metadata.items()})
         return Fuzzed("weights", arguments, payload)
-    tensors = {layout.names[0]: {"dtype": "F32", "shape": value(source), "data_offsets": [0, 512]}}
+    tensors = {layout.entries[0].name: {"dtype": "F32", "shape": value(source), "data_offsets": [0, 512]}}
     header: object = {"__metadata__": source.choice((metadata, value(source))), **tensors}
     body = source.choice((json.dumps(header), json.dumps(value(source)), text(source))).encode(errors="replace")
     size = source.choice((len(body), len(body), len(body), 2**63, 0, len(body) + 1))
