@@ -28,6 +28,7 @@ from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.numerics import deterministic, deterministic_here
 from zoogen.orchestration.cluster import import_ray
+from zoogen.secrets import mask_output
 from zoogen.training.hooks import Figures
 from zoogen.weights.packing import read_whole
 from zoogen.weights.target import Target
@@ -227,6 +228,7 @@ def _work(settings: dict[str, Any]) -> None:
     """What a worker does."""
     import ray
 
+    mask_output()
     torch.set_num_threads(max(1, int(settings["config"].cpus_per_worker)))
     hooks = _RayHooks(settings["board"])
     if hooks.finished:

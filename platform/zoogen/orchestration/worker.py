@@ -11,6 +11,7 @@ from typing import TypeVar
 from zoogen.errors import ZoogenError
 from zoogen.numerics import deterministic
 from zoogen.orchestration.work import Preparation, Work
+from zoogen.secrets import mask_output, masked
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.build import PartReport, build_part
@@ -62,6 +63,7 @@ class CohortWorker:
 
         os.environ[REVISION_VARIABLE] = revision
         torch.set_num_threads(threads)
+        mask_output()  # into the worker's log
         self._numerics = ExitStack()  # for as long as the worker lives
         self._numerics.enter_context(deterministic(determined))
         self._store, self._threads, self._device = ArtifactStore(store_uri), threads, device
@@ -106,7 +108,7 @@ class CohortWorker:
         except Exception as error:
             traceback.print_exc()  # into the worker's log
             where = traceback.extract_tb(error.__traceback__)[-1]
-            text = " ".join(str(error).split())[:200]
+            text = masked(" ".join(str(error).split()))[:200]
             return CohortFailure(
                 work.digest, f"{type(error).__name__}: {text} ({os.path.basename(where.filename)}:{where.lineno})"
             )

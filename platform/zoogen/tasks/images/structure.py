@@ -18,6 +18,7 @@ from zoogen.networks.classifiers.own import OwnModule, load_own
 from zoogen.networks.classifiers.registry import classifier
 from zoogen.networks.classifiers.spec import ClassifierSpec
 from zoogen.seeds import seeded
+from zoogen.shown import shown
 from zoogen.tasks.images.config import GlyphConfig, ImagesConfig
 from zoogen.tasks.images.content import NOTHING, require_content
 from zoogen.tasks.images.data.catalogue import OWN, canonical_data, channels_of, classes_of, glyph_set
@@ -51,7 +52,7 @@ class ImagesStructure:
         """
         network, at, data = text.partition("@")
         if not at or not network.strip() or not data.strip():
-            raise ZoogenError(f"structure {text!r} is not of the form network@data, for example cnn-small@digits")
+            raise ZoogenError(f"structure {shown(text)} is not of the form network@data, for example cnn-small@digits")
         return cls(classifier(network, own), canonical_data(data))
 
     @property
