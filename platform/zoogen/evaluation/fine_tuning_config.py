@@ -119,6 +119,6 @@ def _parse_start(start: str) -> tuple[Family, int | float | None]:
                 break
     if start == _LAST:
         return "held-out", None
-    shown = {family: f"{family}-{'INTEGER' if kind is int else 'NUMBER'}" for family, kind in _NUMBERED.items()}
-    known = ", ".join(shown.get(family, family) for family in DEFAULT_FAMILIES)
+    spelt = {family: f"{family}-{'INTEGER' if kind is int else 'NUMBER'}" for family, kind in _NUMBERED.items()}
+    known = ", ".join(spelt.get(family, family) for family in DEFAULT_FAMILIES)
     raise ValueError(f"there is no start {shown(start)}; known are {known}")

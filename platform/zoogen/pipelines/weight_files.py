@@ -20,7 +20,7 @@ from zoogen.pipelines.stored import load_generator
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import task_from_mapping
 from zoogen.weights.files import WeightsFile, read_weights, write_weights, write_whole
-from zoogen.weights.state_dicts import Reading, differing, readings, some
+from zoogen.weights.state_dicts import Reading, differing, peculiarities, readings, some
 from zoogen.zoo.plan import structure_key
 from zoogen.zoo.store import ArtifactStore
 
@@ -211,7 +211,7 @@ def read_networks(
                 return _networks(file, reading, task, known, anybodys=anybodys)
             except ZoogenError as error:
                 first = first or error
-        raise first or ZoogenError("it holds no networks")
+        raise ZoogenError(f"{first or 'it holds no networks'}{peculiarities(file.tensors)}")
     except ZoogenError as error:
         raise ZoogenError(f"{path}: {error}") from None
 

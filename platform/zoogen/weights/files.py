@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.seal import SEAL
+from zoogen.shown import clipped
 from zoogen.weights.header import METADATA, check_seal, read_header, sealed
 from zoogen.weights.layout import ParameterLayout
 
@@ -103,8 +104,11 @@ def read_weights(path: str | Path) -> WeightsFile:
     path = Path(path)
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise ZoogenError(f"cannot read weights file {path}: {error.strerror}; give a safetensors file") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ZoogenError(
+            f"cannot read weights file {clipped(str(path), 200)}: {reason}; give a safetensors file"
+        ) from None
     try:
         stored = load(data)
         header = read_header(data)
