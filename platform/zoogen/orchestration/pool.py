@@ -18,7 +18,7 @@ from pydantic import Field, PositiveInt
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.orchestration.cluster import Cluster, connect, import_ray
-from zoogen.orchestration.work import Preparation, Work, WorkQueue, title
+from zoogen.orchestration.work import Job, Preparation, Work, WorkQueue, title
 from zoogen.orchestration.worker import CohortFailure, CohortWorker
 from zoogen.tasks.base import Task
 from zoogen.zoo.build import PartReport, ZooReport, begin_zoo, finish_zoo, missing_cohorts
@@ -33,7 +33,7 @@ POLLED = 8  # workers asked for progress per round, in turn, however many there 
 
 
 class PoolConfig(Config):
-    """Workers that train cohorts."""
+    """Workers that train cohorts and judge structures."""
 
     workers: PositiveInt | Literal["auto"] = Field("auto", description="workers; auto: as many as the cluster holds")
     cpus_per_worker: float = Field(1.0, gt=0, description="CPUs that Ray reserves for a worker")
@@ -65,7 +65,7 @@ def build_zoo(
     if missing:
         with connect() as cluster:
             queue = WorkQueue(missing, unprepared(task, missing))
-            supervisor = _Supervisor(queue, task, store, config, _size(config, cluster, len(missing)))
+            supervisor = Supervisor(queue, task, store, config, pool_size(config, cluster, len(missing)))
             meter = ProgressMeter(len(plan.cohorts), reused)
             parts, deaths = supervisor.run(meter, progress), supervisor.deaths
         if absent := missing_cohorts(plan, store):
@@ -77,7 +77,7 @@ def build_zoo(
     return ZooReport(plan.digest, manifest, parts, reused, time.perf_counter() - start, deaths)
 
 
-def _size(config: PoolConfig, cluster: Cluster, cohorts: int) -> int:
+def pool_size(config: PoolConfig, cluster: Cluster, cohorts: int) -> int:
     """Number of workers.
 
     Raises:
@@ -105,7 +105,7 @@ class _Worker:
     polled: bool = False
 
 
-class _Supervisor:
+class Supervisor:
     """Keeps workers alive and busy until the queue is empty."""
 
     def __init__(self, queue: WorkQueue, task: Task, store: ArtifactStore, config: PoolConfig, size: int) -> None:
@@ -159,7 +159,7 @@ class _Supervisor:
             more = f" (and {len(self._failures) - 1} more)" if len(self._failures) > 1 else ""
             raise ZoogenError(
                 f"{title(work)}{more} failed: {reason}; "
-                f"{len(self._parts)} finished parts are kept, the same command continues"
+                f"{meter.finished} finished parts are kept, the same command continues"
             )
         if progress is not None:
             progress(meter.snapshot(self._message))
@@ -182,6 +182,9 @@ class _Supervisor:
                     self._calls[worker.handle.prepare.remote(work)] = (worker, "prepare")
                     self._meter.prepare(work.digest)
                     self._message = preparing(self._task.label(work.structure))
+                elif isinstance(work, Job):
+                    self._calls[worker.handle.run.remote(work)] = (worker, "run")
+                    self._meter.start(work.digest)
                 else:
                     self._calls[worker.handle.build.remote(work)] = (worker, "build")
                     self._meter.start(work.digest)
@@ -223,6 +226,8 @@ class _Supervisor:
         if isinstance(result, PartReport):
             self._meter.finish(work.digest, result.rows)
             self._parts.append(result)
+        elif isinstance(work, Job):
+            self._meter.finish(work.digest, 0)
         else:
             self._meter.lost(work.digest)
             self._queue.prepared(work.structure)

@@ -1,4 +1,4 @@
-"""What runs in a worker of the pool: one cohort or preparation at a time, with its progress on call."""
+"""What runs in a worker of the pool: one cohort, preparation or job at a time, with its progress on call."""
 
 import os
 import threading
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from zoogen.errors import ZoogenError
-from zoogen.orchestration.work import Preparation, Work
+from zoogen.orchestration.work import Job, Preparation, Work
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.build import PartReport, build_part
@@ -42,7 +42,7 @@ class WorkerProgress:
 
 
 class CohortWorker:
-    """Builds cohorts of one task into one store. An actor with two threads: one builds, one answers.
+    """Builds cohorts of one task into one store, and does jobs. An actor with two threads: one works, one answers.
 
     Args:
         task: what to train.
@@ -86,6 +86,10 @@ class CohortWorker:
                 provenance=self._provenance,
             ),
         )
+
+    def run(self, job: Job) -> CohortFailure | None:
+        """Do a job, which keeps its own result. Errors come back as values, as of `build`."""
+        return self._guarded(job, lambda progress: job.run(self._device, progress))
 
     def _guarded(self, work: Work, run: Callable[[ProgressCallback], Result]) -> Result | CohortFailure:
         import torch

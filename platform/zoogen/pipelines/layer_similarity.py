@@ -18,9 +18,9 @@ from zoogen.evaluation.layer_similarity import (
 )
 from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.result import Inputs
-from zoogen.identity import derive_seed, digest
+from zoogen.identity import derive_seed
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import generator_key
+from zoogen.pipelines.digests import generator_key, similarity_digest, similarity_key
 from zoogen.pipelines.report import write_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stages import load_generator
@@ -28,7 +28,6 @@ from zoogen.reports.layer_similarity import render_similarity, verdict_lines
 from zoogen.tracking.base import Run
 from zoogen.zoo.plan import SPLITS, Split
 
-SIMILARITY_FORMAT = 2  # raise when the same configuration comes to mean another artifact
 STAGE = "similarity"
 
 
@@ -41,10 +40,6 @@ class SimilarityResult:
     uri: str
     report: tuple[Path, ...]
     reused: bool
-
-
-def similarity_key(name: str) -> str:
-    return f"similarities/{name}.json"
 
 
 def similarity(study: Study) -> SimilarityResult:
@@ -92,14 +87,8 @@ def _inputs(study: Study) -> Inputs:
 
 
 def _digest(study: Study, inputs: Inputs) -> str:
-    content = {
-        "format": SIMILARITY_FORMAT,
-        "config": study.config.similarity.model_dump(mode="json"),
-        "inputs": inputs.model_dump(exclude={"study"}),
-        "structures": [target.structure for target in study.targets],
-        "sampler": study.config.generator.sampler.model_dump(mode="json") if inputs.generator else None,
-    }
-    return digest(content)
+    structures = [target.structure for target in study.targets]
+    return similarity_digest(study.config.similarity, inputs, structures, study.config.generator.sampler)
 
 
 def _structure_pairs(study: Study) -> list[tuple[str, str]]:
