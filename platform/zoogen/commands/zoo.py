@@ -31,6 +31,8 @@ def zoo_ls(config: str, overrides: Sequence[str]) -> None:
         runs = "/".join(str(zoo.runs.get(split, 0)) for split in SPLITS)
         cohorts = f"{zoo.cohorts_done}/{zoo.cohorts_expected}"
         table.add_row(zoo.digest, own.get(zoo.digest, ""), zoo.task, ", ".join(names), runs, cohorts)
+        for damage in zoo.damaged:
+            study.console.say(f"notice: zoo {zoo.digest}: {damage}")
     study.console.out.print(table)
 
 
@@ -45,7 +47,7 @@ def zoo_show(config: str, overrides: Sequence[str], structure: str | None) -> No
     study.zoo.require(names)
     table = _table("structure", "split", "run", "seed", "checkpoints", "steps", "metric", "first", "last", "best")
     for name in names:
-        rows = study.zoo.table(name, without=["weights"]).to_pylist()
+        rows = study.zoo.table(name).to_pylist()
         metric = _metric(study.task, rows)
         runs: dict[int, list[dict[str, Any]]] = {}
         for row in rows:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from zoogen.evaluation.records import Record
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.evaluation.structure import Sources, StructureData
 from zoogen.evaluation.structure_evaluation import StructureEvaluation, assembled, evaluate_structure
@@ -10,17 +9,18 @@ from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import evaluation_part_digest, evaluation_part_key
 from zoogen.pipelines.sampling import ConfiguredSampler
+from zoogen.pipelines.stored import load_generator
 from zoogen.pipelines.units import StructureUnit, run_units
 from zoogen.tasks.base import ProgressCallback
 
 
 @dataclass(frozen=True)
-class EvaluationUnit(StructureUnit):
+class EvaluationUnit(StructureUnit[StructureEvaluation]):
     """All methods on one structure."""
 
-    def result(self, study: Study, progress: ProgressCallback) -> Record:
-        from zoogen.pipelines.stages import load_generator  # stages run units
+    model = StructureEvaluation
 
+    def result(self, study: Study, progress: ProgressCallback) -> StructureEvaluation:
         generator = load_generator(study)
         sources = Sources(
             study.task,
@@ -42,7 +42,7 @@ def evaluated(study: Study, generator: WeightGenerator) -> Evaluation:
     Raises:
         ZoogenError: the configuration wants pictures of a structure that is not evaluated, or a part failed.
     """
-    parts = run_units(study, "evaluation", evaluation_units(study), StructureEvaluation)
+    parts = run_units(study, "evaluation", evaluation_units(study))
     reference = study.reference_plan
     inputs = Inputs(
         study=study.config.study,

@@ -7,14 +7,14 @@ from zoogen.evaluation.fine_tuning import structure_curves
 from zoogen.evaluation.fine_tuning_config import MODEL_FAMILIES
 from zoogen.evaluation.fine_tuning_result import FineTuning, StructureCurves
 from zoogen.evaluation.machine import describe_environment
-from zoogen.evaluation.records import Record, read_record, summarise
+from zoogen.evaluation.records import record_bytes, summarise
 from zoogen.evaluation.result import Inputs
 from zoogen.evaluation.structure import Sources, StructureData
 from zoogen.pipelines import digests
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.report import write_files
 from zoogen.pipelines.sampling import ConfiguredSampler
-from zoogen.pipelines.stages import load_generator
+from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.pipelines.units import StructureUnit, run_units
 from zoogen.reports.fine_tuning import render_fine_tuning
 from zoogen.tasks.base import ProgressCallback
@@ -35,10 +35,12 @@ class FineTuningResult:
 
 
 @dataclass(frozen=True)
-class FineTuningUnit(StructureUnit):
+class FineTuningUnit(StructureUnit[StructureCurves]):
     """All starts of one structure."""
 
-    def result(self, study: Study, progress: ProgressCallback) -> Record:
+    model = StructureCurves
+
+    def result(self, study: Study, progress: ProgressCallback) -> StructureCurves:
         settings, sampler = study.config.fine_tuning, study.config.generator.sampler
         generator = load_generator(study) if _needs_generator(study) else None
         sources = Sources(
@@ -72,7 +74,9 @@ def fine_tune(study: Study) -> FineTuningResult:
     name = fine_tuning_digest(study)
     key = digests.fine_tuning_key(name)
     uri = study.store.uri_of(key)
-    reused = study.store.exists(key)
+    there = stored_record(study, key, FineTuning)
+    say_damage(study, there)
+    reused = there.value is not None
     if not reused:
         _ = study.device  # a wrong one is an error before the tracking is opened
         if _needs_generator(study):
@@ -81,12 +85,12 @@ def fine_tune(study: Study) -> FineTuningResult:
     params = {"fine_tuning": study.config.fine_tuning.model_dump(mode="json")}
     with study.tracker.stage(STAGE, name, name="fine-tuning", params=params) as run:
         run.reused = reused
-        if reused:
-            found = read_record(FineTuning, study.store.get(key), uri)
+        if there.value is not None:
+            found = there.value
             study.console.say(f"fine-tuning: reused, {uri}")
         else:
             found = _curves(study)
-            study.store.put_if_absent(key, found.to_json().encode())
+            there.commit(record_bytes(found, key))
             seconds = sum(sum(result.seconds.values()) for result in found.results)
             study.console.say(f"fine-tuning: {seconds:.1f} s, {uri}")
         report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_fine_tuning(found))
@@ -130,7 +134,7 @@ def _curves(study: Study) -> FineTuning:
         inputs=_inputs(study),
         task=study.task.resolved(),
         config=study.config.fine_tuning,
-        results=tuple(run_units(study, "fine-tuning", units, StructureCurves)),
+        results=tuple(run_units(study, "fine-tuning", units)),
         environment=describe_environment(study.device),
     )
 

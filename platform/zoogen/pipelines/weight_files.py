@@ -16,7 +16,7 @@ from zoogen.identity import canonical_json
 from zoogen.pipelines.context import Study, local_path
 from zoogen.pipelines.results import GeneratedFile
 from zoogen.pipelines.sampling import ConfiguredSampler
-from zoogen.pipelines.stages import load_generator
+from zoogen.pipelines.stored import load_generator
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import task_from_mapping
 from zoogen.weights.files import WeightsFile, read_weights, write_weights, write_whole

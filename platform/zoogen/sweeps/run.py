@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from zoogen.artifact import examine
 from zoogen.console import Console
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.evaluation.machine import describe_environment
-from zoogen.evaluation.records import read_record, record_bytes
+from zoogen.evaluation.records import record_bytes
 from zoogen.identity import digest
 from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.sweep import HalvingRule, TrialResources, run_trials
 from zoogen.pipelines import stages
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.report import write_files
+from zoogen.pipelines.stored import say_damage, stored_record
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.seal import sealed_json, unsealed_json
 from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
 from zoogen.sweeps.report import printed, render_sweep
@@ -126,7 +129,14 @@ def _begin(plan: SweepPlan, study: Study, resume: bool) -> None:
     names = [{"name": trial.name, "digest": trial.digest, "values": dict(trial.values)} for trial in plan.trials]
     config = without_passwords(plan.config.model_dump(mode="json"))
     content = {"source": plan.source, "sweep": config, "trials": names}
-    study.store.put_if_absent(key, (json.dumps(content, indent=1) + "\n").encode())
+    examine(study.store, key, _require_sealed).commit(sealed_json(content))
+
+
+def _require_sealed(data: bytes) -> bool:
+    try:
+        return bool(unsealed_json(data))
+    except ValueError as error:
+        raise DamagedError(str(error)) from None
 
 
 def _run_missing(plan: SweepPlan, study: Study, ledger: Ledger) -> SweepTime | None:
@@ -180,7 +190,10 @@ def _build_zoos(trials: Sequence[TrialPlan], study: Study) -> None:
     for trial in trials:
         own = _Within(trial.config, study.console, f"trial {trial.name}", whole=study)
         zoos.setdefault(" ".join(zoo.digest for zoo in own.plans), own)
-    lacking = {name: sum(len(missing_cohorts(zoo, study.store)) for zoo in own.plans) for name, own in zoos.items()}
+    lacking = {
+        name: sum(len(missing_cohorts(zoo, study.store, check="sound")) for zoo in own.plans)
+        for name, own in zoos.items()
+    }
     for name in sorted(zoos, key=lambda name: -lacking[name]):
         stages.build_zoo(zoos[name])
 
@@ -221,8 +234,10 @@ def _rule(plan: SweepPlan) -> HalvingRule | None:
 def _result(plan: SweepPlan, study: Study, ledger: Ledger, spent: SweepTime | None) -> SweepResult:
     """The sweep's result; a whole one is kept, and found again when there is nothing left to do."""
     key = f"{sweep_folder(plan.digest)}/result.json"
-    if spent is None and study.store.exists(key):
-        return read_record(SweepResult, study.store.get(key), study.store.uri_of(key))
+    there = stored_record(study, key, SweepResult)
+    say_damage(study, there)
+    if spent is None and there.value is not None:
+        return there.value
     result = SweepResult(
         study=plan.config.study,
         digest=plan.digest,
@@ -235,7 +250,7 @@ def _result(plan: SweepPlan, study: Study, ledger: Ledger, spent: SweepTime | No
         environment=describe_environment(),
     )
     if not result.failed:
-        study.store.put_if_absent(key, record_bytes(result))
+        there.commit(record_bytes(result, key))
     return result
 
 

@@ -12,7 +12,9 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor
 
+from zoogen.artifact import Objects
 from zoogen.errors import ZoogenError
+from zoogen.seal import content_hash
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup
@@ -21,14 +23,8 @@ from zoogen.weights.target import Target
 ProgressCallback = Callable[[int, int, Mapping[str, float]], None]  # (iterations done, total, figures such as loss)
 
 
-class Assets(Protocol):
-    """Where a task keeps what is made once for many networks: bytes by key, written if absent (`ArtifactStore`)."""
-
-    def exists(self, key: str) -> bool: ...
-
-    def get(self, key: str) -> bytes: ...
-
-    def put_if_absent(self, key: str, data: bytes) -> bool: ...
+class Assets(Objects, Protocol):
+    """Where a task keeps what is made once for many networks (`ArtifactStore`)."""
 
 
 class MemoryAssets:
@@ -45,6 +41,15 @@ class MemoryAssets:
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         return self._held.setdefault(key, data) is data
+
+    def version(self, key: str) -> str:
+        return content_hash(self._held[key]) if key in self._held else ""
+
+    def replace(self, key: str, data: bytes, version: str) -> bool:
+        if self.version(key) != version:
+            return False
+        self._held[key] = data
+        return True
 
 
 class Task(ABC):
@@ -70,6 +75,11 @@ class Task(ABC):
     def prepared(self, structure: str) -> bool:
         """Whether `prepare` has nothing left to do."""
         return True
+
+    def damage(self, structure: str) -> str:
+        """What `prepare` made earlier and will make again, because it is damaged, in one line; empty if there is no
+        such thing."""
+        return ""
 
     def preparation_seconds(self, structure: str) -> float:
         """Wall-clock time of what `prepare` made for this structure; a part of what its zoo costs."""

@@ -1,23 +1,22 @@
 """Weights of K networks of one structure in one safetensors file, tensors stacked along their first axis."""
 
-import json
 import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
+from zoogen.seal import SEAL
+from zoogen.weights.header import METADATA, check_seal, read_header, sealed
 from zoogen.weights.layout import ParameterLayout
 
 WHOLE = "whole"  # metadata of files with whole networks, of which the generated weights are a part
-_HEADER_LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header, little-endian
 
 
 @dataclass(frozen=True)
@@ -68,31 +67,7 @@ def _write(path: Path, stacked: Mapping[str, Tensor], metadata: Mapping[str, str
         _require_finite(name, tensor, f"not writing {path}")
     # tensors may be views of one vector, which safetensors refuses: clone each into its own memory
     tensors = {name: tensor.contiguous().clone() for name, tensor in stacked.items()}
-    write_bytes(path, _sorted_header(save(tensors, metadata={key: str(value) for key, value in metadata.items()})))
-
-
-def _sorted_header(data: bytes) -> bytes:
-    """The same file with its header's keys sorted: safetensors writes metadata in random order, and equal weights
-    are to be equal files."""
-    text = json.dumps(read_header(data), sort_keys=True, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the format aligns the tensors to 8 bytes
-    return len(text).to_bytes(_HEADER_LENGTH_BYTES, "little") + text + data[_header_end(data) :]
-
-
-def read_header(data: bytes) -> dict[str, Any]:
-    """The JSON header of a safetensors file, metadata under `__metadata__`.
-
-    Raises:
-        ValueError: it has none.
-    """
-    header = json.loads(data[_HEADER_LENGTH_BYTES : _header_end(data)])
-    if not isinstance(header, dict):
-        raise ValueError("the header is no JSON object")
-    return header
-
-
-def _header_end(data: bytes) -> int:
-    return _HEADER_LENGTH_BYTES + int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
+    write_bytes(path, sealed(save(tensors, metadata={key: str(value) for key, value in metadata.items()})))
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -123,7 +98,7 @@ def read_weights(path: str | Path) -> WeightsFile:
 
     Raises:
         ZoogenError: the file is missing or no safetensors file, holds no networks, tensors of different K,
-            tensors that are not floating point, or values that are not finite.
+            tensors that are not floating point, or values that are not finite; it has a seal that it does not fit.
     """
     path = Path(path)
     try:
@@ -136,7 +111,12 @@ def read_weights(path: str | Path) -> WeightsFile:
     except (SafetensorError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise ZoogenError(f"{path} is not a safetensors file ({reason}); write it with safetensors.save_file") from None
-    metadata = dict(header.get("__metadata__") or {})
+    try:
+        check_seal(data, required=False)
+    except ValueError as error:
+        raise DamagedError(str(error), str(path), "write it again") from None
+    metadata = dict(header.get(METADATA) or {})
+    metadata.pop(SEAL, None)
     if WHOLE in metadata:
         raise ZoogenError(
             f"{path} holds whole networks, for use elsewhere; give a file that was written without --whole"

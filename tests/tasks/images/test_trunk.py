@@ -111,5 +111,5 @@ def test_damage_is_one_line() -> None:
         read_trunk(save(load(packed)))
     changed = bytearray(packed)
     changed[-1] ^= 1
-    with pytest.raises(ZoogenError, match="its tensors are"):
+    with pytest.raises(ZoogenError, match="does not fit its seal"):
         read_trunk(bytes(changed))

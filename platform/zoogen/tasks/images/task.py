@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from zoogen.tasks.images.structure import (
 )
 from zoogen.tasks.images.symmetries import within
 from zoogen.tasks.images.trajectory import collect, continue_training
-from zoogen.tasks.images.trunk import Trunk, make_trunk, read_trunk, trunk_key
+from zoogen.tasks.images.trunk import Trunk, kept_trunk, make_trunk, read_trunk, stored_trunk, trunk_key
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, MetricGroup, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup
@@ -95,18 +94,24 @@ class ImagesTask(Task):
         name, key = self.canonical(structure), self._trunk_key(structure)
         if self.prepared(name):
             return
+        there = stored_trunk(self._assets, key)
         found, data = self.classifier(name), images_of(self.config, name)
         initial = found.published(derive_seed("trunk's head", self.config.seed)) if self.config.pretrained else None
-        made = make_trunk(self.config, name, found.fresh, data, initial=initial, device=device, progress=progress)
-        self._assets.put_if_absent(key, made)
+        made = make_trunk(
+            self.config, name, found.fresh, data, key=key, initial=initial, device=device, progress=progress
+        )
+        there.commit(made)
 
     def prepared(self, structure: str) -> bool:
-        return self.config.start == "scratch" or self._assets.exists(self._trunk_key(structure))
+        return self.config.start == "scratch" or self._kept(structure) is not None
+
+    def damage(self, structure: str) -> str:
+        there = None if self.prepared(structure) else stored_trunk(self._assets, self._trunk_key(structure))
+        return there.notice() if there is not None and there.damage else ""
 
     def preparation_seconds(self, structure: str) -> float:
-        if self.config.start == "scratch" or not self.prepared(structure):
-            return 0.0
-        return _trunk(self._assets, self._trunk_key(structure)).seconds  # type: ignore[arg-type]  # hashed by identity
+        trunk = None if self.config.start == "scratch" else self._kept(structure)
+        return 0.0 if trunk is None else trunk.seconds
 
     def missing(self, structure: str) -> str:
         """The key of the trunk that lacks; whole networks are judged without one."""
@@ -119,7 +124,8 @@ class ImagesTask(Task):
         if self.config.start == "scratch":
             return None
         self.prepare(structure, device, progress)
-        return _trunk(self._assets, self._trunk_key(structure))  # type: ignore[arg-type]  # hashed by identity
+        key = self._trunk_key(structure)
+        return self._kept(structure) or read_trunk(self._assets.get(key), key)
 
     @own_failures("training")
     def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:
@@ -260,10 +266,5 @@ class ImagesTask(Task):
     def _trunk_key(self, structure: str) -> str:
         return trunk_key(self.resolved_for(structure), self.canonical(structure))
 
-
-@lru_cache(4)
-def _trunk(assets: Assets, key: str) -> Trunk:
-    try:
-        return read_trunk(assets.get(key))
-    except ZoogenError as error:
-        raise ZoogenError(f"{key} below the artifact root: {error}") from None
+    def _kept(self, structure: str) -> Trunk | None:
+        return kept_trunk(self._assets, self._trunk_key(structure))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoogen.errors import ZoogenError
-from zoogen.training.packing import pack, prefixed, section, unpack
+from zoogen.weights.packing import pack, prefixed, section, unpack
 
 
 def test_round_trip_keeps_views_types_and_metadata() -> None:
