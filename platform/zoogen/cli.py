@@ -163,12 +163,12 @@ def finetune(
 
 @app.command()
 def report(
-    runs: Annotated[
+    evaluations: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN [KEY=VALUE]...",
+            metavar="EVALUATION [KEY=VALUE]...",
             help="The YAML file of a study or sweep and overrides of it, an evaluation's digest or its beginning, an "
-            "evaluation.json, or a report's folder; several RUNs are put side by side.",
+            "evaluation.json, or a report's folder; several are put side by side.",
         ),
     ],
     out: Annotated[
@@ -182,7 +182,7 @@ def report(
     from zoogen.commands.report import report as command
     from zoogen.console import Console
 
-    command(runs, out, artifacts, Console())
+    command(evaluations, out, artifacts, Console())
 
 
 @app.command()

@@ -28,7 +28,7 @@ from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import load_sweep
 from zoogen.sweeps.result import SweepResult, TrialRecord, TrialTime
 from zoogen.sweeps.trial import AT, STAGE, WAITED, judging_seconds
-from zoogen.sweeps.view import SweepView
+from zoogen.sweeps.trial_table import SweepView
 from zoogen.tracking.base import NullRun, NullTracker, Run
 from zoogen.zoo.plan import ZooConfig
 

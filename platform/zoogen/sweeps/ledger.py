@@ -17,7 +17,7 @@ from zoogen.sweeps.clock import TrialClock
 from zoogen.sweeps.plan import SweepPlan, TrialPlan
 from zoogen.sweeps.result import TrialRecord, TrialTime, trial_key
 from zoogen.sweeps.trial import AT, STAGE, WAITED
-from zoogen.sweeps.view import SweepView
+from zoogen.sweeps.trial_table import SweepView
 from zoogen.tracking.base import Run
 
 TRIAL_STAGE = "trial"  # in the tracker

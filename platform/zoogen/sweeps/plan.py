@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,12 +44,24 @@ class TrialPlan:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A sweep with all its trials; `digest` names it."""
+    """A sweep with all its trials.
+
+    Attributes:
+        source: its file.
+        overrides: of the file's keys, as they were typed.
+        digest: names it.
+    """
 
     config: SweepConfig
     source: str
     trials: tuple[TrialPlan, ...]
     digest: str
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What runs it."""
+        return shlex.join(["zoogen", "sweep", self.source, *self.overrides])
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -73,7 +86,7 @@ def load_sweep(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) ->
         "study": config.study,
         "trials": [[trial.name, trial.digest] for trial in trials],
     }
-    return SweepPlan(config, str(path), tuple(trials), digest(content))
+    return SweepPlan(config, str(path), tuple(trials), digest(content), tuple(overrides))
 
 
 def merge(mapping: dict[str, Any], settings: Mapping[str, Any], where: str) -> None:
