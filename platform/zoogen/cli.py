@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from zoogen import __version__
-from zoogen.cli_zoo import ConfigFile, Overrides, zoo_app
+from zoogen.cli_zoo import ConfigFile, DryRun, Overrides, print_configuration, zoo_app
 from zoogen.errors import ZoogenError
 
 app = typer.Typer(
@@ -25,8 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(zoo_app, name="zoo")
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
 
 _INTERRUPTED, _TERMINATED = 130, 143
 _ON_INTERRUPT = "interrupted; what was finished is kept, the same command goes on from there"
@@ -48,27 +46,29 @@ def _options(
 
 
 def _stage(name: str, config: str, overrides: list[str] | None, dry_run: bool) -> None:
+    if dry_run:
+        return print_configuration(config, overrides)
     from zoogen.commands.run import run_stage
 
-    run_stage(name, config, overrides or [], dry_run=dry_run)
+    return run_stage(name, config, overrides or [])
 
 
 @app.command("build-zoo")
 def build_zoo(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Train the zoo: cohorts in parallel on Ray; the same command goes on where it was stopped."""
-    _stage("build_zoo", config, overrides, dry_run)
+    return _stage("build_zoo", config, overrides, dry_run)
 
 
 @app.command("train-autoencoder")
 def train_autoencoder(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Train the autoencoder on the zoo."""
-    _stage("train_autoencoder", config, overrides, dry_run)
+    return _stage("train_autoencoder", config, overrides, dry_run)
 
 
 @app.command("train-generator")
 def train_generator(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Train the generator on the zoo's latents."""
-    _stage("train_generator", config, overrides, dry_run)
+    return _stage("train_generator", config, overrides, dry_run)
 
 
 @app.command()
@@ -89,9 +89,11 @@ def generate(
     dry_run: DryRun = False,
 ) -> None:
     """Generate weights and write them as safetensors."""
+    if dry_run:
+        return print_configuration(config, overrides)
     from zoogen.commands.weights import run_generate
 
-    run_generate(config, overrides or [], structure, count, seed, out, whole=whole, dry_run=dry_run)
+    return run_generate(config, overrides or [], structure, count, seed, out, whole=whole)
 
 
 @app.command()
@@ -110,29 +112,34 @@ def evaluate(
         values = [config, *values]
         config = None
     if weights is not None:
+        if config is None and values:
+            raise ZoogenError(f"overrides ({values[0]} …) change a configuration: give CONFIG, too")
+        if dry_run:
+            return print_configuration(config, values, weights)
         from zoogen.commands.weights import run_judge
 
-        run_judge(weights, json, config, values, dry_run=dry_run)
-        return
+        return run_judge(weights, json, config, values)
     if json is not None:
         raise ZoogenError("--json belongs to --weights FILE; a study's evaluation is written under its artifact root")
     if config is None:
         raise ZoogenError("nothing to evaluate: give CONFIG, or --weights FILE")
-    _stage("evaluate", config, values, dry_run)
+    return _stage("evaluate", config, values, dry_run)
 
 
 @app.command()
 def pipeline(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """All stages: zoo, autoencoder, generator, evaluation, table, figures."""
-    _stage("pipeline", config, overrides, dry_run)
+    return _stage("pipeline", config, overrides, dry_run)
 
 
 @app.command()
 def similarity(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Compare the layers of policies (CKA) with those of small vision networks; count parameters."""
+    if dry_run:
+        return print_configuration(config, overrides)
     from zoogen.commands.similarity import run_similarity
 
-    run_similarity(config, overrides or [], dry_run=dry_run)
+    return run_similarity(config, overrides or [])
 
 
 @app.command()
@@ -149,16 +156,17 @@ def finetune(
     dry_run: DryRun = False,
 ) -> None:
     """Train on from generated, nearest, averaged, random and untrained networks, or from any weights file."""
+    if weights is None and (out is not None or iterations is not None):
+        raise ZoogenError("--out and --iterations belong to --weights FILE; for a study set fine_tuning.iterations")
+    if dry_run:
+        return print_configuration(config, overrides)
     if weights is not None:
         from zoogen.commands.weights import run_fine_tune_file
 
-        run_fine_tune_file(config, overrides or [], weights, out, iterations, dry_run=dry_run)
-        return
-    if out is not None or iterations is not None:
-        raise ZoogenError("--out and --iterations belong to --weights FILE; for a study set fine_tuning.iterations")
+        return run_fine_tune_file(config, overrides or [], weights, out, iterations)
     from zoogen.commands.fine_tune import run_fine_tune
 
-    run_fine_tune(config, overrides or [], dry_run=dry_run)
+    return run_fine_tune(config, overrides or [])
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from pydantic import Field, ValidationError, field_validator
 
 from zoogen.config import Config
@@ -55,6 +54,8 @@ class FineTuningConfig(Config):
     @property
     def steps(self) -> tuple[int, ...]:
         """Iterations after which networks are judged, ascending and distinct."""
+        import numpy as np  # configurations are read without it
+
         return tuple(sorted({round(step) for step in np.geomspace(1, self.iterations, self.points).tolist()}))
 
     @property

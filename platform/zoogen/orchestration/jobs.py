@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from zoogen.errors import ZoogenError
 from zoogen.orchestration.cluster import connect
-from zoogen.orchestration.pool import PoolConfig, Supervisor, pool_size
+from zoogen.orchestration.config import PoolConfig
+from zoogen.orchestration.pool import Supervisor, pool_size
 from zoogen.orchestration.work import Job, WorkQueue
 from zoogen.tasks.base import Task
 from zoogen.zoo.progress import ProgressMeter, ZooProgressCallback

@@ -11,13 +11,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, PositiveInt
-
-from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.orchestration.cluster import Cluster, connect, import_ray
+from zoogen.orchestration.config import PoolConfig
 from zoogen.orchestration.work import Job, Preparation, Work, WorkQueue, title
 from zoogen.orchestration.worker import CohortFailure, CohortWorker
 from zoogen.tasks.base import Task
@@ -30,16 +28,6 @@ from zoogen.zoo.store import ArtifactStore
 
 TICK = 0.5  # seconds between two rounds of polling
 POLLED = 8  # workers asked for progress per round, in turn, however many there are
-
-
-class PoolConfig(Config):
-    """Workers that train cohorts and judge structures."""
-
-    workers: PositiveInt | Literal["auto"] = Field("auto", description="workers; auto: as many as the cluster holds")
-    cpus_per_worker: float = Field(1.0, gt=0, description="CPUs that Ray reserves for a worker")
-    gpus_per_worker: float = Field(0.0, ge=0, description="GPUs for a worker, fractions share one; 0 trains on the CPU")
-    threads: PositiveInt = Field(1, description="torch threads of a worker")
-    max_attempts: PositiveInt = Field(3, description="workers that may die of one cohort before it is given up")
 
 
 def build_zoo(

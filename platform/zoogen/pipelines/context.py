@@ -1,6 +1,5 @@
 """What every stage of a study works with."""
 
-import json
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -242,8 +241,3 @@ def resolve_device(given: str) -> str:
     if given == "cuda" and not torch.cuda.is_available():
         raise ZoogenError("device=cuda, but torch sees no CUDA device; set device to auto or cpu")
     return given
-
-
-def resolved_json(config: PipelineConfig) -> str:
-    """The resolved configuration as JSON."""
-    return json.dumps(config.model_dump(mode="json"), indent=2)

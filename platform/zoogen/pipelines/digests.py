@@ -13,7 +13,7 @@ from torch import Tensor
 from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.evaluation.config import EvaluationConfig, Family
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
-from zoogen.evaluation.layer_similarity import SimilarityConfig
+from zoogen.evaluation.layer_similarity_config import SimilarityConfig
 from zoogen.evaluation.result import Inputs
 from zoogen.generators.config import GeneratorConfig, SamplerConfig
 from zoogen.identity import digest
@@ -109,8 +109,13 @@ def evaluation_part_digest(
         mapped, followed: whether its weight matrices and the ways of its networks from noise are kept.
         zoo, generator, reference: digests; `reference` is empty where that zoo does not hold the structure.
     """
-    left_out = {"structures": True, "methods": True, "unseen_methods": True, "weight_maps": {"structures"}}
-    content = config.model_dump(mode="json", exclude={**left_out, "trajectories": {"structures"}})
+    content = config.model_dump(
+        mode="json",
+        exclude={
+            **{"structures": True, "methods": True, "unseen_methods": True},
+            **{"weight_maps": {"structures"}, "trajectories": {"structures"}},
+        },
+    )
     return digest(
         {
             "format": EVALUATION_FORMAT,
