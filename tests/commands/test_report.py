@@ -11,9 +11,16 @@ from zoogen.cli import main
 from zoogen.commands.report import EvaluationArgument, Found, find_evaluations, named_evaluations, parse_arguments
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
+from zoogen.evaluation.records import record_bytes
+from zoogen.evaluation.result import Evaluation
 from zoogen.pipelines.open import open_study
 from zoogen.sweeps.plan import load_sweep
 from zoogen.zoo.store import ArtifactStore
+
+
+def stored(key: str, evaluation: Evaluation) -> tuple[str, bytes]:
+    """A key, and what lies there."""
+    return key, record_bytes(evaluation, key)
 
 
 def silent(_: str) -> None:
@@ -28,7 +35,7 @@ def root(tmp_path: Path) -> Path:
     """An artifact root with two evaluations."""
     store = ArtifactStore(tmp_path / "artifacts")
     for number, name in enumerate(DIGESTS):
-        store.put_if_absent(f"evaluations/{name}.json", usual(study=f"study-{number}").to_json().encode())
+        store.put_if_absent(*stored(f"evaluations/{name}.json", usual(study=f"study-{number}")))
     return tmp_path / "artifacts"
 
 
@@ -73,7 +80,7 @@ def test_digest_file_and_folder_lead_to_the_evaluation(root: Path, tmp_path: Pat
 
 def test_a_study_leads_to_its_evaluation_and_overrides_to_another(tiny_file: Path, tmp_path: Path) -> None:
     study = open_study(str(tiny_file), ["seed=7"], Console())
-    study.store.put_if_absent(f"evaluations/{study.evaluation_digest}.json", usual(study="seven").to_json().encode())
+    study.store.put_if_absent(*stored(f"evaluations/{study.evaluation_digest}.json", usual(study="seven")))
     (found,) = find_evaluations(EvaluationArgument(str(tiny_file), ("seed=7",)), None, silent)
     assert (found.digest, found.study) == (study.evaluation_digest, "tiny"), "the asking study's name"
     with pytest.raises(ZoogenError, match=r"run `zoogen evaluate .*tiny\.yaml` first"):
@@ -96,11 +103,11 @@ def test_a_sweep_leads_to_the_evaluations_of_its_trials(tiny_file: Path) -> None
     notices: list[str] = []
     with pytest.raises(ZoogenError, match=r"no trial of .* has an evaluation; run `zoogen sweep .*sweep\.yaml` first"):
         find_evaluations(EvaluationArgument(str(sweep)), None, notices.append)
-    store.put_if_absent(f"evaluations/{digests[1]}.json", usual(study="s").to_json().encode())
+    store.put_if_absent(*stored(f"evaluations/{digests[1]}.json", usual(study="s")))
     (found,) = find_evaluations(EvaluationArgument(str(sweep)), None, notices.append)
     assert (found.digest, found.trial) == (digests[1], "two")
     assert len(notices) == 1 and "1 of 2 trials have no evaluation" in notices[0] and notices[0].endswith(": one")
-    store.put_if_absent(f"evaluations/{digests[0]}.json", usual(study="s").to_json().encode())
+    store.put_if_absent(*stored(f"evaluations/{digests[0]}.json", usual(study="s")))
     both = find_evaluations(EvaluationArgument(str(sweep)), None, notices.append)
     assert [item.digest for item in both] == digests and len(notices) == 1
     assert [r.name for r in named_evaluations(both)] == ["one", "two"]
@@ -111,7 +118,7 @@ def test_a_partial_sweep_says_so_on_its_page(
 ) -> None:
     sweep = sweep_file(tiny_file)
     study = load_sweep(sweep).trials[0].study(Console())
-    study.store.put_if_absent(f"evaluations/{study.evaluation_digest}.json", usual().to_json().encode())
+    study.store.put_if_absent(*stored(f"evaluations/{study.evaluation_digest}.json", usual()))
     run(capsys, sweep, "--out", tmp_path / "out")
     head = (tmp_path / "out" / "report.md").read_text().partition("##")[0]
     assert "have no evaluation (not run, failed, or stopped early): two" in head
@@ -157,7 +164,7 @@ def test_without_out_the_report_lies_under_the_studys_own_root(
 ) -> None:
     own = f"artifacts={tmp_path / 'elsewhere'}"
     study = open_study(str(tiny_file), [own], Console())
-    study.store.put_if_absent(f"evaluations/{study.evaluation_digest}.json", usual().to_json().encode())
+    study.store.put_if_absent(*stored(f"evaluations/{study.evaluation_digest}.json", usual()))
     monkeypatch.chdir(tmp_path)
     run(capsys, tiny_file, own)
     assert len(list(tmp_path.glob("elsewhere/reports/comparison-*/report.md"))) == 1

@@ -148,7 +148,7 @@ def test_a_shared_evaluation_is_told_as_of_this_sweep(
     open_book: Callable[..., Book], others_evaluation: Evaluation
 ) -> None:
     ledger, study, tracker = open_book()
-    study.store.put_if_absent(evaluation_key("abcd"), others_evaluation.to_json().encode())
+    study.store.put_if_absent(evaluation_key("abcd"), record_bytes(others_evaluation, evaluation_key("abcd")))
     ledger.started("a")
     ledger.finished("a", record(ledger, "a", evaluation="abcd"))
     ledger.settle()
@@ -158,7 +158,8 @@ def test_a_shared_evaluation_is_told_as_of_this_sweep(
 def test_a_reused_evaluation_is_of_the_study_that_asks(make_study: MakeStudy, others_evaluation: Evaluation) -> None:
     study, tracker = make_study(), Remembering()
     study.__dict__["tracker"] = tracker
-    study.store.put_if_absent(evaluation_key(study.evaluation_digest), others_evaluation.to_json().encode())
+    key = evaluation_key(study.evaluation_digest)
+    study.store.put_if_absent(key, record_bytes(others_evaluation, key))
     result = stages.evaluate(study)
     assert result.reused and result.evaluation.inputs.study == "tiny"
     assert result.evaluation == others_evaluation.model_copy(update={"inputs": result.evaluation.inputs})

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from zoogen.errors import DamagedError
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.seal import sealed_json, unsealed_json
 
 _KEY = "key"  # the member of a stored record that says where it belongs
@@ -45,6 +45,7 @@ def read_record(
 
     Raises:
         DamagedError: the text does not fit its seal, belongs elsewhere, or is no such record.
+        ZoogenError: the same of a user's file.
     """
     try:
         content = unsealed_json(data, required=sealed)
@@ -57,6 +58,8 @@ def read_record(
         reason = f"{'.'.join(str(part) for part in first['loc']) or 'text'}: {first['msg']}"
     except ValueError as error:
         reason = str(error)
+    if not sealed:
+        raise ZoogenError(f"{where} is no {model.__name__}: {' '.join(reason.split())[:200]}; write it again")
     remedy = f"`{again}` makes it again" if again else "run the stage that makes it again"
     raise DamagedError(f"it is no {model.__name__}: {reason}", where, remedy)
 

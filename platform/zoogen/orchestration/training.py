@@ -27,6 +27,7 @@ from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.orchestration.cluster import import_ray
 from zoogen.orchestration.config import TrainConfig
 from zoogen.training.hooks import Figures
+from zoogen.weights.packing import read_whole
 from zoogen.weights.target import Target
 from zoogen.zoo.read import CheckpointSet
 
@@ -237,9 +238,9 @@ class _RayHooks:
         checkpoint = train.get_checkpoint()
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
-                self.finished = Path(folder, _ARTIFACT).exists()
+                self.finished = read_whole(Path(folder, _ARTIFACT)) is not None
                 if not self.finished:
-                    self.initial_state = Path(folder, _STATE).read_bytes()
+                    self.initial_state = read_whole(Path(folder, _STATE))
 
     def on_log(self, step: int, total: int, figures: Figures) -> None:
         if self.rank == 0:

@@ -187,8 +187,17 @@ class Study:
     def make_ready(self, structures: Iterable[str]) -> None:
         """Make what judging networks of these structures needs and no zoo has made (`Task.missing`), which is that of
         structures without a zoo, before anything is measured."""
-        for name in structures:
+        names = tuple(structures)
+        self.mend(names)
+        for name in names:
             if self.task.missing(name):
+                self.prepare(name)
+
+    def mend(self, structures: Iterable[str]) -> None:
+        """Make what networks of these structures share again where it is damaged."""
+        for name in structures:
+            if damage := self.task.damage(name):
+                self.console.say(f"notice: {damage}")
                 self.prepare(name)
 
     def prepare(self, structure: str) -> None:

@@ -47,7 +47,7 @@ def build_zoo(study: Study) -> ZooResult:
         key = manifest_key(plan.digest)
         params = {"zoo": plan.config.model_dump(mode="json"), "task": plan.task}
         with study.tracker.stage("build-zoo", plan.digest, name=title, params=params) as run:
-            _mend_shared(study, plan)
+            study.mend(plan.structures)  # even if all of its parts are there
             run.reused = has_manifest(plan, study.store) and not missing_cohorts(plan, study.store, check="sound")
             if run.reused:
                 study.console.say(f"{title}: {len(plan.cohorts)} cohorts reused, {study.store.uri_of(key)}")
@@ -56,14 +56,6 @@ def build_zoo(study: Study) -> ZooResult:
             run.dataset(title, plan.digest, study.store.uri_of(key), "training")
             run.zoo_rows(zoo_rows(Zoo(study.store, plan, study.task)))
     return ZooResult(study.zoo, study.reference, tuple(reports), reused=not reports)
-
-
-def _mend_shared(study: Study, plan: ZooPlan) -> None:
-    """Make what networks of a structure share again where it is damaged, even if all of them are there."""
-    for structure in plan.structures:
-        if damage := study.task.damage(structure):
-            study.console.say(f"notice: {damage}")
-            study.prepare(structure)
 
 
 def _build(study: Study, plan: ZooPlan, title: str, run: Run) -> ZooReport:

@@ -105,9 +105,9 @@ def key(settings: ImagesConfig) -> str:
 
 def test_damage_is_one_line() -> None:
     packed = make_trunk(config(training={"iterations": 0}), "net@rows", fresh, data())
-    with pytest.raises(ZoogenError, match="damaged trunk"):
+    with pytest.raises(ZoogenError, match="the trunk is damaged"):
         read_trunk(packed[: len(packed) // 2])
-    with pytest.raises(ZoogenError, match="damaged trunk"):
+    with pytest.raises(ZoogenError, match="the trunk is damaged"):
         read_trunk(save(load(packed)))
     changed = bytearray(packed)
     changed[-1] ^= 1
