@@ -122,5 +122,5 @@ def test_the_record_survives_json() -> None:
         environment=describe_environment(),
     )
     assert Similarity.from_json(whole.to_json()) == whole
-    with pytest.raises(ZoogenError, match="here is no Similarity: pairs"):
+    with pytest.raises(ZoogenError, match="here is damaged .it is no Similarity: pairs"):
         Similarity.from_json(sealed_json({"inputs": {}, "task": {}, "config": {}, "environment": {"date": ""}}), "here")

@@ -12,7 +12,7 @@ from zoogen.evaluation.result import Inputs
 from zoogen.evaluation.structure import Sources, StructureData
 from zoogen.pipelines import digests
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.report import origin, store_files
+from zoogen.pipelines.report import made_of, origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.pipelines.units import StructureUnit, run_units
@@ -93,8 +93,8 @@ def fine_tune(study: Study) -> FineTuningResult:
             there.commit(record_bytes(found, key))
             seconds = sum(sum(result.seconds.values()) for result in found.results)
             study.console.say(f"fine-tuning: {seconds:.1f} s, {uri}")
-        files = render_fine_tuning(found, origin(study, "finetune"))
-        report = store_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
+        made_by, folder = origin(study, "finetune"), f"reports/{study.config.study}-{STAGE}-{name}"
+        report = store_files(study, folder, made_of(found, made_by), lambda: render_fine_tuning(found, made_by))
         _track(run, found, report)
         return FineTuningResult(found, name, uri, report, reused)
 
