@@ -11,14 +11,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from zoogen.evaluation.distances import weight_distances
 from zoogen.tasks.base import Task
 from zoogen.weights.alignment import align, blind
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup
 
-_QUERY_ROWS = 128  # rows compared at once: bounds the distance matrix, not the answer
+_QUERY_ROWS = 128  # rows compared at once: bounds memory, not the answer
+_ALIGNED_VALUES = 1 << 21  # weights aligned or sorted at once, which takes about 100 bytes of each
 _TRAIN_SAMPLE = 256  # checkpoints whose neighbours are sought for the train-train figure
-_WEIGHT_VALUES = 1 << 29  # weights compared at once: 4 GiB in float64
 _BLOCK_VALUES = 1 << 23  # values of behaviour compared at once: 64 MiB in float64
 
 
@@ -32,22 +33,6 @@ class Nearest(NamedTuple):
 
     distance: Tensor
     row: Tensor
-
-
-def weight_distances(weights: Tensor, others: Tensor) -> Tensor:
-    """Root mean square difference per weight between rows of [K, D] and [R, D], [K, R] float64.
-
-    Memory beside the arguments is bounded: very long rows are compared part by part.
-    """
-    columns = max(1, _WEIGHT_VALUES // max(len(others), _QUERY_ROWS))
-    if weights.shape[1] > columns:
-        parts = zip(weights.split(columns, 1), others.split(columns, 1), strict=True)
-        squares = torch.stack([torch.cdist(a.double(), b.double()).square() for a, b in parts])
-        return (squares.sum(0) / weights.shape[1]).sqrt()
-    reference = others.double()
-    return torch.cat([torch.cdist(rows.double(), reference) for rows in weights.split(_QUERY_ROWS)]) / (
-        weights.shape[1] ** 0.5
-    )
 
 
 def nearest_distance(weights: Tensor, others: Tensor, excluded: Tensor | None = None) -> Tensor:
@@ -88,17 +73,28 @@ def matched_nearest(
     Returns:
         Distances, never above the plain nearest one; infinite where all others are excluded.
     """
+    at_once = max(1, _ALIGNED_VALUES // layout.size)
     plain = _without(weight_distances(weights, others), excluded)
-    bound = _without(weight_distances(blind(weights, layout, groups), blind(others, layout, groups)), excluded)
+    sorted_weights = torch.cat([blind(rows, layout, groups) for rows in weights.split(at_once)])
+    sorted_others = (blind(rows, layout, groups) for rows in others.split(at_once))
+    bound = _without(torch.cat([weight_distances(sorted_weights, rows) for rows in sorted_others], 1), excluded)
     chosen = torch.zeros_like(plain, dtype=torch.bool)
     for distances, count in ((plain, candidates), (bound, 2 * candidates)):
         chosen.scatter_(1, distances.topk(min(count, len(others)), 1, largest=False).indices, True)
     # a candidate whose lower bound is not below the plain nearest distance cannot be the answer
     row, column = torch.nonzero(chosen & (bound < plain.amin(1, keepdim=True)), as_tuple=True)
-    aligned = align(weights[row], others[column], layout, groups)
-    rms = ((aligned.double() - others[column].double()) ** 2).mean(1).sqrt()
-    matched = plain.index_put((row, column), torch.minimum(plain[row, column], rms))
+    rms = [
+        _matched_distance(weights[some], others[those], layout, groups)
+        for some, those in zip(row.split(at_once), column.split(at_once), strict=True)
+    ]
+    matched = plain.index_put((row, column), torch.minimum(plain[row, column], torch.cat(rms)))
     return Nearest(*matched.min(1))
+
+
+def _matched_distance(weights: Tensor, others: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+    """Root mean square difference per weight of pairs of rows [P, D] after matching, [P] float64."""
+    aligned = align(weights, others, layout, groups)
+    return ((aligned.double() - others.double()) ** 2).mean(1).sqrt()
 
 
 def behaviour_distances(task: Task, first: Tensor, second: Tensor) -> Tensor:
