@@ -38,7 +38,8 @@ def run_generate(
 def run_judge(weights: str, json_file: str | None, config: str | None, overrides: Sequence[str]) -> None:
     """Judge a weights file, by a configuration or by what the file says of itself."""
     study = open_study(config, overrides) if config is not None else None
-    torch.set_num_threads(1)
+    if study is None:
+        torch.set_num_threads(PipelineConfig.model_fields["threads"].default)
     console = study.console if study is not None else Console()
     task, seed = (study.task, study.config.evaluation.seed) if study is not None else (None, 0)
     root = PipelineConfig.model_fields["artifacts"].default

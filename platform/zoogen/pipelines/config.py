@@ -3,7 +3,7 @@
 import json
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfig
 from zoogen.config import Config
@@ -34,6 +34,11 @@ class PipelineConfig(Config):
     study: str = Field("study", description="name; also the experiment in MLflow", pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
     seed: int = Field(0, ge=0, lt=2**63, description="seed of autoencoder and generator; the zoo has its own")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
+    threads: PositiveInt = Field(
+        1,
+        description="torch threads of what is computed in this process; names no artifact, but other numbers of them "
+        "may give other last bits; workers have pool.threads and train.cpus_per_worker of their own",
+    )
     compile: bool = Field(False, description="train autoencoder and generator through torch.compile; names no artifact")
     artifacts: str = Field(
         "artifacts", min_length=1, description="artifact root: a folder or a URI such as s3://bucket/x"
