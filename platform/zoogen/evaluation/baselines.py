@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zoogen.evaluation.distances import weight_distances
-from zoogen.evaluation.moments import BLOCK_VALUES, column_mean, column_moments, moments
+from zoogen.evaluation.moments import BLOCK_VALUES, column_blocks, column_mean, column_moments, moments
 from zoogen.weights.layout import ParameterLayout
 
 
@@ -101,16 +101,16 @@ def _spread_directly(weights: Tensor, mean: Tensor, along: Tensor) -> Tensor:
 def _spread_by_products(weights: Tensor, mean: Tensor, along: Tensor) -> Tensor:
     """The same, up to the signs of the components, from the inner products of the rows [R, R]: with X = U S V,
     S V = Uᵀ X, so that no factor of the size of the rows is held."""
-    rows, size = weights.shape
+    rows, blocks = len(weights), column_blocks(weights)
     products = torch.zeros(rows, rows, dtype=torch.float64)
-    at_once = max(1, BLOCK_VALUES // rows)
-    blocks = [slice(start, start + at_once) for start in range(0, size, at_once)]
     for columns in blocks:
-        centred = weights[:, columns].double() - mean[columns]
+        centred = weights[:, columns].double().sub_(mean[columns])
         products += centred @ centred.T
     left = torch.linalg.eigh(products).eigenvectors.flip(1)[:, : along.shape[1]]
-    mixed = along @ left.T / rows**0.5
-    return torch.cat([mixed @ (weights[:, columns].double() - mean[columns]) for columns in blocks], 1)
+    mixed, spread = along @ left.T / rows**0.5, torch.empty(len(along), weights.shape[1], dtype=torch.float64)
+    for columns in blocks:
+        spread[:, columns] = mixed @ weights[:, columns].double().sub_(mean[columns])
+    return spread
 
 
 def noisy(layout: ParameterLayout, weights: Tensor, scale: float, count: int, seed: int) -> Tensor:

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-_QUERY_ROWS = 128  # rows compared at once
-_WEIGHT_VALUES = 1 << 24  # weights of the other rows in float64 at once: 128 MiB
+_WEIGHT_VALUES = 5 << 20  # weights in float64 at once: 40 MiB, which torch takes a few times and gives back
+_ROWS = (32, 128)  # fewest and most rows compared at once: with fewer, torch calculates in another way
+_COLUMNS = 1 << 22  # longer rows are compared part by part
 
 
 def weight_distances(weights: Tensor, others: Tensor) -> Tensor:
@@ -12,20 +13,22 @@ def weight_distances(weights: Tensor, others: Tensor) -> Tensor:
 
     Memory beside the arguments is bounded: many rows are compared block by block, very long ones part by part.
     """
-    size, columns = weights.shape[1], _WEIGHT_VALUES // _QUERY_ROWS
-    if size <= columns:
+    size = weights.shape[1]
+    if size <= _COLUMNS:
         return _distances(weights, others) / size**0.5
     squares = torch.zeros(len(weights), len(others), dtype=torch.float64, device=weights.device)
-    for some, those in zip(weights.split(columns, 1), others.split(columns, 1), strict=True):
+    for some, those in zip(weights.split(_COLUMNS, 1), others.split(_COLUMNS, 1), strict=True):
         squares += _distances(some, those).square()
     return (squares / size).sqrt()
 
 
 def _distances(weights: Tensor, others: Tensor) -> Tensor:
     """Euclidean distances between rows, [K, R] float64."""
-    at_once = max(_QUERY_ROWS, _WEIGHT_VALUES // max(1, weights.shape[1]))
-    return torch.cat([_to_block(weights, block.double()) for block in others.split(at_once)], 1)
-
-
-def _to_block(weights: Tensor, others: Tensor) -> Tensor:
-    return torch.cat([torch.cdist(rows.double(), others) for rows in weights.split(_QUERY_ROWS)])
+    fewest, most = _ROWS
+    at_once = max(fewest, _WEIGHT_VALUES // max(1, weights.shape[1]))
+    distances = torch.empty(len(weights), len(others), dtype=torch.float64, device=weights.device)
+    for block, column in zip(others.split(at_once), distances.split(at_once, 1), strict=True):
+        reference, queries = block.double(), min(at_once, most)
+        for rows, place in zip(weights.split(queries), column.split(queries), strict=True):
+            place.copy_(torch.cdist(rows.double(), reference))
+    return distances

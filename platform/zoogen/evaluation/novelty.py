@@ -18,7 +18,7 @@ from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup
 
 _QUERY_ROWS = 128  # rows compared at once: bounds memory, not the answer
-_ALIGNED_VALUES = 1 << 21  # weights aligned or sorted at once, which takes about 100 bytes of each
+_ALIGNED_VALUES = 1 << 19  # weights aligned or sorted at once, which takes about 100 bytes of each
 _TRAIN_SAMPLE = 256  # checkpoints whose neighbours are sought for the train-train figure
 _BLOCK_VALUES = 1 << 23  # values of behaviour compared at once: 64 MiB in float64
 
@@ -73,28 +73,39 @@ def matched_nearest(
     Returns:
         Distances, never above the plain nearest one; infinite where all others are excluded.
     """
-    at_once = max(1, _ALIGNED_VALUES // layout.size)
     plain = _without(weight_distances(weights, others), excluded)
-    sorted_weights = torch.cat([blind(rows, layout, groups) for rows in weights.split(at_once)])
-    sorted_others = (blind(rows, layout, groups) for rows in others.split(at_once))
-    bound = _without(torch.cat([weight_distances(sorted_weights, rows) for rows in sorted_others], 1), excluded)
+    bound = _without(_blind_distances(weights, others, layout, groups), excluded)
     chosen = torch.zeros_like(plain, dtype=torch.bool)
     for distances, count in ((plain, candidates), (bound, 2 * candidates)):
         chosen.scatter_(1, distances.topk(min(count, len(others)), 1, largest=False).indices, True)
     # a candidate whose lower bound is not below the plain nearest distance cannot be the answer
     row, column = torch.nonzero(chosen & (bound < plain.amin(1, keepdim=True)), as_tuple=True)
-    rms = [
-        _matched_distance(weights[some], others[those], layout, groups)
-        for some, those in zip(row.split(at_once), column.split(at_once), strict=True)
-    ]
-    matched = plain.index_put((row, column), torch.minimum(plain[row, column], torch.cat(rms)))
+    rms = _matched_distances(weights, others, row, column, layout, groups)
+    matched = plain.index_put((row, column), torch.minimum(plain[row, column], rms))
     return Nearest(*matched.min(1))
 
 
-def _matched_distance(weights: Tensor, others: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
-    """Root mean square difference per weight of pairs of rows [P, D] after matching, [P] float64."""
-    aligned = align(weights, others, layout, groups)
-    return ((aligned.double() - others.double()) ** 2).mean(1).sqrt()
+def _blind_distances(weights: Tensor, others: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+    """Distances between what no renumbering can change, [K, R] float64."""
+    at_once = max(1, _ALIGNED_VALUES // layout.size)
+    own, bound = torch.empty_like(weights), weights.new_empty(len(weights), len(others), dtype=torch.float64)
+    for rows, place in zip(weights.split(at_once), own.split(at_once), strict=True):
+        place.copy_(blind(rows, layout, groups))
+    for rows, place in zip(others.split(at_once), bound.split(at_once, 1), strict=True):
+        place.copy_(weight_distances(own, blind(rows, layout, groups)))
+    return bound
+
+
+def _matched_distances(
+    weights: Tensor, others: Tensor, row: Tensor, column: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]
+) -> Tensor:
+    """Root mean square difference per weight after matching, of the pairs (row, column) [P]; [P] float64."""
+    at_once = max(1, _ALIGNED_VALUES // layout.size)
+    rms = weights.new_empty(len(row), dtype=torch.float64)
+    for some, those, place in zip(row.split(at_once), column.split(at_once), rms.split(at_once), strict=True):
+        aligned = align(weights[some], others[those], layout, groups)
+        place.copy_(((aligned.double() - others[those].double()) ** 2).mean(1).sqrt())
+    return rms
 
 
 def behaviour_distances(task: Task, first: Tensor, second: Tensor) -> Tensor:
