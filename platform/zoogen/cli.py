@@ -128,7 +128,7 @@ def evaluate(
 
 @app.command()
 def pipeline(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """All stages: zoo, autoencoder, generator, evaluation, table, figures."""
+    """All stages: zoo, autoencoder, generator, evaluation; verdicts and a report."""
     return _stage("pipeline", config, overrides, dry_run)
 
 
@@ -215,7 +215,7 @@ def sweep(
 
 @app.command()
 def benchmark(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """Measure speed and quality against named alternatives, each a ratio in one run."""
+    """Measure speed and quality against named alternatives, each a ratio in one go."""
     from zoogen.commands.benchmark import run_benchmark
 
     run_benchmark(config, overrides or [], dry_run=dry_run)
@@ -235,7 +235,7 @@ def ui(
     overrides: Overrides = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
 ) -> None:
-    """Open the MLflow UI on the study's runs, on this machine only (127.0.0.1)."""
+    """Open the MLflow UI on the study's MLflow runs, on this machine only (127.0.0.1)."""
     from zoogen.commands.ui import run_ui
 
     run_ui(config, overrides or [], port)

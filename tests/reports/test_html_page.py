@@ -68,6 +68,11 @@ def study(name: str = "hand-made") -> NamedEvaluation:
     return NamedEvaluation(name, evaluation, origin)
 
 
+def png(width: int, height: int) -> bytes:
+    """The beginning of a picture of this size."""
+    return b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big")
+
+
 @pytest.fixture(scope="module")
 def files() -> dict[str, bytes]:
     named = study()
@@ -159,10 +164,15 @@ def test_pictures_are_the_files_beside_the_page(files: dict[str, bytes], compare
 
 
 def test_pictures_beyond_the_budget_are_named() -> None:
-    png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (4).to_bytes(4, "big") * 2
-    large = [Picture(f"{name}.png", name, png + bytes(EMBEDDED_BYTES // 2)) for name in "abc"]
+    large = [Picture(f"{name}.png", name, png(4, 4) + bytes(EMBEDDED_BYTES // 2)) for name in "abc"]
     page = HtmlPage("t", "a", (), (), tuple(large)).render()
     assert len(Page(page).attributes("src")) == 1 and b"in the folder beside it: b.png, c.png" in page
+
+
+def test_flat_pictures_keep_their_height() -> None:
+    flat, usual_one = Picture("a.png", "a", png(900, 100)), Picture("b.png", "b", png(300, 100))
+    page = Page(HtmlPage("t", "a", (), (), (flat, usual_one)).render())
+    assert [a.get("aria-label") for _, a in page.tags if a.get("class") == "scroll wide"] == ["a"]
 
 
 def test_what_users_wrote_is_text(files: dict[str, bytes]) -> None:
@@ -207,6 +217,7 @@ def test_tables_scroll_alone_and_can_be_read_by_machines(files: dict[str, bytes]
     assert len(scrolling) == len(page.tables) and all(a["tabindex"] == "0" and a["aria-label"] for a in scrolling)
     assert all(a.get("alt") for tag, a in page.tags if tag == "img")
     style = page.texts["style"][0]
+    assert "position: sticky" in style, "names stay in sight beside wide tables"
     assert "color-scheme: light dark" in style and "@media print" in style and "overflow-x: auto" in style
     assert any(a.get("name") == "viewport" for tag, a in page.tags if tag == "meta")
 

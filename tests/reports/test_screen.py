@@ -106,6 +106,22 @@ def test_values_stand_beside_what_they_are_to_be_compared_with() -> None:
     assert unseen.split()[2:5] == [".45", ".001", "–"] and unseen.rstrip().endswith("worse than trained")
 
 
+def test_a_rival_that_is_not_the_best_baseline_is_explained() -> None:
+    assert not any(line.startswith("best baseline: ") for line in printed([NamedEvaluation("s", usual())], 100))
+    others = (result("noise-0.01", (0.01,), matched=0.001), result("average-2", (0.015,), matched=0.1))
+    lines = printed([NamedEvaluation("s", evaluation(result("generated", (0.02,), matched=0.1), *others))], 120)
+    assert any("noise-0.01 .01" in line and line.rstrip().endswith("no better than average-2") for line in lines)
+    assert "best baseline: by the metric alone; a verdict's rivals are also as new as what was generated" in lines
+
+
+def test_lines_name_their_metric_where_there_are_several() -> None:
+    both = [NamedEvaluation("a", usual()), NamedEvaluation("b", hand_errors.evaluation())]
+    lines = printed(both, 120)
+    assert lines[0] == "a, b: ranking metric"
+    assert any(line.rstrip().endswith("median exact JS") for line in lines)
+    assert any("82.00" in line and "mean test" in line for line in lines)
+
+
 def test_untrained_quality_is_said_in_words() -> None:
     results = (result("generated", (0.4, 0.5), structure=UNSEEN), result("untrained", (0.45,), structure=UNSEEN))
     better = result("nearest", (0.1,), structure=UNSEEN)

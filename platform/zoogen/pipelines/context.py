@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 
@@ -130,8 +130,17 @@ class Study:
     def evaluation_digest(self) -> str:
         reference = self.reference_plan.digest if self.reference_plan is not None else ""
         return digests.evaluation_digest(
-            self.config.evaluation, self.config.generator, self.plan.digest, self.generator_digest, reference
+            self.config.evaluation,
+            self.config.generator,
+            self.plan.digest,
+            self.generator_digest,
+            reference,
+            self.contents(self.config.evaluation.structures),
         )
+
+    def contents(self, structures: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What is loaded for these structures, by canonical name (`Task.content`)."""
+        return {name: self.task.content(name) for name in map(self.task.canonical, structures)}
 
     @cached_property
     def digest(self) -> str:

@@ -19,6 +19,8 @@ from zoogen.generators.config import GeneratorConfig, SamplerConfig
 from zoogen.identity import digest
 from zoogen.zoo.plan import structure_key
 
+Contents = Mapping[str, Mapping[str, Any]]  # structure to what is loaded for it (`Task.content`)
+
 # Raise when the same configuration comes to mean another artifact.
 AUTOENCODER_FORMAT = 1
 GENERATOR_FORMAT = 1
@@ -71,10 +73,25 @@ def generator_digest(config: GeneratorConfig, autoencoder: str, seed: int) -> st
     return digest({"format": GENERATOR_FORMAT, "config": content, "autoencoder": autoencoder, "seed": seed})
 
 
+def contents_identity(contents: Contents) -> dict[str, object]:
+    """What is loaded for structures that are judged (`Task.content`), as a part of a digest; nothing where nothing is.
+
+    Structures of a zoo are told by its digest, too; unseen ones by this alone.
+    """
+    loaded = {name: dict(content) for name, content in contents.items() if content}
+    return {"contents": loaded} if loaded else {}
+
+
 def evaluation_digest(
-    config: EvaluationConfig, generator_config: GeneratorConfig, zoo: str, generator: str, reference: str
+    config: EvaluationConfig,
+    generator_config: GeneratorConfig,
+    zoo: str,
+    generator: str,
+    reference: str,
+    contents: Contents | None = None,
 ) -> str:
-    """Identity of an evaluation; `reference` is the digest of the reference zoo, empty without one."""
+    """Identity of an evaluation; `reference` is the digest of the reference zoo, empty without one, `contents` what is
+    loaded for unseen structures."""
     return digest(
         {
             "format": EVALUATION_FORMAT,
@@ -83,6 +100,7 @@ def evaluation_digest(
             "zoo": zoo,
             "generator": generator,
             "reference": reference,
+            **contents_identity(contents or {}),
         }
     )
 
@@ -98,6 +116,7 @@ def evaluation_part_digest(
     zoo: str,
     generator: str,
     reference: str,
+    contents: Contents | None = None,
 ) -> str:
     """Identity of one structure's part of an evaluation: other structures, and methods that are not judged on it, are
     left out.
@@ -108,6 +127,7 @@ def evaluation_part_digest(
         families: methods that are judged on it.
         mapped, followed: whether its weight matrices and the ways of its networks from noise are kept.
         zoo, generator, reference: digests; `reference` is empty where that zoo does not hold the structure.
+        contents: what is loaded for it, where it is unseen.
     """
     content = config.model_dump(
         mode="json",
@@ -130,6 +150,7 @@ def evaluation_part_digest(
             "zoo": zoo,
             "generator": generator,
             "reference": reference,
+            **contents_identity(contents or {}),
         }
     )
 
@@ -165,14 +186,17 @@ def fine_tuning_identity(
     }
 
 
-def fine_tuning_digest(identity: Mapping[str, object], structures: Sequence[str], factors: Sequence[float]) -> str:
+def fine_tuning_digest(
+    identity: Mapping[str, object], structures: Sequence[str], factors: Sequence[float], contents: Contents
+) -> str:
     """Identity of the curves of all structures, and of the levels that are told of them."""
-    return digest({**identity, "structures": list(structures), "factors": list(factors)})
+    told = {"structures": list(structures), "factors": list(factors)}
+    return digest({**identity, **told, **contents_identity(contents)})
 
 
-def fine_tuning_part_digest(identity: Mapping[str, object], structure: str) -> str:
+def fine_tuning_part_digest(identity: Mapping[str, object], structure: str, contents: Contents) -> str:
     """Identity of one structure's curves; other structures do not change them, so they are no part of it."""
-    return digest({**identity, "structure": structure})
+    return digest({**identity, "structure": structure, **contents_identity(contents)})
 
 
 def fine_tuned_file_digest(weights: Tensor, task: Mapping[str, Any], structure: str, iterations: int, seed: int) -> str:
@@ -191,7 +215,7 @@ def fine_tuned_file_digest(weights: Tensor, task: Mapping[str, Any], structure: 
 
 
 def similarity_digest(
-    config: SimilarityConfig, inputs: Inputs, structures: Sequence[str], sampler: SamplerConfig
+    config: SimilarityConfig, inputs: Inputs, structures: Sequence[str], sampler: SamplerConfig, contents: Contents
 ) -> str:
     """Identity of a similarity of layers; without a generator among the inputs its sampler is no part of it."""
     return digest(
@@ -200,6 +224,7 @@ def similarity_digest(
             "config": config.model_dump(mode="json"),
             "inputs": inputs.model_dump(exclude={"study"}),
             "structures": list(structures),
+            **contents_identity(contents),
             "sampler": sampler.model_dump(mode="json") if inputs.generator else None,
         }
     )

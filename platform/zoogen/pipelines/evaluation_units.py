@@ -75,6 +75,7 @@ def evaluation_units(study: Study) -> list[EvaluationUnit]:
             reference=sources.reference.plan.digest
             if sources.reference is not None and structure in sources.trained_elsewhere
             else "",
+            contents=study.contents([structure] if structure in sources.unseen else []),
         )
         units.append(EvaluationUnit(config, structure, evaluation_part_key(structure, name)))
     return units

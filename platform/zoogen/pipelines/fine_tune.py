@@ -57,12 +57,14 @@ class FineTuningUnit(StructureUnit[StructureCurves]):
 
 def part_key(study: Study, structure: str) -> str:
     """Key of one structure's curves."""
-    return digests.fine_tuning_part_key(structure, digests.fine_tuning_part_digest(_identity(study), structure))
+    name = digests.fine_tuning_part_digest(_identity(study), structure, study.contents([structure]))
+    return digests.fine_tuning_part_key(structure, name)
 
 
 def fine_tuning_digest(study: Study) -> str:
     """Identity of the fine-tuning of all structures."""
-    return digests.fine_tuning_digest(_identity(study), _structures(study), study.config.fine_tuning.factors)
+    structures, factors = _structures(study), study.config.fine_tuning.factors
+    return digests.fine_tuning_digest(_identity(study), structures, factors, study.contents(structures))
 
 
 def fine_tune(study: Study) -> FineTuningResult:

@@ -54,6 +54,9 @@ def fine_tune_file(study: Study, source: str, out: str | None = None, iterations
             train on, or the training diverged.
     """
     networks = read_networks(source, study.task, known=[target.structure for target in study.targets])
+    study.make_ready([networks.structure])
+    for notice in (*networks.notices, *_about_rest(networks, source)):
+        study.console.say(f"notice: {notice}")
     iterations = iterations or study.config.fine_tuning.iterations
     name = _name(study, networks, iterations)
     path = _path(study, networks, name, out)
@@ -66,6 +69,13 @@ def fine_tune_file(study: Study, source: str, out: str | None = None, iterations
     before, after = (_scores(study, item) for item in (networks, tuned))
     label = networks.task.label(networks.structure)
     return FineTunedFile(label, len(networks.weights), iterations, path, before, after, seconds)
+
+
+def _about_rest(networks: FileNetworks, source: str) -> tuple[str, ...]:
+    try:
+        return networks.about_rest()
+    except ZoogenError as error:
+        raise ZoogenError(f"{source}: {error}") from None
 
 
 def _done(study: Study, path: Path, name: str, *, own: bool) -> bool:

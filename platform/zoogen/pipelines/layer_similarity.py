@@ -92,7 +92,8 @@ def _inputs(study: Study) -> Inputs:
 
 def _digest(study: Study, inputs: Inputs) -> str:
     structures = [target.structure for target in study.targets]
-    return similarity_digest(study.config.similarity, inputs, structures, study.config.generator.sampler)
+    sampler = study.config.generator.sampler
+    return similarity_digest(study.config.similarity, inputs, structures, sampler, study.contents(structures))
 
 
 def _structure_pairs(study: Study) -> list[tuple[str, str]]:

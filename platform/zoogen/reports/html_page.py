@@ -24,6 +24,7 @@ from zoogen.reports.text_tables import TextTable
 
 PAGE = "report.html"
 EMBEDDED_BYTES = 4 * 2**20  # of all figures in a page; base64 makes a third more of them
+_FLAT = 4  # times as wide as high: many structures side by side
 _TONES = {"new and good": "good", "as good as trained": "good", "better than the baselines": "good"}
 _BAD = ("memorised", "no better than ", "as bad as ", "worse than trained", "new, but worse")
 
@@ -69,6 +70,11 @@ class Picture:
     @property
     def height(self) -> int:
         return self._size[1]
+
+    @property
+    def wide(self) -> bool:
+        """Whether it would be too flat to read at the width of a page."""
+        return self.width > _FLAT * self.height
 
     @property
     def _size(self) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from zoogen.reports.verdict import UNTRAINED, Verdict, baselines_of, verdict
 
 _ACCURACY = "mean {group} accuracy in %"
 _RANKING = "ranking metric"  # where structures rank by different ones
+_RIVALS = "best baseline: by the metric alone; a verdict's rivals are also as new as what was generated"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,16 @@ def ranking(found: Sequence[Standing]) -> str:
     return metrics[0] if found[0].errors else f"{metrics[0]}, lower is better"
 
 
+def rival_remarks(found: Sequence[Standing]) -> tuple[str, ...]:
+    """Why a verdict may name another baseline than the best one."""
+    return (_RIVALS,) if any(s.said.rivals and s.baseline_method not in s.said.rivals for s in found) else ()
+
+
+def has_metrics(found: Sequence[Standing]) -> bool:
+    """Whether lines have different metrics, so that each has to name its own."""
+    return len({standing.metric for standing in found}) > 1
+
+
 def tally(found: Sequence[Standing]) -> str:
     """How often each verdict was given, the most frequent first."""
     counts = Counter(standing.said.words for standing in found)
@@ -97,17 +108,17 @@ def tally(found: Sequence[Standing]) -> str:
 def overview_sheet(evaluations: Sequence[NamedEvaluation]) -> Sheet:
     """The lines as a table with all digits."""
     found = standings(evaluations)
+    mixed = has_metrics(found)
     rows = [
         SheetRow(
             (s.place.label, "known" if s.place.known else "unseen", s.evaluation.name, s.said.words),
-            (s.generated, s.trained, s.baseline, s.baseline_method or None, s.untrained),
+            (s.generated, s.trained, s.baseline, s.baseline_method or None, s.untrained, s.metric if mixed else None),
         )
         for s in found
     ]
-    columns = ("generated", "trained", "best baseline", "its method", UNTRAINED)
+    columns = ("generated", "trained", "best baseline", "its method", UNTRAINED, "metric")
     errors = bool(found) and all(standing.errors for standing in found)
     decimals = dict.fromkeys(columns, 2) if errors else {}
     title = f"Generated networks beside others: {ranking(found)}"
-    return Sheet(
-        "overview", title, (STRUCTURE, "zoo", EVALUATION, "verdict"), columns, tuple(rows), (), decimals
-    ).trimmed()
+    keys = (STRUCTURE, "zoo", EVALUATION, "verdict")
+    return Sheet("overview", title, keys, columns, tuple(rows), rival_remarks(found), decimals).trimmed()

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoogen.reports.named_evaluations import NamedEvaluation
-from zoogen.reports.overview import Standing, ranking, standings, tally
+from zoogen.reports.overview import Standing, has_metrics, ranking, rival_remarks, standings, tally
 from zoogen.reports.table import notices
 from zoogen.reports.verdict import UNTRAINED
 
@@ -47,6 +47,8 @@ def print_overview(
     shown = print_first(lambda count: _table(found[:count], several, short), len(found), console, limit)
     if shown < len(found):
         show_line(console, f"… and {len(found) - shown} more in the report; of all {len(found)}: {tally(found)}")
+    for remark in rival_remarks(found[:shown]):
+        show_line(console, remark)
     if any(not standing.place.known for standing in found):
         show_line(console, f"{_UNSEEN} a structure that the zoo does not hold")
     prefix = "{name}: " if several else ""
@@ -58,18 +60,22 @@ def print_overview(
 def _table(found: Sequence[Standing], several: bool, names: Mapping[str, str]) -> Table:
     trained = any(standing.trained is not None for standing in found)
     table = new_table()
-    for title in ("structure", *(["evaluation"] if several else [])):
-        table.add_column(title, overflow="fold", min_width=min(_NARROWEST, max(map(cell_len, names.values()))))
+    table.add_column("structure", overflow="fold", min_width=_narrowest(names[s.place.label] for s in found))
+    if several:
+        table.add_column("evaluation", overflow="fold", min_width=_narrowest(names[s.evaluation.name] for s in found))
     for title in ("generated", *(["trained"] if trained else []), "best baseline", UNTRAINED):
         table.add_column(title, justify="right", no_wrap=title != "best baseline", overflow="fold")
     table.add_column("verdict")
+    if mixed := has_metrics(found):
+        table.add_column("metric")
     for standing in found:
         label = names[standing.place.label] + ("" if standing.place.known else _UNSEEN)
         best = f"{names[standing.baseline_method]} {standing.text(standing.baseline)}".strip()
         cells = [label, *([names[standing.evaluation.name]] if several else []), standing.text(standing.generated)]
         cells += [standing.text(standing.trained)] if trained else []
         cells += [best, standing.text(standing.untrained)]
-        table.add_row(*map(Text, (*cells, standing.said.words)))
+        cells += [standing.said.words, *([standing.metric] if mixed else [])]
+        table.add_row(*map(Text, cells))
     return table
 
 
@@ -87,6 +93,10 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
 def _without_middle(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[: longest // 2]}…{name[len(name) - (longest - 1) // 2 :]}"
+
+
+def _narrowest(names: Iterable[str]) -> int:
+    return min(_NARROWEST, max(map(cell_len, names), default=0))
 
 
 def new_table() -> Table:

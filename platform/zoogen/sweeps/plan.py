@@ -18,6 +18,7 @@ from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.sweeps.config import NAME, Domain, SchedulerConfig, Stage, SweepConfig
+from zoogen.tasks.registry import shared_contents
 
 SWEEP_FORMAT = 1  # raise when the same sweep comes to mean other results
 
@@ -79,8 +80,9 @@ def load_sweep(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) ->
     base = read_mapping(Path(path).parent / Path(config.base).expanduser())
     merge(base, {**config.overrides, "study": config.study}, str(path))
     trials: list[TrialPlan] = []
-    for name, values in _variants(config):
-        trials.append(_trial(config, str(path), base, _unique(name, trials), values))
+    with shared_contents():
+        for name, values in _variants(config):
+            trials.append(_trial(config, str(path), base, _unique(name, trials), values))
     content = {
         "format": SWEEP_FORMAT,
         "study": config.study,

@@ -81,6 +81,11 @@ class Task(ABC):
         such thing."""
         return ""
 
+    def shared(self, structure: str) -> Mapping[str, str]:
+        """Text columns of a structure's rows that name what `prepare` made for it and is there now (`Cohort.columns`);
+        rows that name another belong to other networks."""
+        return {}
+
     def preparation_seconds(self, structure: str) -> float:
         """Wall-clock time of what `prepare` made for this structure; a part of what its zoo costs."""
         return 0.0
@@ -94,6 +99,19 @@ class Task(ABC):
         """Whole networks: tensors [K, ...] by name for flat weights [K, D], whatever is not generated included."""
         return self.layout(structure).unflatten(weights)
 
+    def extract(self, structure: str, tensors: Mapping[str, Tensor]) -> Tensor:
+        """Flat weights [K, D] of whole networks, tensors [K, ...] by name: what `complete` made them of."""
+        return self.layout(structure).flatten({name: tensors[name] for name in self.layout(structure).shapes})
+
+    def retaken(self, structure: str) -> frozenset[str]:
+        """Names of tensors of whole networks that judging takes anew from data, whatever they were."""
+        return frozenset()
+
+    def excess(self, structure: str) -> str:
+        """What makes judging this structure's networks more than a file from anywhere may ask for (work, memory, places
+        on this machine), and its limit; empty if nothing does."""
+        return ""
+
     @abstractmethod
     def resolved(self) -> dict[str, Any]:
         """The task's configuration, JSON-like; `build_task` makes an equal task from it."""
@@ -105,6 +123,25 @@ class Task(ABC):
     def resolved_for(self, structure: str) -> dict[str, Any]:
         """The part of `identity` that matters to one structure: what its cohorts are identified by."""
         return self.identity()
+
+    def content(self, structure: str) -> dict[str, Any]:
+        """Hashes of what is loaded from outside the package for this structure (images, code, weights), loaded when it
+        is first asked for; empty where nothing is. It is a part of `resolved_for`, and names what is made besides.
+
+        Raises:
+            ZoogenError: it is there, and cannot be used.
+        """
+        return {}
+
+    def unavailable(self, structure: str) -> str:
+        """Why something of the content is not to be had here, empty if all is there. Artifacts that were made of it
+        cannot be named then, and none can be made."""
+        return ""
+
+    def with_contents(self, contents: Mapping[str, Mapping[str, Any]]) -> Self:
+        """This task with the contents of structures as they were when a zoo was planned: nothing is loaded to know
+        them, and training or judging with others is refused."""
+        return self
 
     @abstractmethod
     def canonical(self, structure: str) -> str:
@@ -202,7 +239,7 @@ class Task(ABC):
         Raises:
             ZoogenError: the shapes fit no structure, or do not tell it.
         """
-        fitting = [name for name in map(self.canonical, known) if self.layout(name).shapes == shapes]
+        fitting = [n for n in map(self.canonical, known) if self.layout(n).shapes.items() <= shapes.items()]
         if len(fitting) == 1:
             return fitting[0]
         found = f"; its tensors fit {', '.join(fitting) or 'none'} of {', '.join(known)}" if known else ""

@@ -10,9 +10,12 @@ from zoogen.tasks.config import AnyTaskConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.tasks.images.config import ImagesConfig
+from zoogen.tasks.images.content import shared_contents
 from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.task import TorchgfnTask
+
+__all__ = ["build_task", "shared_contents", "task_from_mapping"]
 
 # A further task joins here, in `config.py` and in `build_task`.
 _CONFIGS: Mapping[str, type[Config]] = {

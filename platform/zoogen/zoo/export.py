@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from zoogen import identity
 from zoogen.config import parse_config
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.seal import unsealed_json
@@ -18,7 +19,7 @@ from zoogen.tasks.base import Task
 from zoogen.weights.files import write_bytes, write_weights
 from zoogen.zoo.build import manifest_key, plan_manifest_key
 from zoogen.zoo.part_file import BUILD_AGAIN
-from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, plan_zoo, structure_key
+from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, canonical_config, plan_zoo, structure_key
 from zoogen.zoo.read import Zoo
 from zoogen.zoo.store import ArtifactStore
 from zoogen.zoo.verify import PartName, look
@@ -39,6 +40,7 @@ class ZooListing:
         cohorts_done, cohorts_expected: parts that are there and are this zoo's, and parts of the whole zoo.
         damaged: why other parts cannot be used, one line each. Weights are not read for it.
         config, task_config: resolved configurations, as the manifest has them.
+        contents: structure to the hashes of what was loaded for it (`Task.content`), where there was any.
     """
 
     digest: str
@@ -50,10 +52,21 @@ class ZooListing:
     config: Mapping[str, Any]
     task_config: Mapping[str, Any]
     damaged: tuple[str, ...] = ()
+    contents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         return self.cohorts_done == self.cohorts_expected
+
+    @property
+    def content(self) -> str:
+        """Names what was loaded for its structures, 8 hexadecimal digits; empty if nothing was."""
+        return identity.digest(dict(self.contents))[:8] if self.contents else ""
+
+    def is_of(self, config: ZooConfig, task: Task) -> bool:
+        """Whether it was planned by this configuration, whatever was loaded then."""
+        canonical = canonical_config(config, task).model_dump(mode="json")
+        return canonical == dict(self.config) and task.identity() == dict(self.task_config)
 
 
 def list_zoos(store: ArtifactStore) -> list[ZooListing]:
@@ -110,9 +123,12 @@ def _checked_manifest(manifest: dict[str, Any], digest: str) -> dict[str, Any]:
 def plan_of(listing: ZooListing, task: Task) -> ZooPlan:
     """The plan of a listed zoo; `task` must be the task that made it (`build_task(listing.task_config)`).
 
+    What was loaded for its structures is taken from the listing, so that a zoo can be read where the data are not.
+
     Raises:
         ZoogenError: another version or another task made the zoo.
     """
+    task = task.with_contents(listing.contents)
     plan = plan_zoo(parse_config(ZooConfig, dict(listing.config), f"zoo {listing.digest}"), task)
     if plan.digest != listing.digest:
         raise ZoogenError(
@@ -226,4 +242,5 @@ def _listing(store: ArtifactStore, digest: str, manifest: Mapping[str, Any]) -> 
         config=manifest["config"],
         task_config=manifest["task"],
         damaged=tuple(presence.damaged.values()),
+        contents=manifest.get("contents", {}),
     )

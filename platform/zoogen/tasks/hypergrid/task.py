@@ -22,9 +22,13 @@ from zoogen.tasks.hypergrid.protocol import SampledProtocol
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.trainer import CohortTrainer
 from zoogen.tasks.hypergrid.transfer import transfer_policies
+from zoogen.tasks.limits import MOST_SAMPLES, beyond
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, MetricGroup, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup, linear_chain
+
+# what a weights file from anywhere may ask for
+_MOST_REPEATS, _MOST_MEMORY, _MOST_INPUTS = 64, 4.0, 4_096
 
 
 class HypergridTask(Task):
@@ -47,6 +51,15 @@ class HypergridTask(Task):
 
     def label(self, structure: str) -> str:
         return HypergridStructure.parse(structure).label
+
+    def excess(self, structure: str) -> str:
+        judge, parsed = self.config.judge, HypergridStructure.parse(structure)
+        return (
+            beyond("samples", judge.samples, MOST_SAMPLES)
+            or beyond("floor_repeats", judge.floor_repeats, _MOST_REPEATS)
+            or beyond("memory_gib", judge.memory_gib, _MOST_MEMORY)
+            or beyond("inputs n·h", parsed.state_size, _MOST_INPUTS)
+        )
 
     def layout(self, structure: str) -> ParameterLayout:
         return self.shape(structure).layout
