@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +15,11 @@ from typing import Annotated
 import typer
 
 from zoogen import __version__
-from zoogen.cli_zoo import ConfigFile, DryRun, Overrides, print_configuration, zoo_app
+from zoogen.cli_zoo import ConfigFile, DryRun, Overrides, SweepFile, SweepOverrides, print_configuration, zoo_app
 from zoogen.errors import ZoogenError
+from zoogen.secrets import masked_output
+from zoogen.shown import one_line
+from zoogen.unexpected import TRACEBACK_VARIABLE, fault_line, system_line
 
 app = typer.Typer(
     name="zoogen",
@@ -109,8 +113,7 @@ def evaluate(
     """Judge the generator of a study, or any weights file."""
     values = overrides or []
     if config is not None and "=" in config and not Path(config).exists():
-        values = [config, *values]
-        config = None
+        config, values = None, [config, *values]
     if weights is not None:
         if config is None and values:
             raise ZoogenError(f"overrides ({values[0]} …) change a configuration: give CONFIG, too")
@@ -195,13 +198,8 @@ def report(
 
 @app.command()
 def sweep(
-    config: Annotated[
-        str, typer.Argument(metavar="SWEEP", help="YAML file, for example configs/genflownet/sweeps/steps.yaml")
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the sweep, for example overrides.device=cuda"),
-    ] = None,
+    config: SweepFile,
+    overrides: SweepOverrides = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an earlier go; it is an error if there was none.")
     ] = False,
@@ -241,10 +239,15 @@ def ui(
     run_ui(config, overrides or [], port)
 
 
+@masked_output()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of the user are one line and status 2, an interrupt is status 130, SIGTERM 143."""
-    if os.environ.get("ZOOGEN_TRACEBACK"):
-        sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or 0)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        try:
+            sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or 0)
+        except Exception:
+            traceback.print_exc()  # masked, as all output
+            sys.exit(1)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray does, so that files are closed
     try:
@@ -260,16 +263,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except typer.TyperException as error:
         _stop(error.format_message() + " (try zoogen --help)", 2)
     except OSError as error:
-        if error.filename is None:
-            raise
-        _stop(f"{error.filename}: {error.strerror}; check that the folder exists and is writable", 2)
+        _stop(system_line(error), 2)
+    except Exception as error:
+        _stop(fault_line(error), 1)
     if status == _INTERRUPTED:  # typer turns an interrupt into this status
         _stop(_ON_INTERRUPT, _INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def _stop(message: str, status: int) -> None:
-    print("zoogen: " + " ".join(message.split()), file=sys.stderr)
+    print("zoogen: " + one_line(message), file=sys.stderr)
     sys.exit(status)
 
 

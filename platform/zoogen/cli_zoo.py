@@ -10,6 +10,13 @@ ConfigFile = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, for example zoo.runs=8")
 ]
+SweepFile = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="YAML file, for example configs/genflownet/sweeps/steps.yaml")
+]
+SweepOverrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the sweep, for example overrides.device=cuda"),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
 Split = Literal["train", "validation", "test"]
 

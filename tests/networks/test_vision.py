@@ -8,7 +8,7 @@ from zoogen.networks.counts import parameter_count, vision_net_parameters, witho
 from zoogen.networks.stacked_mlp import MLPShape
 from zoogen.networks.vision import RESNET_18, RESNET_34, block_outputs, build_vision_net
 from zoogen.networks.vision_config import ResnetConfig, TransformerConfig
-from zoogen.training.initialisation import seeded
+from zoogen.seeds import seeded
 from zoogen.weights.layout import ParameterLayout
 
 SMALL = {"size": 32, "channels": 1, "classes": 10}

@@ -11,6 +11,7 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Evaluation
 from zoogen.pipelines import stages
+from zoogen.pipelines.report import DRAWN
 from zoogen.pipelines.weight_files import generate, judge_file
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
@@ -156,7 +157,7 @@ def test_remote_root_holds_everything(make_study: MakeStudy) -> None:
     study = make_study(artifacts="memory://stages")
     result = stages.pipeline(study)
     reports = study.store.list(f"reports/tiny-{study.evaluation_digest}")
-    assert sorted(Path(key).name for key in reports) == sorted(path.name for path in result.report)
+    assert sorted(Path(key).name for key in reports) == sorted([DRAWN, *(path.name for path in result.report)])
     key = f"evaluations/{study.evaluation_digest}.json"
     assert study.store.get(key) == record_bytes(result.evaluation, key)
 

@@ -62,7 +62,7 @@ def evaluate_structure(data: StructureData, progress: MethodProgress | None = No
         results.append(result)
         drawn.extend(weight_maps(data, made, data.sources.mapped))
         if made.method in data.config.portraits:
-            shown.extend(portraits(data.task, result, made.weights, with_truth=not shown))
+            shown.extend(portraits(data.task, result, made.weights, not shown, data.sources.device))
         del made  # before the next one is made
     followed = trajectories(data) if data.name in data.sources.followed else []
     if progress is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoogen.errors import ZoogenError
+from zoogen.numerics import deterministic_here
 from zoogen.orchestration.cluster import Cluster, connect, import_ray
 from zoogen.orchestration.config import PoolConfig
 from zoogen.orchestration.work import Job, Preparation, Work, WorkQueue, title
@@ -101,7 +102,7 @@ class Supervisor:
         self._queue, self._task, self._config, self._size = queue, task, config, size
         device = "cuda" if config.gpus_per_worker else "cpu"
         # A task of many megabytes would travel once for every worker: once is enough.
-        self._arguments = (self._ray.put(task), store.uri, config.threads, device, git_revision())
+        self._arguments = (self._ray.put(task), store.uri, config.threads, device, git_revision(), deterministic_here())
         self._actor = self._ray.remote(CohortWorker).options(
             num_cpus=config.cpus_per_worker,
             num_gpus=config.gpus_per_worker,

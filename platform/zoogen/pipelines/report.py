@@ -16,7 +16,7 @@ from zoogen.evaluation.result import Evaluation
 from zoogen.pipelines.context import Study
 from zoogen.reports.named_evaluations import Origin
 from zoogen.seal import content_hash, sealed_json, unsealed_json
-from zoogen.tracking.secrets import hidden_passwords, without_passwords
+from zoogen.secrets import masked, masked_settings
 from zoogen.weights.files import write_bytes
 
 Files = Mapping[str, bytes]
@@ -44,8 +44,8 @@ def write_reports(study: Study, evaluation: Evaluation) -> tuple[Path, ...]:
 
 def origin(study: Study, command: str) -> Origin:
     """A study's command and configuration, without the passwords of its stores."""
-    configuration = without_passwords(study.config.model_dump(mode="json"))
-    return Origin(hidden_passwords(f"zoogen {command} {study.source}"), configuration)
+    configuration = masked_settings(study.config.model_dump(mode="json"))
+    return Origin(masked(f"zoogen {command} {study.source}"), configuration)
 
 
 def made_of(result: Record, made_by: Origin, *more: str) -> str:

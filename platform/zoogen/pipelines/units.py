@@ -103,8 +103,7 @@ def _result(study: Study, unit: StructureUnit[R], before: Artifact[R]) -> R:
 
 
 def _on_pool(study: Study) -> bool:
-    config = study.config
-    return config.ray is not None and (config.pool.gpus_per_worker > 0 or study.device == "cpu")
+    return study.config.ray is not None and (study.pool.gpus_per_worker > 0 or study.device == "cpu")
 
 
 def _one_by_one(study: Study, title: str, missing: Sequence[StructureUnit[R]], reused: int) -> None:
@@ -124,11 +123,10 @@ def _one_by_one(study: Study, title: str, missing: Sequence[StructureUnit[R]], r
 
 
 def _spread(study: Study, title: str, missing: Sequence[StructureUnit[R]], reused: int) -> None:
-    _ = study.cluster
     config = study.config.model_copy(update={"artifacts": study.store.uri})  # a worker has another working folder
     jobs = [replace(unit, config=config) for unit in missing]
     with _shown(study, title) as show:
-        run_jobs(jobs, study.task, study.store, study.config.pool, show, reused)
+        run_jobs(jobs, study.task, study.store, study.pool, show, reused)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import Any
 
 from zoogen.config import Config, parse_config
 from zoogen.errors import ZoogenError
+from zoogen.shown import shown
 from zoogen.tasks.base import Task
 from zoogen.tasks.config import AnyTaskConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
@@ -46,7 +47,7 @@ def task_from_mapping(resolved: Mapping[str, Any]) -> Task:
     """
     kind = str(resolved.get("kind"))
     if kind not in _CONFIGS:
-        raise ZoogenError(f"unknown task {kind!r}; known: {', '.join(sorted(_CONFIGS))}")
+        raise ZoogenError(f"unknown task {shown(kind)}; known: {', '.join(sorted(_CONFIGS))}")
     config = parse_config(_CONFIGS[kind], dict(resolved), f"task {kind}")
     assert isinstance(config, AnyTaskConfig)
     if isinstance(config, ImagesConfig) and config.own is not None:

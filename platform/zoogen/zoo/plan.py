@@ -12,6 +12,7 @@ from typing import Any
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed, digest
+from zoogen.shown import clipped, shown
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec, RunSpec
 from zoogen.weights.target import Target
@@ -127,7 +128,8 @@ def canonical_config(config: ZooConfig, task: Task) -> ZooConfig:
     names = [task.canonical(structure) for structure in config.structures]
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise ZoogenError(f"zoo.structures names {name} twice (as {config.structures[index]!r}); drop one of them")
+            again = shown(config.structures[index])
+            raise ZoogenError(f"zoo.structures names {clipped(name)} twice (as {again}); drop one of them")
     return config.model_copy(update={"structures": tuple(names)})
 
 
