@@ -113,7 +113,7 @@ def evaluate(
     """Judge the generator of a study, or any weights file."""
     values = overrides or []
     if config is not None and "=" in config and not Path(config).exists():
-        config, values = None, [config, *values]
+        values, config = [config, *values], None
     if weights is not None:
         if config is None and values:
             raise ZoogenError(f"overrides ({values[0]} …) change a configuration: give CONFIG, too")
