@@ -259,9 +259,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         _stop(_ON_INTERRUPT, _INTERRUPTED)
     except ZoogenError as error:
-        _stop(str(error), 2)
+        _stop(str(error), 2, arguments)
     except typer.TyperException as error:
-        _stop(error.format_message() + " (try zoogen --help)", 2)
+        _stop(error.format_message() + " (try zoogen --help)", 2, arguments)
     except OSError as error:
         _stop(system_line(error), 2)
     except Exception as error:
@@ -271,8 +271,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _stop(message: str, status: int) -> None:
-    print("zoogen: " + one_line(message), file=sys.stderr)
+def _stop(message: str, status: int, arguments: Sequence[str] | None = None) -> None:
+    given = [part for argument in arguments or sys.argv for part in (argument, argument.partition("=")[2])]
+    print("zoogen: " + one_line(message, given), file=sys.stderr)
     sys.exit(status)
 
 

@@ -221,11 +221,10 @@ def _work(settings: dict[str, Any]) -> None:
     mask_output()
     torch.set_num_threads(max(1, int(settings["config"].cpus_per_worker)))
     hooks = _RayHooks(settings["board"])
-    if hooks.finished:
-        return
-    device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
-    with deterministic(settings["same"]):
-        hooks.report(_ARTIFACT, ray.get(settings["job"]).run(device, hooks), {})
+    if not hooks.finished:
+        device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
+        with deterministic(settings["same"]):
+            hooks.report(_ARTIFACT, ray.get(settings["job"]).run(device, hooks), {})
 
 
 class _RayHooks:
@@ -242,8 +241,7 @@ class _RayHooks:
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
                 self.finished = read_whole(Path(folder, _ARTIFACT)) is not None
-                if not self.finished:
-                    self.initial_state = read_whole(Path(folder, _STATE))
+                self.initial_state = None if self.finished else read_whole(Path(folder, _STATE))
 
     def on_log(self, step: int, total: int, figures: Figures) -> None:
         if self.rank == 0:
