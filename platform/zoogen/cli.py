@@ -4,18 +4,18 @@ Imports of everything heavy are inside the commands, so that help and errors com
 """
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from zoogen import __version__
 from zoogen.cli_zoo import ConfigFile, Overrides, zoo_app
 from zoogen.errors import ZoogenError
+from zoogen.exits import Exit, leave, signals_raise, stopped_by
 
 app = typer.Typer(
     name="zoogen",
@@ -28,7 +28,6 @@ app.add_typer(zoo_app, name="zoo")
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
 
-_INTERRUPTED, _TERMINATED = 130, 143
 _ON_INTERRUPT = "interrupted; what was finished is kept, the same command goes on from there"
 
 
@@ -234,36 +233,51 @@ def ui(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; errors of the user are one line and status 2, an interrupt is status 130, SIGTERM 143."""
+    """Run the command line and raise SystemExit with an `Exit`; errors of the user are one line."""
     if os.environ.get("ZOOGEN_TRACEBACK"):
-        sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or 0)
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray does, so that files are closed
+        sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or Exit.DONE)
+    with signals_raise():
+        status = _guarded(arguments)
+    if status == Exit.INTERRUPTED:  # typer turns an interrupt into this status
+        _stop(_ON_INTERRUPT, Exit.INTERRUPTED)
+    sys.exit(status if isinstance(status, int) else Exit.DONE)
+
+
+def _guarded(arguments: Sequence[str] | None) -> object:
+    """The command's status; every error that is the user's as one line."""
     try:
-        status = app(args=arguments, prog_name="zoogen", standalone_mode=False)
+        return app(args=arguments, prog_name="zoogen", standalone_mode=False)
     except SystemExit as stop:
-        if stop.code != signal.SIGTERM:
+        if (signal := stopped_by(stop)) is None:
             raise
-        _stop(_ON_INTERRUPT, _TERMINATED)
+        _stop(_ON_INTERRUPT, signal)
     except (KeyboardInterrupt, typer.Abort):
-        _stop(_ON_INTERRUPT, _INTERRUPTED)
+        _stop(_ON_INTERRUPT, Exit.INTERRUPTED)
     except ZoogenError as error:
-        _stop(str(error), 2)
+        _stop(str(error), Exit.MISTAKE)
     except typer.TyperException as error:
-        _stop(error.format_message() + " (try zoogen --help)", 2)
+        _stop(error.format_message() + " (try zoogen --help)", Exit.MISTAKE)
     except OSError as error:
         if error.filename is None:
             raise
-        _stop(f"{error.filename}: {error.strerror}; check that the folder exists and is writable", 2)
-    if status == _INTERRUPTED:  # typer turns an interrupt into this status
-        _stop(_ON_INTERRUPT, _INTERRUPTED)
-    sys.exit(status if isinstance(status, int) else 0)
+        _stop(f"{error.filename}: {error.strerror}; check that the folder exists and is writable", Exit.MISTAKE)
 
 
-def _stop(message: str, status: int) -> None:
-    print("zoogen: " + " ".join(message.split()), file=sys.stderr)
+def _stop(message: str, status: Exit) -> NoReturn:
+    with suppress(OSError):  # the terminal is gone
+        print("zoogen: " + " ".join(message.split()), file=sys.stderr, flush=True)
     sys.exit(status)
 
 
+def run(arguments: Sequence[str] | None = None) -> None:
+    """What the process of a command or of a job does: `main`, and then it ends."""
+    try:
+        main(arguments)
+    except SystemExit as stop:
+        if not isinstance(stop.code, int):
+            raise
+        leave(stop.code)
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -19,6 +19,7 @@ from typing import Any
 
 import zoogen
 from zoogen.errors import ZoogenError
+from zoogen.exits import signals_kept
 
 OBJECT_STORE_MEMORY = 256 * 2**20  # bytes; Ray would take 30 % of the memory, and weights travel through the store
 PROBE_SECONDS = 5.0  # an address that does not answer for so long is no cluster
@@ -111,7 +112,8 @@ def connect(
 
 def _start(ray: ModuleType, which: str, options: dict[str, Any]) -> None:
     try:
-        ray.init(**options)
+        with signals_kept():
+            ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = (lines[0] if lines else type(error).__name__).rstrip(".")[:200]

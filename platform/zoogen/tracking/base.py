@@ -1,21 +1,18 @@
 """What a stage tells the tracking, and a tracker that listens to nothing."""
 
-import signal
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 from zoogen.evaluation.result import Evaluation
+from zoogen.exits import Exit, signals_raise, stopped_by
 
 State = Literal["FINISHED", "FAILED", "KILLED"]
 Split = Literal["train", "val", "test"]
 
 PIPELINE = "pipeline"
-_TERMINATED = 128 + signal.SIGTERM  # exit status of a process that SIGTERM ended
 
 
 class Run(ABC):
@@ -114,7 +111,7 @@ class Tracker(ABC):
         tags: Mapping[str, str] | None = None,
     ) -> Iterator[Run]:
         """The run of a stage. It ends FINISHED, FAILED on an exception, or KILLED when interrupted."""
-        with _sigterm_raises():
+        with signals_raise():
             run = self._open(stage, digest, name or stage, params or {}, tags or {})
             try:
                 yield run
@@ -140,34 +137,9 @@ class Tracker(ABC):
 
 
 def _state_of(error: BaseException) -> State:
-    if isinstance(error, KeyboardInterrupt):
+    if stopped_by(error) is not None:
         return "KILLED"
-    if isinstance(error, SystemExit):
-        if error.code in (None, 0):
-            return "FINISHED"
-        # Ray's own handler of SIGTERM exits with the bare number of the signal.
-        return "KILLED" if error.code in (_TERMINATED, int(signal.SIGTERM), 128 + signal.SIGINT) else "FAILED"
-    return "FAILED"
-
-
-@contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Turn SIGTERM into SystemExit(143) within the block, so that runs are ended; handlers of others stay."""
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break the ending of runs
-        raise SystemExit(_TERMINATED)
-
-    signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) in (terminate, signal.SIG_IGN):
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return "FINISHED" if isinstance(error, SystemExit) and error.code in (None, Exit.DONE) else "FAILED"
 
 
 class NullRun(Run):

@@ -31,6 +31,7 @@ from typing import Any
 from torch import nn
 
 from zoogen.errors import ZoogenError
+from zoogen.exits import SignalExit
 
 OWN_PATH = "ZOOGEN_OWN_PATH"  # folders whose files may be executed, separated as in PATH
 
@@ -103,6 +104,8 @@ def load_own(path: str, source: str | None = None) -> OwnModule:
 
 def failure(what: str, error: BaseException) -> ZoogenError:
     """One line for an exception: what was done, the line of one's own file where there is one, and the reason."""
+    if isinstance(error, SignalExit):
+        raise error  # the process is to end, whoever's code runs
     own = _own_lines(error)
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         own.append((error.filename, error.lineno))
