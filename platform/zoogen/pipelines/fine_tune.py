@@ -14,6 +14,7 @@ from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import alignment_identity
+from zoogen.pipelines.records import due
 from zoogen.pipelines.report import write_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
@@ -81,7 +82,8 @@ def fine_tune(study: Study) -> FineTuningResult:
             seconds = sum(sum(result.seconds.values()) for result in found.results)
             study.console.say(f"fine-tuning: {seconds:.1f} s, {uri}")
         report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_fine_tuning(found))
-        _track(run, found, report)
+        if due(run):
+            _track(run, found, report)
         return FineTuningResult(found, name, uri, report, reused)
 
 

@@ -22,6 +22,7 @@ from zoogen.evaluation.result import Inputs
 from zoogen.identity import derive_seed, digest
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import generator_key
+from zoogen.pipelines.records import due
 from zoogen.pipelines.report import write_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
@@ -80,7 +81,8 @@ def similarity(study: Study) -> SimilarityResult:
             there.commit(record_bytes(found, key))
             study.console.say(f"similarity: {found.seconds:.1f} s, {uri}")
         report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_similarity(found))
-        _track(run, found, report)
+        if due(run):
+            _track(run, found, report)
         return SimilarityResult(found, name, uri, report, reused)
 
 

@@ -21,13 +21,13 @@ from zoogen.pipelines.report import write_files
 from zoogen.pipelines.stored import say_damage, stored_record
 from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.seal import sealed_json, unsealed_json
+from zoogen.secrets import masked_settings
 from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
 from zoogen.sweeps.report import printed, render_sweep
 from zoogen.sweeps.result import SweepResult, SweepTime, sweep_folder, sweep_time
 from zoogen.sweeps.trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
 from zoogen.sweeps.view import sweep_view
-from zoogen.tracking.secrets import without_passwords
 from zoogen.tracking.tracker import Tracker
 from zoogen.zoo.build import missing_cohorts
 
@@ -127,7 +127,7 @@ def _begin(plan: SweepPlan, study: Study, resume: bool) -> None:
         )
     study.store.check()
     names = [{"name": trial.name, "digest": trial.digest, "values": dict(trial.values)} for trial in plan.trials]
-    config = without_passwords(plan.config.model_dump(mode="json"))
+    config = masked_settings(plan.config.model_dump(mode="json"))
     content = {"source": plan.source, "sweep": config, "trials": names}
     examine(study.store, key, _require_sealed).commit(sealed_json(content))
 

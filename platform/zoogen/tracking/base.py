@@ -20,9 +20,12 @@ class Run(ABC):
 
     Attributes:
         reused: set it when the stage had nothing to do, so that the run keeps its earlier end.
+        recorded: whether an earlier go has recorded everything. Work that is done is no sign of it: the store may have
+            been away. Unless it is, a stage that reuses its artifact tells the run of it once more.
     """
 
     reused: bool = False
+    recorded: bool = False
 
     @abstractmethod
     def params(self, settings: Mapping[str, Any]) -> None:
@@ -35,6 +38,10 @@ class Run(ABC):
     @abstractmethod
     def metrics(self, figures: Mapping[str, float], step: int = 0, split: Split | None = None) -> None:
         """Figures at a step, under `train/`, `val/` or `test/` if a split is named."""
+
+    @abstractmethod
+    def history(self, points: Sequence[Mapping[str, float]], split: Split | None = None, prefix: str = "") -> None:
+        """Figures of a whole training, each point with its `step`; what the run has of them is not repeated."""
 
     @abstractmethod
     def dataset(self, name: str, digest: str, source: str, context: str = "training") -> None:
@@ -145,6 +152,8 @@ def _state_of(error: BaseException) -> State:
 class NullRun(Run):
     """Drops everything."""
 
+    recorded = True  # nothing can be added
+
     def params(self, settings: Mapping[str, Any]) -> None:
         pass
 
@@ -152,6 +161,9 @@ class NullRun(Run):
         pass
 
     def metrics(self, figures: Mapping[str, float], step: int = 0, split: Split | None = None) -> None:
+        pass
+
+    def history(self, points: Sequence[Mapping[str, float]], split: Split | None = None, prefix: str = "") -> None:
         pass
 
     def dataset(self, name: str, digest: str, source: str, context: str = "training") -> None:
