@@ -8,9 +8,9 @@ from typing import Any
 from zoogen.tracking.names import short_reason
 
 _PAUSE_SECONDS = 60.0
-_LASTING = frozenset({
-    "BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "MALFORMED_REQUEST", "RESOURCE_ALREADY_EXISTS",
-    "RESOURCE_DOES_NOT_EXIST",
+_LASTING = frozenset({  # MLflow gives BAD_REQUEST for a broken database, too
+    "INVALID_PARAMETER_VALUE", "INVALID_STATE", "MALFORMED_REQUEST",
+    "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST",
 })  # fmt: skip
 
 
