@@ -5,6 +5,7 @@ Imports of everything heavy are inside the commands, so that help and errors com
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,9 +14,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from zoogen import __version__
-from zoogen.cli_zoo import ConfigFile, Overrides, zoo_app
+from zoogen.cli_zoo import ConfigFile, DryRun, Overrides, SweepFile, SweepOverrides, print_configuration, zoo_app
 from zoogen.errors import ZoogenError
 from zoogen.exits import Exit, leave, signals_raise, stopped_by
+from zoogen.secrets import masked_output
+from zoogen.shown import one_line
+from zoogen.unexpected import TRACEBACK_VARIABLE, fault_line, system_line
 
 app = typer.Typer(
     name="zoogen",
@@ -25,8 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(zoo_app, name="zoo")
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
 
 _ON_INTERRUPT = "interrupted; what was finished is kept, the same command goes on from there"
 
@@ -47,27 +49,29 @@ def _options(
 
 
 def _stage(name: str, config: str, overrides: list[str] | None, dry_run: bool) -> None:
+    if dry_run:
+        return print_configuration(config, overrides)
     from zoogen.commands.run import run_stage
 
-    run_stage(name, config, overrides or [], dry_run=dry_run)
+    return run_stage(name, config, overrides or [])
 
 
 @app.command("build-zoo")
 def build_zoo(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Train the zoo: cohorts in parallel on Ray; the same command goes on where it was stopped."""
-    _stage("build_zoo", config, overrides, dry_run)
+    return _stage("build_zoo", config, overrides, dry_run)
 
 
 @app.command("train-autoencoder")
 def train_autoencoder(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Train the autoencoder on the zoo."""
-    _stage("train_autoencoder", config, overrides, dry_run)
+    return _stage("train_autoencoder", config, overrides, dry_run)
 
 
 @app.command("train-generator")
 def train_generator(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Train the generator on the zoo's latents."""
-    _stage("train_generator", config, overrides, dry_run)
+    return _stage("train_generator", config, overrides, dry_run)
 
 
 @app.command()
@@ -88,9 +92,11 @@ def generate(
     dry_run: DryRun = False,
 ) -> None:
     """Generate weights and write them as safetensors."""
+    if dry_run:
+        return print_configuration(config, overrides)
     from zoogen.commands.weights import run_generate
 
-    run_generate(config, overrides or [], structure, count, seed, out, whole=whole, dry_run=dry_run)
+    return run_generate(config, overrides or [], structure, count, seed, out, whole=whole)
 
 
 @app.command()
@@ -106,32 +112,36 @@ def evaluate(
     """Judge the generator of a study, or any weights file."""
     values = overrides or []
     if config is not None and "=" in config and not Path(config).exists():
-        values = [config, *values]
-        config = None
+        values, config = [config, *values], None
     if weights is not None:
+        if config is None and values:
+            raise ZoogenError(f"overrides ({values[0]} …) change a configuration: give CONFIG, too")
+        if dry_run:
+            return print_configuration(config, values, weights)
         from zoogen.commands.weights import run_judge
 
-        run_judge(weights, json, config, values, dry_run=dry_run)
-        return
+        return run_judge(weights, json, config, values)
     if json is not None:
         raise ZoogenError("--json belongs to --weights FILE; a study's evaluation is written under its artifact root")
     if config is None:
         raise ZoogenError("nothing to evaluate: give CONFIG, or --weights FILE")
-    _stage("evaluate", config, values, dry_run)
+    return _stage("evaluate", config, values, dry_run)
 
 
 @app.command()
 def pipeline(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """All stages: zoo, autoencoder, generator, evaluation, table, figures."""
-    _stage("pipeline", config, overrides, dry_run)
+    """All stages: zoo, autoencoder, generator, evaluation; verdicts and a report."""
+    return _stage("pipeline", config, overrides, dry_run)
 
 
 @app.command()
 def similarity(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Compare the layers of policies (CKA) with those of small vision networks; count parameters."""
+    if dry_run:
+        return print_configuration(config, overrides)
     from zoogen.commands.similarity import run_similarity
 
-    run_similarity(config, overrides or [], dry_run=dry_run)
+    return run_similarity(config, overrides or [])
 
 
 @app.command()
@@ -148,26 +158,27 @@ def finetune(
     dry_run: DryRun = False,
 ) -> None:
     """Train on from generated, nearest, averaged, random and untrained networks, or from any weights file."""
+    if weights is None and (out is not None or iterations is not None):
+        raise ZoogenError("--out and --iterations belong to --weights FILE; for a study set fine_tuning.iterations")
+    if dry_run:
+        return print_configuration(config, overrides)
     if weights is not None:
         from zoogen.commands.weights import run_fine_tune_file
 
-        run_fine_tune_file(config, overrides or [], weights, out, iterations, dry_run=dry_run)
-        return
-    if out is not None or iterations is not None:
-        raise ZoogenError("--out and --iterations belong to --weights FILE; for a study set fine_tuning.iterations")
+        return run_fine_tune_file(config, overrides or [], weights, out, iterations)
     from zoogen.commands.fine_tune import run_fine_tune
 
-    run_fine_tune(config, overrides or [], dry_run=dry_run)
+    return run_fine_tune(config, overrides or [])
 
 
 @app.command()
 def report(
-    runs: Annotated[
+    evaluations: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN [KEY=VALUE]...",
+            metavar="EVALUATION [KEY=VALUE]...",
             help="The YAML file of a study or sweep and overrides of it, an evaluation's digest or its beginning, an "
-            "evaluation.json, or a report's folder; several RUNs are put side by side.",
+            "evaluation.json, or a report's folder; several are put side by side.",
         ),
     ],
     out: Annotated[
@@ -181,18 +192,13 @@ def report(
     from zoogen.commands.report import report as command
     from zoogen.console import Console
 
-    command(runs, out, artifacts, Console())
+    command(evaluations, out, artifacts, Console())
 
 
 @app.command()
 def sweep(
-    config: Annotated[
-        str, typer.Argument(metavar="SWEEP", help="YAML file, for example configs/genflownet/sweeps/steps.yaml")
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the sweep, for example overrides.device=cuda"),
-    ] = None,
+    config: SweepFile,
+    overrides: SweepOverrides = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an earlier go; it is an error if there was none.")
     ] = False,
@@ -206,7 +212,7 @@ def sweep(
 
 @app.command()
 def benchmark(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """Measure speed and quality against named alternatives, each a ratio in one run."""
+    """Measure speed and quality against named alternatives, each a ratio in one go."""
     from zoogen.commands.benchmark import run_benchmark
 
     run_benchmark(config, overrides or [], dry_run=dry_run)
@@ -226,16 +232,21 @@ def ui(
     overrides: Overrides = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
 ) -> None:
-    """Open the MLflow UI on the study's runs, on this machine only (127.0.0.1)."""
+    """Open the MLflow UI on the study's MLflow runs, on this machine only (127.0.0.1)."""
     from zoogen.commands.ui import run_ui
 
     run_ui(config, overrides or [], port)
 
 
+@masked_output()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and raise SystemExit with an `Exit`; errors of the user are one line."""
-    if os.environ.get("ZOOGEN_TRACEBACK"):
-        sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or Exit.DONE)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        try:
+            sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or Exit.DONE)
+        except Exception:
+            traceback.print_exc()  # masked, as all output
+            sys.exit(Exit.FAULT)
     with signals_raise():
         status = _guarded(arguments)
     if status == Exit.INTERRUPTED:  # typer turns an interrupt into this status
@@ -254,18 +265,19 @@ def _guarded(arguments: Sequence[str] | None) -> object:
     except (KeyboardInterrupt, typer.Abort):
         _stop(_ON_INTERRUPT, Exit.INTERRUPTED)
     except ZoogenError as error:
-        _stop(str(error), Exit.MISTAKE)
+        _stop(str(error), Exit.MISTAKE, arguments)
     except typer.TyperException as error:
-        _stop(error.format_message() + " (try zoogen --help)", Exit.MISTAKE)
+        _stop(error.format_message() + " (try zoogen --help)", Exit.MISTAKE, arguments)
     except OSError as error:
-        if error.filename is None:
-            raise
-        _stop(f"{error.filename}: {error.strerror}; check that the folder exists and is writable", Exit.MISTAKE)
+        _stop(system_line(error), Exit.MISTAKE)
+    except Exception as error:
+        _stop(fault_line(error), Exit.FAULT)
 
 
-def _stop(message: str, status: Exit) -> NoReturn:
+def _stop(message: str, status: Exit, arguments: Sequence[str] | None = None) -> NoReturn:
+    given = [part for argument in arguments or sys.argv for part in (argument, argument.partition("=")[2])]
     with suppress(OSError):  # the terminal is gone
-        print("zoogen: " + " ".join(message.split()), file=sys.stderr, flush=True)
+        print("zoogen: " + one_line(message, given), file=sys.stderr, flush=True)
     sys.exit(status)
 
 

@@ -26,3 +26,7 @@ class DamagedError(ZoogenError):
 
     def __str__(self) -> str:
         return f"{self.where} is damaged ({self.reason}); {self.remedy}"
+
+
+class UnavailableError(ZoogenError):
+    """Something that lies elsewhere (data, published weights) is neither on this machine nor reachable."""

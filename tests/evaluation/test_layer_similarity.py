@@ -12,15 +12,15 @@ from zoogen.evaluation.cka import cka
 from zoogen.evaluation.layer_similarity import (
     Networks,
     Similarity,
-    SimilarityConfig,
     compare_policies,
     compare_vision,
     count_parameters,
 )
+from zoogen.evaluation.layer_similarity_config import SimilarityConfig, VisionConfig
 from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.result import Inputs
-from zoogen.evaluation.vision import VisionConfig, load_digits, vision_net
-from zoogen.networks.vision import ResnetConfig, TransformerConfig
+from zoogen.evaluation.vision import load_digits, vision_net
+from zoogen.networks.vision_config import ResnetConfig, TransformerConfig
 from zoogen.seal import sealed_json
 from zoogen.training.config import AdamWConfig, LoopConfig
 
@@ -33,7 +33,9 @@ CONFIG = SimilarityConfig(inputs=30, vision=VisionConfig(resnets=NETS, transform
 class Linear(FakeTask):
     """Layer `in` is the two inputs, layer `out` the linear map of them."""
 
-    def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> Mapping[str, Tensor]:
+    def activations(
+        self, structure: str, weights: Tensor, count: int, seed: int, device: str = "cpu"
+    ) -> Mapping[str, Tensor]:
         inputs = torch.randn(count, 2, generator=torch.Generator().manual_seed(seed)).expand(len(weights), -1, -1)
         tensors = self.layout(structure).unflatten(weights)
         outputs = inputs @ tensors["dense1.weight"].transpose(1, 2) + tensors["dense1.bias"][:, None]
@@ -122,5 +124,5 @@ def test_the_record_survives_json() -> None:
         environment=describe_environment(),
     )
     assert Similarity.from_json(whole.to_json()) == whole
-    with pytest.raises(ZoogenError, match="here is no Similarity: pairs"):
+    with pytest.raises(ZoogenError, match="here is damaged .it is no Similarity: pairs"):
         Similarity.from_json(sealed_json({"inputs": {}, "task": {}, "config": {}, "environment": {"date": ""}}), "here")

@@ -14,7 +14,8 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.fine_tuning_result import FineTuning
 from zoogen.evaluation.records import read_record
 from zoogen.pipelines import stages
-from zoogen.pipelines.fine_tune import fine_tune, fine_tuning_digest, fine_tuning_key, part_key
+from zoogen.pipelines.digests import fine_tuning_key
+from zoogen.pipelines.fine_tune import fine_tune, fine_tuning_digest, part_key
 from zoogen.pipelines.fine_tune_file import fine_tune_file
 from zoogen.pipelines.open import open_study
 from zoogen.weights.files import read_weights, write_weights
@@ -42,6 +43,7 @@ def test_study_is_fine_tuned_once(make_study: MakeStudy, tmp_path: Path, capsys:
     assert sorted(path.name for path in result.report) == [
         "fine-tuning.json",
         "fine-tuning.png",
+        "report.html",
         "table.csv",
         "table.md",
     ]
@@ -85,6 +87,38 @@ def test_other_levels_are_told_of_the_same_curves(make_study: MakeStudy) -> None
     assert more.digest != first.digest and not more.reused
     assert more.fine_tuning.results == first.fine_tuning.results, "seconds included: nothing was trained again"
     assert any(name.endswith("reached trained x5") for name in more.fine_tuning.medians())
+
+
+def test_damaged_curves_are_trained_again(
+    make_study: MakeStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"starts": ["untrained"], "iterations": 4, "points": 2, "count": 1, "structures": ["F*"]}
+    stages.build_zoo(make_study())
+    first = fine_tune(make_study(fine_tuning=settings))
+    paths = list((tmp_path / "artifacts" / "fine_tuning").rglob("*.json"))
+    assert len(paths) == 2, "the whole and its part"
+    for path in paths:
+        path.write_text(path.read_text().replace("1", "2", 1))
+    capsys.readouterr()
+    again = fine_tune(make_study(fine_tuning=settings))
+    said = capsys.readouterr().err
+    assert all(f"{path.name} is damaged (" in said for path in paths) and not again.reused
+    values = [curve.values for found in again.fine_tuning.results for curve in found.curves]
+    assert values == [curve.values for found in first.fine_tuning.results for curve in found.curves]
+    assert fine_tune(make_study(fine_tuning=settings)).reused
+
+
+def test_a_damaged_tuned_file_is_written_again(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = make_study(fine_tuning={"iterations": 3})
+    target = study.targets[0]
+    write_weights(tmp_path / "nets.safetensors", target.layout, study.task.untrained(target.structure, 2, 0), {})
+    first = fine_tune_file(study, str(tmp_path / "nets.safetensors"))
+    whole = first.path.read_bytes()
+    for damaged in (whole[:-1], whole.replace(b"F32", b"I32", 1), b""):
+        first.path.write_bytes(damaged)
+        again = fine_tune_file(study, str(tmp_path / "nets.safetensors"))
+        assert again.seconds is not None and again.path.read_bytes() == whole
+    assert fine_tune_file(study, str(tmp_path / "nets.safetensors")).seconds is None
 
 
 def test_starts_are_made_of_what_the_generator_learns_from(make_study: MakeStudy) -> None:
@@ -143,7 +177,8 @@ def test_command_line(tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFix
     settings += ("fine_tuning.starts=[untrained, average-2]",)
     assert run("build-zoo", str(tiny_file))[0] == 0
     status, out, _ = run("finetune", str(tiny_file), *settings)
-    assert status == 0 and "A* 3^3" in out and "average-2" in out and "fine-tuning.png" in out
+    assert status == 0 and "A* 3^3" in out and "best" in out
+    assert Path(out.rpartition("figures: ")[2].strip(), "fine-tuning.png").exists()
     study = open_study(str(tiny_file), [])
     source = tmp_path / "nets.safetensors"
     write_weights(source, study.task.layout("A*"), study.task.untrained("A*", 2, 0), study.task.file_metadata("A*"))

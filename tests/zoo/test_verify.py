@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from zoogen.zoo.parts import table_to_parquet, tensor_column, weights_of
 from zoogen.zoo.plan import ZooConfig, ZooPlan, part_key, plan_zoo
 from zoogen.zoo.read import Zoo
 from zoogen.zoo.store import ArtifactStore
-from zoogen.zoo.verify import PartName, damage_of
+from zoogen.zoo.verify import damage_of, parts_of
 
 CONFIG = ZooConfig(structures="2", runs=2, validation_runs=1, test_runs=1, cohort=2)
 
@@ -56,7 +57,7 @@ def test_every_flipped_bit_is_seen_by_the_next_build(zoo: Zoo) -> None:
     data = path_of(zoo).read_bytes()
     for flipped in flipped_bits(data, 40, seed=1):
         path_of(zoo).write_bytes(flipped)
-        assert missing_cohorts(zoo.plan, zoo.store, check="sound") == zoo.plan.cohorts[:1]
+        assert missing_cohorts(zoo.plan, zoo.store, sound=zoo.task) == zoo.plan.cohorts[:1]
 
 
 def rewritten(change: Callable[[pa.Table], pa.Table], seal: bool) -> Callable[[Zoo], None]:
@@ -187,7 +188,7 @@ def test_weights_of_another_length_are_another_task_s(zoo: Zoo) -> None:
     rewritten(shorter, True)(zoo)
     with pytest.raises(DamagedError, match=r"its weights have shape \[5\], the task's have \[6\]"):
         zoo.select("2", "train")
-    assert missing_cohorts(zoo.plan, zoo.store, check="sound") == zoo.plan.cohorts[:1]
+    assert missing_cohorts(zoo.plan, zoo.store, sound=zoo.task) == zoo.plan.cohorts[:1]
 
 
 def test_a_remote_part_is_compared_too() -> None:
@@ -209,12 +210,34 @@ def test_recorded_divergences_are_the_only_rows_that_may_lack(tmp_path: Path) ->
     plan = plan_zoo(CONFIG, task)
     build_serially(plan, task, store)
     zoo = Zoo(store, plan, task)
-    assert len(zoo.select("2", "train")) == 5 and damage_of(store, PartName.of(plan.cohorts[0])) is None
+    assert len(zoo.select("2", "train")) == 5 and damage_of(store, *parts_of(plan.cohorts[:1], task)) is None
     table = pq.read_table(path_of(zoo))
     metadata = json.loads(table.schema.metadata[METADATA_KEY])
     path_of(zoo).write_bytes(table_to_parquet(table, {**metadata, "diverged": []}))
     with pytest.raises(DamagedError, match="it holds 5 rows, not 6"):
         zoo.select("2", "train")
+
+
+def test_networks_of_something_that_was_made_anew_otherwise_are_others(zoo: Zoo, tmp_path: Path) -> None:
+    class Rooted(FakeTask):
+        """Networks that share a trunk, which lies beside them."""
+
+        def shared(self, structure: str) -> dict[str, str]:
+            return {"fixed": (tmp_path / "trunk").read_text()} if (tmp_path / "trunk").exists() else {}
+
+        def train_cohort(self, spec, device="cpu", progress=None):  # type: ignore[no-untyped-def]
+            return replace(super().train_cohort(spec, device, progress), columns=self.shared(spec.structure))
+
+    task, store = Rooted(), ArtifactStore(tmp_path / "rooted")
+    plan = plan_zoo(CONFIG, task)
+    (tmp_path / "trunk").write_text("one")
+    build_serially(plan, task, store)
+    assert build_serially(plan, task, store).parts == ()
+    (tmp_path / "trunk").write_text("two")
+    with pytest.raises(DamagedError, match="it has rows of fixed one, not two"):
+        Zoo(store, plan, task).select("2", "train")
+    assert build_serially(plan, task, store).built == 2
+    assert set(Zoo(store, plan, task).table("2")["fixed"].to_pylist()) == {"two"}
 
 
 @pytest.mark.parametrize("key", [manifest_key, plan_manifest_key])

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from pydantic import Field, ValidationError, field_validator
 
 from zoogen.config import Config
 from zoogen.evaluation.config import DEFAULT_FAMILIES, EvaluationConfig, Family
+from zoogen.shown import shown
 
 SCRATCH = "untrained"  # the start that the others save against
 # Families whose methods carry a number, such as average-5
@@ -55,6 +55,8 @@ class FineTuningConfig(Config):
     @property
     def steps(self) -> tuple[int, ...]:
         """Iterations after which networks are judged, ascending and distinct."""
+        import numpy as np  # configurations are read without it
+
         return tuple(sorted({round(step) for step in np.geomspace(1, self.iterations, self.points).tolist()}))
 
     @property
@@ -96,7 +98,7 @@ def _method_name(start: str) -> str:
     try:
         _methods((start,))
     except ValidationError as error:
-        raise ValueError(f"start {start!r}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        raise ValueError(f"start {shown(start)}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     if number is None:
         return start
     return f"{family}-{number}" if isinstance(number, int) else f"{family}-{number:g}"
@@ -118,6 +120,6 @@ def _parse_start(start: str) -> tuple[Family, int | float | None]:
                 break
     if start == _LAST:
         return "held-out", None
-    shown = {family: f"{family}-{'INTEGER' if kind is int else 'NUMBER'}" for family, kind in _NUMBERED.items()}
-    known = ", ".join(shown.get(family, family) for family in DEFAULT_FAMILIES)
-    raise ValueError(f"there is no start {start!r}; known are {known}")
+    forms = {family: f"{family}-{'INTEGER' if kind is int else 'NUMBER'}" for family, kind in _NUMBERED.items()}
+    known = ", ".join(forms.get(family, family) for family in DEFAULT_FAMILIES)
+    raise ValueError(f"there is no start {shown(start)}; known are {known}")

@@ -17,6 +17,7 @@ from zoogen.exits import Exit, SignalExit, stopped_by
 from zoogen.orchestration.cluster import Cluster, import_ray
 from zoogen.orchestration.relay import ERROR, MAX_DEATHS, RESULT, TRIAL, TrialListener, relay_to, stopper_of
 from zoogen.orchestration.trial import STEP, Leases, TrialHandle
+from zoogen.secrets import mask_output
 
 _TRAINS_ELSEWHERE = 0.01  # CPUs of a trial whose work is done by others; Tune takes no zero
 _SETTINGS = {
@@ -153,9 +154,7 @@ def _environment() -> Iterator[None]:
 
 def _trainable(config: dict[str, Any], work: Work, payloads: Mapping[str, Any], leases: Any) -> None:
     """What runs in a trial's process. SystemExit passes: the scheduler stops a trial by it."""
-    import torch
-
-    torch.set_num_threads(1)
+    mask_output()
     name = config[TRIAL]
     handle = TrialHandle(name, leases)
     try:

@@ -14,19 +14,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.autoencoders.train import train_codec
-from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.generators.config import GeneratorConfig
 from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.numerics import deterministic, deterministic_here
 from zoogen.orchestration.cluster import import_ray
+from zoogen.orchestration.config import TrainConfig
+from zoogen.secrets import mask_output
 from zoogen.training.hooks import Figures
 from zoogen.weights.packing import read_whole
 from zoogen.weights.target import Target
@@ -38,15 +39,6 @@ _STATE, _ARTIFACT = "state.safetensors", "artifact.safetensors"
 _POLL_SECONDS = 0.5
 # Workers are polled every 2 s by default, which is most of the start-up time of a short training.
 _HEALTH_CHECK = ("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
-
-
-class TrainConfig(Config):
-    """How many workers train, and on what."""
-
-    workers: int = Field(1, ge=1, description="processes that share each batch; gradients are averaged")
-    use_gpu: bool = Field(False, description="one GPU per worker and nccl; else CPUs and gloo")
-    cpus_per_worker: float = Field(1, gt=0)
-    max_failures: int = Field(3, ge=0, description="worker failures after which the training is given up")
 
 
 @dataclass(frozen=True)
@@ -142,7 +134,7 @@ def _fit(job: _Job, run: RayRun, log: Log | None) -> bytes:
     resources = {"CPU": config.cpus_per_worker, **({"GPU": 1.0} if config.use_gpu else {})}
     trainer = Trainer(
         _work,
-        train_loop_config={"job": ray.put(job), "board": board, "threads": max(1, int(config.cpus_per_worker))},
+        train_loop_config={"job": ray.put(job), "board": board, "config": config, "same": deterministic_here()},
         torch_config=TorchConfig(backend="nccl" if config.use_gpu else "gloo"),
         scaling_config=train.ScalingConfig(
             num_workers=config.workers, use_gpu=config.use_gpu, resources_per_worker=resources
@@ -230,13 +222,13 @@ def _work(settings: dict[str, Any]) -> None:
     """What a worker does."""
     import ray
 
-    torch.set_num_threads(settings["threads"])
+    mask_output()
+    torch.set_num_threads(max(1, int(settings["config"].cpus_per_worker)))
     hooks = _RayHooks(settings["board"])
-    if hooks.finished:
-        return
-    device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
-    artifact = ray.get(settings["job"]).run(device, hooks)
-    hooks.report(_ARTIFACT, artifact, {})
+    if not hooks.finished:
+        device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
+        with deterministic(settings["same"]):
+            hooks.report(_ARTIFACT, ray.get(settings["job"]).run(device, hooks), {})
 
 
 class _RayHooks:
@@ -253,8 +245,7 @@ class _RayHooks:
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
                 self.finished = read_whole(Path(folder, _ARTIFACT)) is not None
-                if not self.finished:
-                    self.initial_state = read_whole(Path(folder, _STATE))
+                self.initial_state = None if self.finished else read_whole(Path(folder, _STATE))
 
     def on_log(self, step: int, total: int, figures: Figures) -> None:
         if self.rank == 0:

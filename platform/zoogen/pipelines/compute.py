@@ -22,11 +22,11 @@ def require_device(study: Study) -> None:
 
 def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> ZooReport:
     """Train what is missing of a zoo."""
-    if study.config.ray is not None and missing_cohorts(plan, study.store, check="sound"):
+    if study.config.ray is not None and missing_cohorts(plan, study.store, sound=study.task):
         if study.config.ray.address is None:
             study.store.check()  # before seconds are spent on a local Ray
         _ = study.cluster
-        return build_on_ray(plan, study.task, study.store.uri, study.config.pool, progress)
+        return build_on_ray(plan, study.task, study.store.uri, study.pool, progress)
     return build_serially(plan, study.task, study.store, progress, device=study.device)
 
 
@@ -86,8 +86,5 @@ def train_generator(study: Study, codec: WeightCodec, log: Log) -> WeightGenerat
 def _ray_run(study: Study, name: str) -> RayRun:
     """Connects to Ray; checkpoints of the training lie under the artifact root until it is done and after."""
     _ = study.cluster
-    config = study.config.train
-    if study.config.device == "cuda":
-        config = config.model_copy(update={"use_gpu": True})
     root = study.store.root
-    return RayRun(config, str(root / "ray") if root is not None else f"{study.store.uri}/ray", name)
+    return RayRun(study.training, str(root / "ray") if root is not None else f"{study.store.uri}/ray", name)

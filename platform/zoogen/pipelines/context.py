@@ -1,21 +1,22 @@
 """What every stage of a study works with."""
 
-import json
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
-
-import torch
+from typing import Any, Self
 
 from zoogen.autoencoders.build import padded_length
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
+from zoogen.numerics import deterministic
 from zoogen.orchestration.cluster import Cluster, connect
+from zoogen.orchestration.devices import pool_on, resolve_device, training_on
+from zoogen.orchestration.pool import PoolConfig
+from zoogen.orchestration.training import TrainConfig
 from zoogen.pipelines import digests
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.tasks.base import Task
@@ -50,8 +51,10 @@ class Study:
     source: str = "CONFIG"  # how the user named the configuration, for hints
     resources: ExitStack = field(default_factory=ExitStack)
     reporting: bool = True  # whether an evaluation writes its tables and figures
+    _alignments: dict[str, Alignment] = field(default_factory=dict, init=False, repr=False)
 
     def __enter__(self) -> Self:
+        self.resources.enter_context(deterministic(self.config.deterministic))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,6 +87,16 @@ class Study:
     @cached_property
     def device(self) -> str:
         return resolve_device(self.config.device)
+
+    @cached_property
+    def pool(self) -> PoolConfig:
+        """Ray's workers that train cohorts, on GPUs where `device` says so; connects to Ray."""
+        return pool_on(self.config.device, self.config.pool, self.cluster.gpus)
+
+    @cached_property
+    def training(self) -> TrainConfig:
+        """Ray's workers that train autoencoder and generator, likewise."""
+        return training_on(self.config.device, self.config.train, self.cluster.gpus)
 
     @cached_property
     def plan(self) -> ZooPlan:
@@ -130,8 +143,17 @@ class Study:
     def evaluation_digest(self) -> str:
         reference = self.reference_plan.digest if self.reference_plan is not None else ""
         return digests.evaluation_digest(
-            self.config.evaluation, self.config.generator, self.plan.digest, self.generator_digest, reference
+            self.config.evaluation,
+            self.config.generator,
+            self.plan.digest,
+            self.generator_digest,
+            reference,
+            self.contents(self.config.evaluation.structures),
         )
+
+    def contents(self, structures: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What is loaded for these structures, by canonical name (`Task.content`)."""
+        return {name: self.task.content(name) for name in map(self.task.canonical, structures)}
 
     @cached_property
     def digest(self) -> str:
@@ -145,30 +167,26 @@ class Study:
         Raises:
             ZoogenError: the zoo is incomplete or has fewer checkpoints than asked for.
         """
-        return [self.matched(rows) for rows in self._selected(split)]
+        if not self.plan.runs_of(split):
+            return []
+        return [self.matched(self._selected(name, split)) for name in self.plan.structures]
 
     def learnt(self) -> LearntZoo:
-        """The zoo as the models of this study saw it: what they learnt from, and other splits matched to that.
-
-        Raises:
-            ZoogenError: as `checkpoints`.
-        """
-        return LearntZoo(self.zoo, self.checkpoints("train"), self.matched)
+        """The zoo as the models of this study saw it: what they learnt from, and other splits matched to that; read
+        when asked for, structure by structure."""
+        return LearntZoo(self.zoo, lambda name: self.matched(self._selected(name, "train")), self.matched)
 
     def matched(self, rows: CheckpointSet) -> CheckpointSet:
         """Checkpoints of a structure of the zoo, aligned with the training runs if so configured."""
         if self.config.align == "none":
             return rows
-        return aligned(rows, self._alignments[rows.target.structure])
+        return aligned(rows, self._alignment(rows.target.structure))
 
-    @cached_property
-    def _alignments(self) -> dict[str, Alignment]:
-        found = {}
-        for rows in self._selected("train"):
-            name = rows.target.structure
-            found[name] = find_alignment(rows, self.task.symmetries(name))
-            self.console.say(f"alignment: {found[name].line()}")
-        return found
+    def _alignment(self, name: str) -> Alignment:
+        if name not in self._alignments:
+            self._alignments[name] = find_alignment(self._selected(name, "train"), self.task.symmetries(name))
+            self.console.say(f"alignment: {self._alignments[name].line()}")
+        return self._alignments[name]
 
     def zoo_cost(self) -> dict[str, float]:
         """Seconds of the zoo, and of its training runs alone; both count what runs share (`Task.prepare`)."""
@@ -178,20 +196,15 @@ class Study:
             "zoo_training": self.zoo.training_seconds(split="train") + shared,
         }
 
-    def alignment_cost(self) -> dict[str, float]:
-        """Seconds that finding what runs are matched to took, all structures together; nothing if runs stay as they
-        are."""
-        if self.config.align == "none":
-            return {}
-        return {"alignment": sum(found.seconds for found in self._alignments.values())}
+    def alignment_cost(self, structure: str) -> dict[str, float]:
+        """Seconds that finding what runs of a structure are matched to took; nothing if runs stay as they are."""
+        return {} if self.config.align == "none" else {"alignment": self._alignment(structure).seconds}
 
-    def _selected(self, split: Split) -> list[CheckpointSet]:
-        if not self.plan.runs_of(split):
-            return []
-        sets = [self.zoo.select(name, split, self.config.last_checkpoints) for name in self.plan.structures]
+    def _selected(self, name: str, split: Split) -> CheckpointSet:
+        rows = self.zoo.select(name, split, self.config.last_checkpoints)
         if split != "train" or self.config.best_runs == 1:
-            return sets
-        return [rows.best_runs(self.config.best_runs, self._ranking_metric(rows)) for rows in sets]
+            return rows
+        return rows.best_runs(self.config.best_runs, self._ranking_metric(rows))
 
     def make_ready(self, structures: Iterable[str]) -> None:
         """Make what judging networks of these structures needs and no zoo has made (`Task.missing`), which is that of
@@ -246,21 +259,3 @@ def local_path(given: str) -> Path:
 def in_ray_job() -> bool:
     """Whether this process was started by `ray job submit`."""
     return JOB_VARIABLE in os.environ
-
-
-def resolve_device(given: str) -> str:
-    """`auto` is CUDA where there is one.
-
-    Raises:
-        ZoogenError: CUDA is asked for and not there.
-    """
-    if given == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if given == "cuda" and not torch.cuda.is_available():
-        raise ZoogenError("device=cuda, but torch sees no CUDA device; set device to auto or cpu")
-    return given
-
-
-def resolved_json(config: PipelineConfig) -> str:
-    """The resolved configuration as JSON."""
-    return json.dumps(config.model_dump(mode="json"), indent=2)

@@ -19,18 +19,17 @@ from zoogen.evaluation.layer_similarity import (
 from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Inputs
-from zoogen.identity import derive_seed, digest
+from zoogen.identity import derive_seed
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import generator_key
+from zoogen.pipelines.digests import generator_key, similarity_digest, similarity_key
 from zoogen.pipelines.records import due
-from zoogen.pipelines.report import write_files
+from zoogen.pipelines.report import made_of, origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.reports.layer_similarity import render_similarity, verdict_lines
 from zoogen.tracking.base import Run
 from zoogen.zoo.plan import SPLITS, Split
 
-SIMILARITY_FORMAT = 2  # raise when the same configuration comes to mean another artifact
 STAGE = "similarity"
 
 
@@ -43,10 +42,6 @@ class SimilarityResult:
     uri: str
     report: tuple[Path, ...]
     reused: bool
-
-
-def similarity_key(name: str) -> str:
-    return f"similarities/{name}.json"
 
 
 def similarity(study: Study) -> SimilarityResult:
@@ -80,7 +75,8 @@ def similarity(study: Study) -> SimilarityResult:
             found = _compare(study, pairs, inputs)
             there.commit(record_bytes(found, key))
             study.console.say(f"similarity: {found.seconds:.1f} s, {uri}")
-        report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_similarity(found))
+        made_by, folder = origin(study, STAGE), f"reports/{study.config.study}-{STAGE}-{name}"
+        report = store_files(study, folder, made_of(found, made_by), lambda: render_similarity(found, made_by))
         if due(run):
             _track(run, found, report)
         return SimilarityResult(found, name, uri, report, reused)
@@ -97,14 +93,9 @@ def _inputs(study: Study) -> Inputs:
 
 
 def _digest(study: Study, inputs: Inputs) -> str:
-    content = {
-        "format": SIMILARITY_FORMAT,
-        "config": study.config.similarity.model_dump(mode="json"),
-        "inputs": inputs.model_dump(exclude={"study"}),
-        "structures": [target.structure for target in study.targets],
-        "sampler": study.config.generator.sampler.model_dump(mode="json") if inputs.generator else None,
-    }
-    return digest(content)
+    structures = [target.structure for target in study.targets]
+    sampler = study.config.generator.sampler
+    return similarity_digest(study.config.similarity, inputs, structures, sampler, study.contents(structures))
 
 
 def _structure_pairs(study: Study) -> list[tuple[str, str]]:
@@ -140,18 +131,20 @@ def _compare(study: Study, pairs: list[tuple[str, str]], inputs: Inputs) -> Simi
 
 
 def _policies(study: Study, pairs: list[tuple[str, str]], with_generator: bool) -> list[LayerPair]:
-    task, config = study.task, study.config.similarity
+    task, config, device = study.task, study.config.similarity, study.device
     trained = {name: _trained(study, name) for pair in pairs for name in pair}
-    made = [compare_policies(task, "policies", trained[a], trained[b], config) for a, b in pairs]
+    made = [compare_policies(task, "policies", trained[a], trained[b], config, device=device) for a, b in pairs]
     for name in _generated_structures(study, pairs):
         own = trained.get(name) or _trained(study, name)
         if with_generator:
-            made.append(compare_policies(task, "same structure", _generated(study, name), own, config))
+            generated = _generated(study, name)
+            made.append(compare_policies(task, "same structure", generated, own, config, device=device))
         if len(own.weights) > 1:
-            made.append(compare_policies(task, "same structure", own, own, config, shift=1))
+            made.append(compare_policies(task, "same structure", own, own, config, shift=1, device=device))
     if config.untrained:
         fresh = {name: _untrained(study, name) for pair in pairs for name in pair}
-        made += [compare_policies(task, FLOOR_OF["policies"], fresh[a], fresh[b], config) for a, b in pairs]
+        floor = FLOOR_OF["policies"]
+        made += [compare_policies(task, floor, fresh[a], fresh[b], config, device=device) for a, b in pairs]
     return made
 
 

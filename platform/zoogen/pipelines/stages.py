@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from zoogen.evaluation.evaluate import evaluate as judge
+from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import record_bytes
-from zoogen.evaluation.result import Evaluation, Inputs
+from zoogen.evaluation.result import Evaluation
 from zoogen.generators.condition import indistinct
-from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.pipelines import compute
 from zoogen.pipelines.context import Log, Study
 from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_key
+from zoogen.pipelines.evaluation_units import evaluated
 from zoogen.pipelines.records import due, record_autoencoder, record_generator, record_input, record_zoo
 from zoogen.pipelines.report import write_reports
 from zoogen.pipelines.results import (
@@ -25,7 +25,6 @@ from zoogen.pipelines.results import (
     ZooResult,
     named,
 )
-from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import (
     load_autoencoder,
     load_generator,
@@ -34,10 +33,12 @@ from zoogen.pipelines.stored import (
     stored_generator,
     stored_record,
 )
+from zoogen.shown import listed
 from zoogen.tracking.base import Run
 from zoogen.zoo.build import ZooReport, has_manifest, manifest_key, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgress
+from zoogen.zoo.read import Zoo
 
 
 def build_zoo(study: Study) -> ZooResult:
@@ -49,15 +50,29 @@ def build_zoo(study: Study) -> ZooResult:
         params = {"zoo": plan.config.model_dump(mode="json"), "task": plan.task}
         with study.tracker.stage("build-zoo", plan.digest, name=title, params=params) as run:
             study.mend(plan.structures)  # even if all of its parts are there
-            run.reused = has_manifest(plan, study.store) and not missing_cohorts(plan, study.store, check="sound")
+            run.reused = has_manifest(plan, study.store) and not missing_cohorts(plan, study.store, sound=study.task)
             report = None
             if run.reused:
                 study.console.say(f"{title}: {len(plan.cohorts)} cohorts reused, {study.store.uri_of(key)}")
             else:
                 reports.append(report := _build(study, plan, title))
+            _require_checkpoints(study, plan, title)
             if due(run):
                 record_zoo(study, plan, title, run, report)
     return ZooResult(study.zoo, study.reference, tuple(reports), reused=not reports)
+
+
+def _require_checkpoints(study: Study, plan: ZooPlan, title: str) -> None:
+    """Raises:
+    ZoogenError: of a structure nothing is left to learn from.
+    """
+    zoo = Zoo(study.store, plan, study.task)
+    empty = [name for name in plan.structures if plan.runs_of("train") and not zoo.table(name, "train").num_rows]
+    if empty:
+        raise ZoogenError(
+            f"{title}: no checkpoint of {listed(map(study.task.label, empty), 100)} is left, all of its training runs "
+            "diverged; lower the learning rate, or change the reward or the data that it is trained on"
+        )
 
 
 def _build(study: Study, plan: ZooPlan, title: str) -> ZooReport:
@@ -180,7 +195,7 @@ def evaluate(study: Study) -> EvaluationResult:
         else:
             assert generator is not None, "it is loaded where there is no evaluation"
             begin = time.perf_counter()
-            evaluation = _evaluate(study, generator)
+            evaluation = evaluated(study, generator)
             there.commit(record_bytes(evaluation, key))
             study.console.say(f"evaluation: {time.perf_counter() - begin:.1f} s, {uri}")
         report = write_reports(study, evaluation) if study.reporting else ()
@@ -189,40 +204,6 @@ def evaluate(study: Study) -> EvaluationResult:
             run.evaluation(evaluation, report)
             run.results(evaluation)
         return EvaluationResult(evaluation, name, uri, report, run.reused)
-
-
-def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
-    reference = study.reference
-    study.make_ready(target.structure for target in study.targets)
-    zoo = study.learnt()
-    cost = {
-        **study.zoo_cost(),
-        "autoencoder": generator.codec.seconds,
-        "generator": generator.seconds,
-        **study.alignment_cost(),
-    }
-    inputs = Inputs(
-        study=study.config.study,
-        zoo=study.plan.digest,
-        autoencoder=study.autoencoder_digest,
-        generator=study.generator_digest,
-        reference=reference.plan.digest if reference is not None else "",
-        structures=len(zoo.learnt),
-        models=min(map(len, zoo.learnt), default=0),
-    )
-    with study.console.progress("evaluation", "methods") as show:
-        return judge(
-            study.task,
-            zoo,
-            ConfiguredSampler(generator, study.config.generator.sampler),
-            study.config.evaluation,
-            codec=generator.codec,
-            reference=reference,
-            inputs=inputs,
-            cost=cost,
-            device=study.device,
-            progress=lambda done, total, _: show(done, total, {}),
-        )
 
 
 def pipeline(study: Study) -> EvaluationResult:

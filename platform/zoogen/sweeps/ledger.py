@@ -19,7 +19,7 @@ from zoogen.sweeps.curves import curves
 from zoogen.sweeps.plan import SweepPlan, TrialPlan
 from zoogen.sweeps.result import TrialRecord, TrialTime, trial_key
 from zoogen.sweeps.trial import AT, STAGE, WAITED
-from zoogen.sweeps.view import SweepView
+from zoogen.sweeps.trial_table import SweepView
 from zoogen.tracking.base import Run
 
 TRIAL_STAGE = "trial"  # in the tracker

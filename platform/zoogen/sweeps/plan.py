@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,11 @@ from zoogen.identity import canonical_json, derive_seed, digest
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.shown import shown
 from zoogen.sweeps.config import NAME, Domain, SchedulerConfig, Stage, SweepConfig
+from zoogen.tasks.registry import shared_contents
 
+MOST_TRIALS = 10_000  # of a sweep: each is resolved before anything starts
 SWEEP_FORMAT = 1  # raise when the same sweep comes to mean other results
 
 
@@ -43,12 +47,24 @@ class TrialPlan:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A sweep with all its trials; `digest` names it."""
+    """A sweep with all its trials.
+
+    Attributes:
+        source: its file.
+        overrides: of the file's keys, as they were typed.
+        digest: names it.
+    """
 
     config: SweepConfig
     source: str
     trials: tuple[TrialPlan, ...]
     digest: str
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What runs it."""
+        return shlex.join(["zoogen", "sweep", self.source, *self.overrides])
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -66,6 +82,8 @@ def load_sweep(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) ->
     base = read_mapping(Path(path).parent / Path(config.base).expanduser())
     merge(base, {**config.overrides, "study": config.study}, str(path))
     trials: list[TrialPlan] = []
+    with shared_contents():
+        _require_countable(config, str(path))
     for name, values in _variants(config):
         trials.append(_trial(config, str(path), base, _unique(name, trials), values))
     content = {
@@ -73,7 +91,16 @@ def load_sweep(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) ->
         "study": config.study,
         "trials": [[trial.name, trial.digest] for trial in trials],
     }
-    return SweepPlan(config, str(path), tuple(trials), digest(content))
+    return SweepPlan(config, str(path), tuple(trials), digest(content), tuple(overrides))
+
+
+def _require_countable(config: SweepConfig, where: str) -> None:
+    grids = math.prod(len(domain.grid or ()) for domain in config.space.values() if not domain.random)
+    count = max(1, len(config.points)) * grids * config.samples
+    if count > MOST_TRIALS:
+        raise ZoogenError(
+            f"{where}: {shown(count)} trials are more than {MOST_TRIALS:,}; lower samples, or shorten the grids"
+        )
 
 
 def merge(mapping: dict[str, Any], settings: Mapping[str, Any], where: str) -> None:
@@ -111,7 +138,7 @@ def _kind(section: Mapping[str, Any], default: Mapping[str, Any]) -> Any:
 
 
 def _trial(config: SweepConfig, path: str, base: dict[str, Any], name: str, values: dict[str, Any]) -> TrialPlan:
-    where = f"{path}: trial {name!r}"
+    where = f"{path}: trial {shown(name)}"
     mapping = dict(base)
     merge(mapping, values, where)
     resolved = parse_config(PipelineConfig, mapping, where)

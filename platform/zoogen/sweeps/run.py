@@ -17,17 +17,19 @@ from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.sweep import HalvingRule, TrialResources, run_trials
 from zoogen.pipelines import stages
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.report import write_files
+from zoogen.pipelines.report import made_of, store_files
 from zoogen.pipelines.stored import say_damage, stored_record
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.reports.named_evaluations import Origin
+from zoogen.reports.screen import report_lines
 from zoogen.seal import sealed_json, unsealed_json
-from zoogen.secrets import masked_settings
+from zoogen.secrets import masked, masked_settings
 from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
-from zoogen.sweeps.report import printed, render_sweep
+from zoogen.sweeps.report import print_sweep, render_sweep
 from zoogen.sweeps.result import SweepResult, SweepTime, sweep_folder, sweep_time
 from zoogen.sweeps.trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
-from zoogen.sweeps.view import sweep_view
+from zoogen.sweeps.trial_table import sweep_view
 from zoogen.tracking.tracker import Tracker
 from zoogen.zoo.build import missing_cohorts
 
@@ -61,11 +63,11 @@ def run_sweep(config: str, overrides: Sequence[str], *, resume: bool = False, dr
 
 
 def _show(plan: SweepPlan, console: Console, outcome: SweepOutcome) -> None:
-    console.out.print(printed(outcome.result, plan.config.columns))
+    print_sweep(outcome.result, console.out, plan.config.columns)
     if (spent := outcome.result.time) is not None:
         console.say(f"sweep: {spent.wall:.0f} s, {spent.overhead:.1%} of it outside training and judging")
-    for path in outcome.report:
-        console.show(f"  {path}")
+    for line in report_lines(outcome.report):
+        console.show(line)
 
 
 def _require_complete(result: SweepResult) -> None:
@@ -113,7 +115,7 @@ def sweep(plan: SweepPlan, console: Console, *, resume: bool = False) -> SweepOu
             _show(plan, console, outcome)
             _require_complete(result)
             if command := study.tracker.ui_command():
-                console.show(f"to look at the runs: {command}")
+                console.show(f"to look at the MLflow runs: {command}")
             return outcome
 
 
@@ -126,7 +128,9 @@ def _begin(plan: SweepPlan, study: Study, resume: bool) -> None:
             "file and overrides as then"
         )
     study.store.check()
-    names = [{"name": trial.name, "digest": trial.digest, "values": dict(trial.values)} for trial in plan.trials]
+    names = [
+        {"name": trial.name, "digest": trial.digest, "values": masked_settings(trial.values)} for trial in plan.trials
+    ]
     config = masked_settings(plan.config.model_dump(mode="json"))
     content = {"source": plan.source, "sweep": config, "trials": names}
     examine(study.store, key, _require_sealed).commit(sealed_json(content))
@@ -196,7 +200,7 @@ def _build_zoos(trials: Sequence[TrialPlan], study: Study, *, whole_only: bool =
         own = _Within(trial.config, study.console, f"trial {trial.name}", whole=study)
         zoos.setdefault(" ".join(zoo.digest for zoo in own.plans), own)
     lacking = {
-        name: sum(len(missing_cohorts(zoo, study.store, check="sound")) for zoo in own.plans)
+        name: sum(len(missing_cohorts(zoo, study.store, sound=own.task)) for zoo in own.plans)
         for name, own in zoos.items()
     }
     for name in sorted(zoos, key=lambda name: -lacking[name]):
@@ -268,4 +272,8 @@ def _write_report(plan: SweepPlan, study: Study, result: SweepResult) -> tuple[P
         folder += f"-{len(result.trials)}-of-{len(plan.trials)}"
     if study.store.root is None and plan.config.columns:
         folder += f"-columns-{digest({'columns': plan.config.columns})}"
-    return write_files(study, folder, render_sweep(result, plan.config.columns))
+    configuration = masked_settings(plan.config.model_dump(mode="json"))
+    origin = Origin(masked(plan.command), configuration)
+    columns = plan.config.columns
+    source = made_of(result, origin, *columns)
+    return store_files(study, folder, source, lambda: render_sweep(result, columns, origin))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
+import torch
 from rich.console import Console as RichConsole
 
 from zoogen.console import Console
@@ -21,6 +22,7 @@ from zoogen.pipelines.results import AutoencoderResult, EvaluationResult, Genera
 from zoogen.pipelines.stored import stored_autoencoder, stored_generator, stored_record
 from zoogen.pipelines.validation import ValidatingHooks, validation_error
 from zoogen.reports.accuracy import accuracy_figures
+from zoogen.secrets import masked_settings
 from zoogen.sweeps.clock import AUTOENCODER, EVALUATION, GENERATOR
 from zoogen.sweeps.config import Stage
 from zoogen.sweeps.result import TrialRecord, TrialTime, scores_of
@@ -74,6 +76,7 @@ def run_trial(order: TrialOrder, handle: TrialHandle) -> str:
     """
     begin, results = time.time(), {}
     config = PipelineConfig.model_validate_json(order.config)
+    torch.set_num_threads(config.threads)
     with TrialStudy(config, silent(), f"trial {order.name}", reporting=False, order=order, handle=handle) as study:
         for step in STEPS[order.stage]:
             key = artifact_key(study, step)
@@ -177,7 +180,7 @@ def _record(study: TrialStudy, results: Mapping[str, Any], begin: float) -> Tria
     return TrialRecord(
         name=order.name,
         digest=order.digest,
-        values=dict(order.values),
+        values=masked_settings(order.values),
         state="finished",
         artifacts=artifacts,
         scores=scores,

@@ -1,23 +1,24 @@
 """All tasks: the union of their configurations, and from configuration to task."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from zoogen.config import Config, parse_config
 from zoogen.errors import ZoogenError
+from zoogen.shown import shown
 from zoogen.tasks.base import Task
+from zoogen.tasks.config import AnyTaskConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.tasks.images.config import ImagesConfig
+from zoogen.tasks.images.content import shared_contents
 from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.task import TorchgfnTask
 
-# A further task joins here, in `_CONFIGS` and in `build_task`.
-AnyTaskConfig = HypergridConfig | TorchgfnConfig | ImagesConfig
-TaskConfig = Annotated[AnyTaskConfig, Field(discriminator="kind")]
+__all__ = ["build_task", "shared_contents", "task_from_mapping"]
+
+# A further task joins here, in `config.py` and in `build_task`.
 _CONFIGS: Mapping[str, type[Config]] = {
     "hypergrid": HypergridConfig,
     "torchgfn": TorchgfnConfig,
@@ -46,7 +47,7 @@ def task_from_mapping(resolved: Mapping[str, Any]) -> Task:
     """
     kind = str(resolved.get("kind"))
     if kind not in _CONFIGS:
-        raise ZoogenError(f"unknown task {kind!r}; known: {', '.join(sorted(_CONFIGS))}")
+        raise ZoogenError(f"unknown task {shown(kind)}; known: {', '.join(sorted(_CONFIGS))}")
     config = parse_config(_CONFIGS[kind], dict(resolved), f"task {kind}")
     assert isinstance(config, AnyTaskConfig)
     if isinstance(config, ImagesConfig) and config.own is not None:

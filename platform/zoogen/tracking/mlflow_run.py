@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoogen.evaluation.result import Evaluation
+from zoogen.secrets import masked, masked_settings
 from zoogen.tracking.base import Run, Split, State
 from zoogen.tracking.channel import Channel, Outage
 from zoogen.tracking.names import MAX_TAG_VALUE, flatten, safe_key, shorten
@@ -72,7 +73,7 @@ class MlflowRun(Run):
 
         # Parameters cannot change in MLflow. What names the run is equal by its digest; what may differ between
         # two goes (device, workers) keeps its first value, and the configuration's artifact tells the latest.
-        new = {key: value for key, value in flatten(settings).items() if key not in self._known_params}
+        new = {key: value for key, value in flatten(masked_settings(settings)).items() if key not in self._known_params}
         entries = [Param(key, value) for key, value in new.items()]
         for start in range(0, len(entries), _PARAMS_PER_REQUEST):
             chunk = entries[start : start + _PARAMS_PER_REQUEST]
@@ -82,7 +83,7 @@ class MlflowRun(Run):
     def tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        entries = [RunTag(key, shorten(str(value), MAX_TAG_VALUE)) for key, value in tags.items() if str(value)]
+        entries = [RunTag(key, shorten(masked(str(value)), MAX_TAG_VALUE)) for key, value in tags.items() if str(value)]
         if entries:
             self._store.tell(self._client.log_batch, self.run_id, tags=entries)
 
@@ -143,12 +144,12 @@ class MlflowRun(Run):
     def dataset(self, name: str, digest: str, source: str, context: str = "training") -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        data = Dataset(name=name, digest=digest, source_type="uri", source=json.dumps({"uri": source}))
+        data = Dataset(name=name, digest=digest, source_type="uri", source=json.dumps({"uri": masked(source)}))
         entry = DatasetInput(data, [InputTag("mlflow.data.context", context)])
         self._store.tell(self._client.log_inputs, self.run_id, [entry])
 
     def text(self, name: str, content: str) -> None:
-        self._files.tell(self._client.log_text, self.run_id, content, name)
+        self._files.tell(self._client.log_text, self.run_id, masked(content), name)
 
     def files(self, paths: Sequence[Path], folder: str = "") -> None:
         for path in paths:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.seal import SEAL
+from zoogen.shown import clipped
 from zoogen.weights.header import METADATA, check_seal, read_header, sealed
 from zoogen.weights.layout import ParameterLayout
 
@@ -21,10 +22,10 @@ WHOLE = "whole"  # metadata of files with whole networks, of which the generated
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """What a weights file holds.
+    """What a weights file holds, as it stands there.
 
     Attributes:
-        tensors: name to a [K, *shape] float32 tensor, finite throughout.
+        tensors: by name; floating point ones in single precision and finite throughout, others (counters) as they are.
         metadata: text by key.
     """
 
@@ -32,9 +33,9 @@ class WeightsFile:
     metadata: Mapping[str, str]
 
     @property
-    def count(self) -> int:
-        """Number K of networks."""
-        return next(iter(self.tensors.values())).shape[0]
+    def whole(self) -> bool:
+        """Whether it holds state dicts, not the vectors that are generated: others' files, and `write_whole`'s."""
+        return "task" not in self.metadata or WHOLE in self.metadata
 
 
 def write_weights(path: str | Path, layout: ParameterLayout, flat: Tensor, metadata: Mapping[str, str]) -> None:
@@ -54,7 +55,7 @@ def write_weights(path: str | Path, layout: ParameterLayout, flat: Tensor, metad
 def write_whole(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write whole networks, tensors [K, ...] by name, for use elsewhere: the k-th of each make a state dict.
 
-    Counters and the like keep their type. Such a file is no weights file: `read_weights` says so in one line.
+    Counters and the like keep their type.
 
     Raises:
         ZoogenError: values are not finite, or the file cannot be written.
@@ -97,14 +98,17 @@ def read_weights(path: str | Path) -> WeightsFile:
     """Read and check a weights file.
 
     Raises:
-        ZoogenError: the file is missing or no safetensors file, holds no networks, tensors of different K,
-            tensors that are not floating point, or values that are not finite; it has a seal that it does not fit.
+        ZoogenError: the file is missing or no safetensors file, holds no tensors, or values that are not finite; it
+            has a seal that it does not fit.
     """
     path = Path(path)
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise ZoogenError(f"cannot read weights file {path}: {error.strerror}; give a safetensors file") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ZoogenError(
+            f"cannot read weights file {clipped(str(path), 200)}: {reason}; give a safetensors file"
+        ) from None
     try:
         stored = load(data)
         header = read_header(data)
@@ -117,27 +121,14 @@ def read_weights(path: str | Path) -> WeightsFile:
         raise DamagedError(str(error), str(path), "write it again") from None
     metadata = dict(header.get(METADATA) or {})
     metadata.pop(SEAL, None)
-    if WHOLE in metadata:
-        raise ZoogenError(
-            f"{path} holds whole networks, for use elsewhere; give a file that was written without --whole"
-        )
     if not stored:
         raise ZoogenError(f"{path} holds no tensors; expected tensors [K, *shape] by parameter name")
-    tensors = {name: _checked(name, tensor, path) for name, tensor in sorted(stored.items())}
-    counts = {name: tensor.shape[0] for name, tensor in tensors.items()}
-    if len(set(counts.values())) > 1:
-        listing = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        raise ZoogenError(f"{path}: tensors hold different numbers of networks along their first axis: {listing}")
-    if not next(iter(counts.values())):
-        raise ZoogenError(f"{path} holds no networks: the first axis of its tensors has length 0")
-    return WeightsFile(tensors, metadata)
+    return WeightsFile({name: _checked(name, tensor, path) for name, tensor in sorted(stored.items())}, metadata)
 
 
 def _checked(name: str, tensor: Tensor, path: Path) -> Tensor:
     if not tensor.is_floating_point():
-        raise ZoogenError(f"{path}: {name} holds {str(tensor.dtype).removeprefix('torch.')}, expected floating point")
-    if tensor.ndim == 0:
-        raise ZoogenError(f"{path}: {name} is a single number, expected [K, *shape] with K networks stacked first")
+        return tensor
     tensor = tensor.to(torch.float32)
     _require_finite(name, tensor, str(path))
     return tensor

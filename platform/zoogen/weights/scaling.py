@@ -3,16 +3,16 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
+from zoogen.shown import shown
 from zoogen.weights.layout import ParameterLayout
-
-ScalingKind = Literal["none", "global", "tensor", "coordinate"]
+from zoogen.weights.scaling_kind import ScalingKind
 
 _ALL = "*"  # the key of the one statistic of kind `global`
 _SMALLEST_STD = 1e-8  # what never varies is only shifted
@@ -110,7 +110,9 @@ class WeightScaler:
         except (KeyError, TypeError, ValueError, AttributeError):
             raise ZoogenError("the weight scaler's state is malformed; train the autoencoder again") from None
         if kind not in get_args(ScalingKind):
-            raise ZoogenError(f"weight scaling {kind!r} is unknown; expected one of {', '.join(get_args(ScalingKind))}")
+            raise ZoogenError(
+                f"weight scaling {shown(kind)} is unknown; expected one of {', '.join(get_args(ScalingKind))}"
+            )
         return cls(kind, statistics, dict(tensors or {}))
 
     def vectors(self, layout: ParameterLayout, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
+from zoogen.shown import shown
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.weights.target import Target
@@ -19,7 +20,7 @@ from zoogen.zoo.part_file import PartFile
 from zoogen.zoo.plan import Split, ZooPlan, split_of
 from zoogen.zoo.selection import Selection, last_of_each
 from zoogen.zoo.store import ArtifactStore
-from zoogen.zoo.verify import PARALLEL_READS, PartName, open_part
+from zoogen.zoo.verify import PARALLEL_READS, PartName, open_part, parts_of
 
 T = TypeVar("T")
 
@@ -83,13 +84,13 @@ class LearntZoo:
 
     Attributes:
         zoo: the whole.
-        learnt: the rows that were learnt from, one set per structure.
+        learnt: canonical name of a structure to the rows of it that were learnt from.
         matched: what was done to the weights that were learnt from and is to be done to those of other splits, so that
             they can be compared (`zoo.aligned`); None leaves them as they are.
     """
 
     zoo: "Zoo"
-    learnt: Sequence[CheckpointSet]
+    learnt: Callable[[str], CheckpointSet]
     matched: Callable[[CheckpointSet], CheckpointSet] | None = None
 
     @property
@@ -101,9 +102,7 @@ class LearntZoo:
         if split != "train":
             rows = self.zoo.select(structure, split)
             return rows if self.matched is None else self.matched(rows)
-        name = self.zoo.task.canonical(structure)
-        found = next((rows for rows in self.learnt if rows.target.structure == name), None)
-        return found if found is not None else self.zoo.select(structure, split)
+        return self.learnt(self.zoo.task.canonical(structure))
 
 
 class Zoo:
@@ -157,6 +156,8 @@ class Zoo:
         names = list(self.plan.structures) if structures is None else [self._structure(s) for s in structures]
         missing = [c for c in missing_cohorts(self.plan, self.store, names) if split is None or split in _splits_of(c)]
         if missing:
+            if reason := next(filter(None, map(self.task.unavailable, names)), ""):
+                raise ZoogenError(f"a zoo in {self.store.uri} cannot be told without what it was made of: {reason}")
             lacking = []
             for name in dict.fromkeys(c.structure for c in missing):
                 have = len(of := self.plan.cohorts_of(name, split)) - sum(c.structure == name for c in missing)
@@ -213,12 +214,13 @@ class Zoo:
         name = self.task.canonical(structure)
         if name not in self.plan.targets:
             known = ", ".join(f"{t.label} ({s})" for s, t in self.plan.targets.items())
-            raise ZoogenError(f"the zoo holds no structure {structure!r}; it holds {known}: add it to zoo.structures")
+            raise ZoogenError(
+                f"the zoo holds no structure {shown(structure)}; it holds {known}: add it to zoo.structures"
+            )
         return name
 
     def _parts(self, name: str, split: Split | None) -> list[PartName]:
-        size = self.plan.targets[name].layout.size
-        return [PartName.of(cohort, size) for cohort in self.plan.cohorts_of(name, split)]
+        return parts_of(self.plan.cohorts_of(name, split), self.task)
 
     def _each(self, parts: Sequence[PartName], use: Callable[[PartFile, PartName], T]) -> Iterator[T]:
         """What `use` makes of each part, in order."""

@@ -2,28 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from zoogen.config import Config
+from zoogen.tasks.hypergrid.environment_config import RewardConfig, StopRule
 from zoogen.tasks.hypergrid.structure import HypergridStructure
-
-
-class RewardConfig(Config):
-    """R(x) = r0 + r1 ∏[.25 < |u_i − .5|] + r2 ∏[.3 < |u_i − .5| < .4] (GenFlowNet §3.2).
-
-    `coordinates` says what u_i is: x_i/(h−1), as all public code has it, or the paper's x_i/h.
-    """
-
-    r0: float = 0.1
-    r1: float = 0.5
-    r2: float = 2.0
-    coordinates: Literal["x/(h-1)", "x/h"] = "x/(h-1)"
-
-
-StopRule = Literal["anywhere", "forced_at_edge"]
 
 
 @dataclass(frozen=True)

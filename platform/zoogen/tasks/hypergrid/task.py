@@ -22,9 +22,13 @@ from zoogen.tasks.hypergrid.protocol import SampledProtocol
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.trainer import CohortTrainer
 from zoogen.tasks.hypergrid.transfer import transfer_policies
+from zoogen.tasks.limits import MOST_SAMPLES, beyond
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, MetricGroup, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup, linear_chain
+
+# what a weights file from anywhere may ask for
+_MOST_REPEATS, _MOST_MEMORY, _MOST_INPUTS = 64, 4.0, 4_096
 
 
 class HypergridTask(Task):
@@ -47,6 +51,15 @@ class HypergridTask(Task):
 
     def label(self, structure: str) -> str:
         return HypergridStructure.parse(structure).label
+
+    def excess(self, structure: str) -> str:
+        judge, parsed = self.config.judge, HypergridStructure.parse(structure)
+        return (
+            beyond("samples", judge.samples, MOST_SAMPLES)
+            or beyond("floor_repeats", judge.floor_repeats, _MOST_REPEATS)
+            or beyond("memory_gib", judge.memory_gib, _MOST_MEMORY)
+            or beyond("inputs n·h", parsed.state_size, _MOST_INPUTS)
+        )
 
     def layout(self, structure: str) -> ParameterLayout:
         return self.shape(structure).layout
@@ -116,21 +129,25 @@ class HypergridTask(Task):
         budget = self.config.judge.memory_gib
         return distributions(self.environment(structure), self.shape(structure), weights, budget, device)
 
-    def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> dict[str, Tensor]:
-        return layer_outputs(HypergridStructure.parse(structure), self.shape(structure), weights, count, seed)
+    def activations(
+        self, structure: str, weights: Tensor, count: int, seed: int, device: str = "cpu"
+    ) -> dict[str, Tensor]:
+        parsed, shape = HypergridStructure.parse(structure), self.shape(structure)
+        outputs = layer_outputs(parsed, shape, weights.to(device), count, seed)
+        return {name: output.cpu() for name, output in outputs.items()}
 
     def transfer(self, weights: Tensor, source: str, target: str, seed: int = 0) -> Tensor:
         """Inputs of corresponding levels, outputs of corresponding actions; nothing is random, so no seed is used."""
         grids = HypergridStructure.parse(source), HypergridStructure.parse(target)
         return transfer_policies(weights, *grids, self.shape(source), self.shape(target))
 
-    def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
+    def portraits(self, structure: str, weights: Tensor, device: str = "cpu") -> tuple[Portrait, ...]:
         """Truth and learnt distribution, summed over all but the first two dimensions."""
         environment, shape = self.environment(structure), self.shape(structure)
         grid = environment.structure
         if ExactJudge.capacity(grid, shape, self.config.judge.memory_gib) < 1:
             return ()
-        judge = ExactJudge(environment, shape, self.config.judge.memory_gib)
+        judge = ExactJudge(environment, shape, self.config.judge.memory_gib, device)
 
         def marginal(distribution: Tensor) -> np.ndarray:
             if grid.dimensions == 1:
