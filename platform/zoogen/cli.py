@@ -272,8 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _stop(message: str, status: int, arguments: Sequence[str] | None = None) -> None:
-    given = [part for argument in arguments or sys.argv for part in (argument, argument.partition("=")[2])]
-    print("zoogen: " + one_line(message, given), file=sys.stderr)
+    print("zoogen: " + one_line(message, arguments or sys.argv), file=sys.stderr)
     sys.exit(status)
 
 
