@@ -255,9 +255,8 @@ def _guarded(arguments: Sequence[str] | None) -> object:
 
 
 def _stop(message: str, status: Exit, arguments: Sequence[str] | None = None) -> NoReturn:
-    given = [part for argument in arguments or sys.argv for part in (argument, argument.partition("=")[2])]
     with suppress(OSError):  # the terminal is gone
-        print("zoogen: " + one_line(message, given), file=sys.stderr, flush=True)
+        print("zoogen: " + one_line(message, arguments or sys.argv), file=sys.stderr, flush=True)
     sys.exit(status)
 
 
