@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 from tests.clusters import checkpoint_set
 
-from zoogen.autoencoders import linear, rows
+from zoogen.autoencoders import linear, scaled_checkpoints
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.config import LinearAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
@@ -20,7 +20,7 @@ MANY = checkpoint_set(5, runs=10, checkpoints=6)  # 60 rows of 20 coordinates
 def _kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also with rows that are too many to keep, and in blocks of few columns."""
     if not request.param:
-        monkeypatch.setattr(rows, "_KEPT", 0)
+        monkeypatch.setattr(scaled_checkpoints, "_KEPT", 0)
         monkeypatch.setattr(linear, "_BLOCK", 7 * 20)
 
 
