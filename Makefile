@@ -1,4 +1,4 @@
-# make run    the quick study from nothing: environment, zoo, autoencoder, generator, table, figures
+# make run    the quick study from nothing: environment, zoo, autoencoder, generator, verdicts, report
 # make test   environment, style, types, import contracts, tests
 # make bench  the optional alternatives of the benchmark (JAX, gfnx), then BENCHMARK=configs/benchmarks/trainer.yaml
 #

@@ -123,7 +123,7 @@ def evaluate(
 
 @app.command()
 def pipeline(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """All stages: zoo, autoencoder, generator, evaluation, table, figures."""
+    """All stages: zoo, autoencoder, generator, evaluation; verdicts and a report."""
     _stage("pipeline", config, overrides, dry_run)
 
 
@@ -163,12 +163,12 @@ def finetune(
 
 @app.command()
 def report(
-    runs: Annotated[
+    evaluations: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN [KEY=VALUE]...",
+            metavar="EVALUATION [KEY=VALUE]...",
             help="The YAML file of a study or sweep and overrides of it, an evaluation's digest or its beginning, an "
-            "evaluation.json, or a report's folder; several RUNs are put side by side.",
+            "evaluation.json, or a report's folder; several are put side by side.",
         ),
     ],
     out: Annotated[
@@ -182,7 +182,7 @@ def report(
     from zoogen.commands.report import report as command
     from zoogen.console import Console
 
-    command(runs, out, artifacts, Console())
+    command(evaluations, out, artifacts, Console())
 
 
 @app.command()
@@ -207,7 +207,7 @@ def sweep(
 
 @app.command()
 def benchmark(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """Measure speed and quality against named alternatives, each a ratio in one run."""
+    """Measure speed and quality against named alternatives, each a ratio in one go."""
     from zoogen.commands.benchmark import run_benchmark
 
     run_benchmark(config, overrides or [], dry_run=dry_run)
@@ -227,7 +227,7 @@ def ui(
     overrides: Overrides = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
 ) -> None:
-    """Open the MLflow UI on the study's runs, on this machine only (127.0.0.1)."""
+    """Open the MLflow UI on the study's MLflow runs, on this machine only (127.0.0.1)."""
     from zoogen.commands.ui import run_ui
 
     run_ui(config, overrides or [], port)

@@ -83,7 +83,7 @@ def test_bytes_round_trip(codec: WeightCodec) -> None:
     assert (again.config, again.scaler, again.digest) == (codec.config, codec.scaler, "abc")
     assert dict(again.figures) == dict(codec.figures)
     assert again.to_bytes() == codec.to_bytes()
-    with pytest.raises(ZoogenError, match="damaged autoencoder"):
+    with pytest.raises(ZoogenError, match="the autoencoder is damaged"):
         WeightCodec.from_bytes(codec.to_bytes()[:100])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from tests.cli.conftest import Run, done
 
 ROOT = Path(__file__).parents[2]
@@ -66,21 +66,27 @@ def test_diverged_networks(failing: Run, config: str, capsys: pytest.CaptureFixt
     )
 
 
-def test_damaged_artifacts_are_named(failing: Run, config: str) -> None:
+def test_damaged_artifacts_are_named(failing: Run, config: str, capsys: pytest.CaptureFixture[str]) -> None:
     done("build-zoo", config)
     done("train-autoencoder", config)
     done("train-generator", config)
     for pattern, stage, *overrides in (
         ("autoencoders/*", "train-generator", "generator.loop.iterations=3"),
         ("generators/*", "evaluate"),
-        ("trunks/*", "evaluate"),
     ):
         (file,) = Path("artifacts").glob(pattern)
         data = file.read_bytes()
         file.write_bytes(data[: len(data) // 2])
         message = failing(stage, config, *overrides, begun=True)
-        assert file.name in message and "delete it and make it again" in message
+        assert f"{file.name} is damaged (" in message and "makes it again" in message and "`zoogen train-" in message
         file.write_bytes(data)
+    (trunk,) = Path("artifacts").glob("trunks/*")
+    data = trunk.read_bytes()
+    trunk.write_bytes(data[: len(data) // 2])
+    capsys.readouterr()
+    done("evaluate", config)
+    assert f"trunks/{trunk.name} is damaged (" in capsys.readouterr().err
+    assert load_file(trunk).keys() == load(data).keys(), "it was made again"
 
 
 def test_generating_for_what_was_not_learnt(failing: Run, config: str, capsys: pytest.CaptureFixture[str]) -> None:

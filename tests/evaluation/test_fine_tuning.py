@@ -18,7 +18,7 @@ from zoogen.evaluation.fine_tuning_result import (
     StructureCurves,
     steps_to_level,
 )
-from zoogen.evaluation.records import read_record
+from zoogen.evaluation.records import read_record, record_bytes
 from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.records import FineTuned, FineTuneSpec
 from zoogen.weights.target import Target
@@ -228,8 +228,8 @@ def test_structures_that_are_finished_are_not_trained_again() -> None:
 def test_json_round_trip_and_damage() -> None:
     found = curves(TunableTask())
     assert read_record(FineTuning, found.to_json(), "x.json") == found
-    assert read_record(StructureCurves, HAND_MADE.model_dump_json(), "x.json") == HAND_MADE, "infinite values survive"
-    with pytest.raises(ZoogenError, match="x.json is no FineTuning"):
+    assert read_record(StructureCurves, record_bytes(HAND_MADE), "x.json") == HAND_MADE, "infinite values survive"
+    with pytest.raises(ZoogenError, match=r"x.json is damaged \(it is no FineTuning"):
         read_record(FineTuning, found.to_json()[:-20], "x.json")
 
 

@@ -21,6 +21,7 @@ from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.result import Inputs
 from zoogen.evaluation.vision import VisionConfig, load_digits, vision_net
 from zoogen.networks.vision import ResnetConfig, TransformerConfig
+from zoogen.seal import sealed_json
 from zoogen.training.config import AdamWConfig, LoopConfig
 
 NETS = (ResnetConfig(depths=(1,), widths=(4,)), ResnetConfig(depths=(2,), widths=(4,)))
@@ -122,4 +123,4 @@ def test_the_record_survives_json() -> None:
     )
     assert Similarity.from_json(whole.to_json()) == whole
     with pytest.raises(ZoogenError, match="here is no Similarity: pairs"):
-        Similarity.from_json('{"inputs": {}, "task": {}, "config": {}, "environment": {"date": ""}}', "here")
+        Similarity.from_json(sealed_json({"inputs": {}, "task": {}, "config": {}, "environment": {"date": ""}}), "here")

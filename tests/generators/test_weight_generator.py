@@ -140,7 +140,7 @@ def test_bytes_round_trip(generator: WeightGenerator) -> None:
         assert torch.equal(one, again.generate(TRAIN[1].target, 4, seed=1, sampler=chosen))
     assert (again.digest, again.config, list(again.structures)) == ("def", GENERATOR, ["w5", "w8"])
     assert again.to_bytes() == generator.to_bytes()
-    with pytest.raises(ZoogenError, match="damaged generator"):
+    with pytest.raises(ZoogenError, match="the generator is damaged"):
         WeightGenerator.from_bytes(b"nothing")
     with pytest.raises(ZoogenError, match="holds a autoencoder, not a generator"):
         WeightGenerator.from_bytes(generator.codec.to_bytes())

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from zoogen.networks.classifiers.registry import classifier
 from zoogen.networks.counts import parameter_count, vision_net_parameters, without_one_output
 from zoogen.networks.stacked_mlp import MLPShape
 from zoogen.networks.vision import (
@@ -30,6 +31,25 @@ def test_transformer_has_the_parameters_of_its_formula() -> None:
     layer = 4 * (w * w + w) + (w * 4 * w + 4 * w) + (4 * w * w + w) + 2 * 2 * w
     embeddings = 8 * 8 * w + w + tokens * w + w
     assert vision_net_parameters(config, **SMALL) == embeddings + 3 * layer + 2 * w + w * 10 + 10
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [(RESNET_18, "resnet18"), (TransformerConfig(heads=3, layers=12, width=48, patch=8), "vit-tiny-narrow")],
+)
+def test_the_classifiers_of_that_size_are_the_same_networks(
+    config: ResnetConfig | TransformerConfig, name: str
+) -> None:
+    with seeded(0):
+        net = build_vision_net(config, size=32, channels=3, classes=10)
+    with seeded(0):
+        classifier_net = classifier(name).build(3, 32, 10)
+    drawn = [
+        sorted(p.detach().double().abs().sum().item() for p in either.parameters()) for either in (net, classifier_net)
+    ]
+    assert drawn[0] == drawn[1]
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(net.eval()(images).logits, classifier_net.eval()(images), rtol=1e-4, atol=1e-5)
 
 
 def test_counting_takes_no_memory_and_equals_a_real_network() -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,15 @@ from safetensors import safe_open
 from tests.studies import TINY, MakeStudy
 
 from zoogen.errors import ZoogenError
+from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Evaluation
 from zoogen.pipelines import stages
 from zoogen.pipelines.weight_files import generate, judge_file
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.weights.files import write_weights
+
+FOLDERS = ("zoo/parts", "autoencoders", "generators", "evaluations")
 
 
 def files(folder: Path) -> dict[str, tuple[int, int]]:
@@ -122,13 +126,22 @@ def test_fewer_checkpoints_than_asked_for(make_study: MakeStudy) -> None:
         stages.train_autoencoder(make_study(last_checkpoints=4))
 
 
-def test_damaged_artifacts_are_one_line(make_study: MakeStudy, tmp_path: Path) -> None:
-    stages.pipeline(make_study())
-    for folder, stage in (("autoencoders", stages.train_autoencoder), ("generators", stages.train_generator)):
-        (path,) = (tmp_path / "artifacts" / folder).iterdir()
-        path.write_bytes(path.read_bytes()[:-100])
-        with pytest.raises(ZoogenError, match="damaged"):
-            stage(make_study())
+def test_damaged_artifacts_are_named_and_made_again(
+    make_study: MakeStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = stages.pipeline(make_study())
+    capsys.readouterr()
+    paths = [path for folder in FOLDERS for path in (tmp_path / "artifacts" / folder).rglob("*.*") if path.is_file()]
+    whole = {path: path.read_bytes() for path in paths}
+    for path in paths:
+        path.write_bytes(whole[path][: len(whole[path]) // 2])
+    again = stages.pipeline(make_study())
+    said = capsys.readouterr().err.replace("\n", " ")
+    for path in paths:
+        name = re.escape(str(path.relative_to(tmp_path / "artifacts")))
+        assert re.search(rf"notice: \S*{name} is damaged \([^)]*\)+ and is made again", said), path
+    assert [found.metrics for found in again.evaluation.results] == [m.metrics for m in first.evaluation.results]
+    assert stages.pipeline(make_study()).reused
 
 
 def test_reference_zoo_of_unseen_structures(make_study: MakeStudy) -> None:
@@ -144,7 +157,8 @@ def test_remote_root_holds_everything(make_study: MakeStudy) -> None:
     result = stages.pipeline(study)
     reports = study.store.list(f"reports/tiny-{study.evaluation_digest}")
     assert sorted(Path(key).name for key in reports) == sorted(path.name for path in result.report)
-    assert study.store.get(f"evaluations/{study.evaluation_digest}.json") == result.evaluation.to_json().encode()
+    key = f"evaluations/{study.evaluation_digest}.json"
+    assert study.store.get(key) == record_bytes(result.evaluation, key)
 
 
 def test_generated_files_have_the_published_form(make_study: MakeStudy, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_one_experiment_a_parent_run_and_a_child_per_stage(tracked: MakeStudy, t
 
     for name in ("tiny", "evaluation"):
         files = {file.path for file in client.list_artifacts(runs[name].info.run_id, "report")}
-        assert {"report/table.md", "report/evaluation.json", "report/metric.png"} <= files
+        assert {"report/report.html", "report/table.md", "report/evaluation.json", "report/metric.png"} <= files
     assert "config.yaml" in {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert "tables/zoo.csv" in {file.path for file in client.list_artifacts(runs["zoo"].info.run_id, "tables")}
 

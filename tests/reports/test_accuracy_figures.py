@@ -10,19 +10,19 @@ from tests.reports.hand_errors import STRUCTURE, evaluation, result, trajectory
 from zoogen.reports.comparison import render_comparison
 from zoogen.reports.comparison_figure import comparison_figure
 from zoogen.reports.denoising_figure import denoising_figure
+from zoogen.reports.error_overlap_figure import similarity_figure, similarity_violins
 from zoogen.reports.figures import metric_figure
-from zoogen.reports.layer_similarity_figure import similarity_figure, similarity_violins
 from zoogen.reports.named_evaluations import NamedEvaluation, file_label, named
 from zoogen.reports.write import render_report
 
-RUN = NamedEvaluation("by hand", evaluation())
+JUDGED = NamedEvaluation("by hand", evaluation())
 
 
 def test_every_network_has_a_mark_at_its_similarity_and_accuracy():
-    (ax,) = similarity_figure(RUN).axes
+    (ax,) = similarity_figure(JUDGED).axes
     marks = [collection.get_offsets().data.tolist() for collection in ax.collections]
     assert [pytest.approx([0.88, 81.0]), pytest.approx([0.9, 79.0]), pytest.approx([0.92, 80.0])] in marks
-    results = RUN.evaluation.results
+    results = JUDGED.evaluation.results
     assert sum(map(len, marks)) == sum(r.count for r in results) + len(results)
     assert [[pytest.approx(0.9), pytest.approx(80.0)]] in marks  # the mean of the generated networks
     # Originals and generated networks are in full view; far worse ones are counted instead.
@@ -32,17 +32,17 @@ def test_every_network_has_a_mark_at_its_similarity_and_accuracy():
 
 
 def test_ranking_errors_are_drawn_as_accuracies_with_the_far_worse_counted():
-    (ax,) = metric_figure(RUN.evaluation).axes
+    (ax,) = metric_figure(JUDGED.evaluation).axes
     assert ax.get_ylabel() == "test accuracy, %" and ax.get_yscale() == "linear"
     drawn = [collection.get_offsets().data[:, 1].tolist() for collection in ax.collections[::2]]
     assert drawn[0] == pytest.approx([81.0, 79.0, 80.0])  # the generated networks
     assert ax.get_ylim()[0] > 75 and "noise-0.1 2" in ax.get_xlabel()
-    (ax,) = comparison_figure([RUN]).axes
+    (ax,) = comparison_figure([JUDGED]).axes
     assert ax.get_ylabel() == "test accuracy, %" and ax.get_ylim()[0] > 75
 
 
 def test_violins_name_the_mean_accuracy():
-    (ax,) = similarity_violins([RUN]).axes
+    (ax,) = similarity_violins([JUDGED]).axes
     texts = [label.get_text() for label in ax.get_xticklabels()]
     assert texts[0] == "originals\n81.00 %" and "generated\n80.00 %" in texts
     (ax,) = similarity_violins([NamedEvaluation("K=10", evaluation()), NamedEvaluation("K=300", evaluation())]).axes

@@ -6,6 +6,7 @@ import math
 import struct
 
 import pytest
+from rich.console import Console
 
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
 from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves
@@ -16,6 +17,7 @@ from zoogen.reports.fine_tuning import (
     fine_tuning_sheet,
     markdown,
     notices,
+    print_fine_tuning,
     render_fine_tuning,
     summary_lines,
 )
@@ -87,7 +89,7 @@ def test_table_by_hand() -> None:
 
 def test_files_agree() -> None:
     files = render_fine_tuning(RESULT)
-    assert set(files) == {"fine-tuning.json", "table.md", "table.csv", "fine-tuning.png"}
+    assert set(files) == {"report.html", "fine-tuning.json", "table.md", "table.csv", "fine-tuning.png"}
     assert FineTuning.model_validate_json(files["fine-tuning.json"]) == RESULT
     cells = {
         (row["structure"], row["method"], row["column"]): row["value"]
@@ -100,11 +102,25 @@ def test_files_agree() -> None:
     assert all(f"- {line}" in text for line in notices(RESULT))
 
 
-def test_terminal_lines() -> None:
+def test_lines_tell_every_start() -> None:
     lines = summary_lines(RESULT)
-    assert lines[0] == "F2 (2), exact JS, trained .1 (held-out)"
-    assert "generated    .2 → .07; trained x1: 10; trained x2: 0" in lines[1]
-    assert "trained x1: > 100" in lines[3]
+    assert lines[0] == (
+        "F2, exact JS, generated: .2 → .07, trained .1 (held-out); steps to trained x1: 10; steps to trained x2: 0; "
+        "steps to scratch's end: 10"
+    )
+    assert "steps to trained x1: > 100" in lines[2]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_printed_is_one_screen(width: int) -> None:
+    many = RESULT.model_copy(update={"results": RESULT.results * 20})
+    for result in (RESULT, many):
+        console = Console(file=io.StringIO(), width=width)
+        print_fine_tuning(result, console)
+        lines = console.file.getvalue().splitlines()
+        assert len(lines) <= 38 and max(map(len, lines)) <= width
+        assert any("F2" in line and ".2 → .07" in line for line in lines)
+    assert any("more structures in the report" in line for line in lines)
 
 
 def test_figure_has_a_column_per_structure_and_a_row_for_the_reward() -> None:

@@ -91,7 +91,7 @@ def test_untrained_networks_stand_below_their_counterparts(tmp_path) -> None:  #
     groups = [[panel.group if panel else None for panel in row] for row in panel_rows(whole)]
     assert groups == [["vision", "policies"], ["untrained vision", "untrained policies"], [None, "same structure"]]
     files = render_similarity(whole)
-    assert set(files) == {"similarity.md", "parameters.md", "similarity.png"}
+    assert set(files) == {"report.html", "similarity.md", "parameters.md", "similarity.png"}
     (tmp_path / "figure.png").write_bytes(files["similarity.png"])
     picture = matplotlib.image.imread(tmp_path / "figure.png")
     assert picture.shape[0] > 1000 and picture[..., :3].std() > 0.1
@@ -99,4 +99,4 @@ def test_untrained_networks_stand_below_their_counterparts(tmp_path) -> None:  #
 
 
 def test_without_pairs_there_is_no_figure() -> None:
-    assert set(render_similarity(similarity())) == {"similarity.md", "parameters.md"}
+    assert set(render_similarity(similarity())) == {"report.html", "similarity.md", "parameters.md"}

@@ -7,12 +7,11 @@ import re
 
 import numpy as np
 import pytest
-from rich.console import Console
 from tests.reports.hand_made import KNOWN, UNSEEN, evaluation, result, usual, weight_maps
 
-from zoogen.reports.comparison import PAGE, render_comparison, run_folders
+from zoogen.reports.comparison import MARKDOWN, folders_of, render_comparison
 from zoogen.reports.comparison_figure import comparison_figure
-from zoogen.reports.documents import audit_document, overview_table, paper_document
+from zoogen.reports.documents import audit_document, paper_document
 from zoogen.reports.named_evaluations import NamedEvaluation, file_label
 from zoogen.reports.novelty_figure import novelty_figure
 from zoogen.reports.paper import ablation_sheet, metric_sheet, paper_sheets, seconds_sheet
@@ -21,11 +20,11 @@ from zoogen.reports.uncertainty import uncertainty_sheet, variance_sheet
 from zoogen.reports.weight_maps import weight_map_figure
 from zoogen.reports.write import render_report
 
-RUN = NamedEvaluation("hand-made", usual())
+JUDGED = NamedEvaluation("hand-made", usual())
 
 
 def test_sampled_metric_stands_between_its_floors_and_the_paper() -> None:
-    sheet = metric_sheet([RUN], "sampled.js")
+    sheet = metric_sheet([JUDGED], "sampled.js")
     row = dict(zip(sheet.columns, next(r.cells for r in sheet.rows if "B 6^6" in r.keys), strict=True))
     assert row == {
         "generated": pytest.approx(0.601), "trained": pytest.approx(0.6005), "untrained": 0.65,
@@ -36,10 +35,10 @@ def test_sampled_metric_stands_between_its_floors_and_the_paper() -> None:
 
 
 def test_exact_metric_and_seconds() -> None:
-    (exact,) = [sheet for sheet in paper_sheets([RUN]) if sheet.name == "exact.js"]
+    (exact,) = [sheet for sheet in paper_sheets([JUDGED]) if sheet.name == "exact.js"]
     assert exact.columns == ("generated", "trained")
     assert exact.cell("generated", "B 6^6") == 0.02 and exact.cell("trained", "C* 12^3") == 0.001
-    seconds = seconds_sheet([RUN])
+    seconds = seconds_sheet([JUDGED])
     assert seconds.cell("generated", "B 6^6") == pytest.approx(0.1) and seconds.cell("trained", "B 6^6") == 4.2
     assert seconds.cell("paper: GenFlowNet", "C* 12^3") == 34 and seconds.cell("paper: Baseline", "C* 12^3") == 471
 
@@ -50,7 +49,7 @@ def test_untrained_networks_that_were_judged_come_before_the_floor() -> None:
 
 
 def test_best_average_median_and_the_chosen_network() -> None:
-    sheet = uncertainty_sheet([RUN])
+    sheet = uncertainty_sheet([JUDGED])
     exact = [sheet.cell(c, "B 6^6", "exact JS") for c in ("best", "average", "median", "chosen", "trained, median")]
     assert exact == [0.01, pytest.approx(0.02), 0.02, 0.03, pytest.approx(0.013)]
     for metric in ("sampled JS", "sampled KL", "sampled L1"):
@@ -63,7 +62,7 @@ def test_best_average_median_and_the_chosen_network() -> None:
 
 
 def test_variance_beside_the_paper() -> None:
-    known = variance_sheet([RUN])
+    known = variance_sheet([JUDGED])
     assert [known.cell(c, "dense1.weight") for c in known.columns] == [0.25, 0.5, 0.125, 0.375]
     tensors = {"dense3.bias": (0.75, 0.0)}
     unseen = NamedEvaluation("r", evaluation(result("generated", (0.1,) * 90, structure=UNSEEN, tensors=tensors)))
@@ -77,34 +76,35 @@ def test_variance_beside_the_paper() -> None:
 
 
 def test_runs_that_vary_n_stand_beside_the_papers_ablation() -> None:
-    runs = [NamedEvaluation(f"n{n}", usual(inputs={"structures": n})) for n in (2, 4)]
-    sheet = ablation_sheet(runs, "structures")
+    evaluations = [NamedEvaluation(f"n{n}", usual(inputs={"structures": n})) for n in (2, 4)]
+    sheet = ablation_sheet(evaluations, "structures")
     assert sheet.cell("paper: GenFlowNet, sampled JS", "C* 12^3", "4") == 0.453
     assert sheet.cell("paper: GenFlowNet, sampled JS", "B 6^6", "2") == 0.685
     assert sheet.cell("exact JS", "B 6^6", "n4") == 0.02
     assert any("Table 11, C*" in note for note in sheet.notes)
-    assert not ablation_sheet(runs[:1], "structures").rows and not ablation_sheet(runs, "models").rows
+    assert not ablation_sheet(evaluations[:1], "structures").rows and not ablation_sheet(evaluations, "models").rows
 
 
 def test_one_factor_varies_beside_the_papers_ablation() -> None:
     pairs = [(2, 200), (4, 200), (3, 50), (3, 200), (3, 300)]
-    runs = [NamedEvaluation(f"{n}x{m}", usual(inputs={"structures": n, "models": m})) for n, m in pairs]
-    runs.append(NamedEvaluation("unknown", usual()))
+    evaluations = [NamedEvaluation(f"{n}x{m}", usual(inputs={"structures": n, "models": m})) for n, m in pairs]
+    evaluations.append(NamedEvaluation("unknown", usual()))
 
     def levels(factor: str) -> list[tuple[str, ...]]:
-        return [row.keys[1:] for row in ablation_sheet(runs, factor).rows if row.keys[0] == "B 6^6"]
+        return [row.keys[1:] for row in ablation_sheet(evaluations, factor).rows if row.keys[0] == "B 6^6"]
 
     assert levels("structures") == [("2x200", "2"), ("4x200", "4"), ("3x200", "3")]
     assert levels("models") == [("3x50", "50"), ("3x200", "200"), ("3x300", "300")]
-    assert "M, models of each structure: 200 in all rows." in ablation_sheet(runs, "structures").notes
-    assert "N, structures in the training set: 3 in all rows." in ablation_sheet(runs, "models").notes
+    assert "M, models of each structure: 200 in all rows." in ablation_sheet(evaluations, "structures").notes
+    assert "N, structures in the training set: 3 in all rows." in ablation_sheet(evaluations, "models").notes
 
 
 def test_markdown_prints_the_papers_digits_and_hides_a_single_run() -> None:
-    text = paper_document([RUN]).markdown()
-    assert "| structure | generated |" in text and "| structure | run |" not in text
+    text = paper_document([JUDGED]).markdown()
+    assert "| structure | generated |" in text and "| structure | evaluation |" not in text
     assert ".685" in text and "- GenFlowNet, H*" not in text
-    assert "| structure | run | generated |" in paper_document([RUN, NamedEvaluation("other", usual())]).markdown()
+    both = paper_document([JUDGED, NamedEvaluation("other", usual())])
+    assert "| structure | evaluation | generated |" in both.markdown()
     tables = [block for block in text.split("\n\n") if block.startswith("|")]
     assert len(tables) == 5 and all(len({line.count("|") for line in t.splitlines()}) == 1 for t in tables)
     other_task = paper_document([NamedEvaluation("r", usual(kind="unheard-of"))]).markdown()
@@ -112,20 +112,12 @@ def test_markdown_prints_the_papers_digits_and_hides_a_single_run() -> None:
 
 
 def test_csv_holds_every_cell_in_full() -> None:
-    lines = list(csv.DictReader(io.StringIO(audit_document([RUN]).csv())))
+    lines = list(csv.DictReader(io.StringIO(audit_document([JUDGED]).csv())))
     cell = next(x for x in lines if (x["method"], x["column"], x["structure"]) == ("generated", "chosen", "B 6^6"))
-    assert float(cell["value"]) == 0.03 and cell["table"] == "audit-known" and cell["run"] == "hand-made"
+    assert float(cell["value"]) == 0.03 and cell["table"] == "audit-known" and cell["evaluation"] == "hand-made"
     sheet = Sheet("s", "S", ("k",), ("a", "b"), (SheetRow(("x|y",), (1 / 3, None)), SheetRow(("z",), (None, None))))
     assert tidy_csv([sheet]).splitlines() == ["table,k,column,value", f"s,x|y,a,{1 / 3}"]
     assert sheet.trimmed().markdown()[2:5] == ["| k | a |", "|-|-:|", "| x\\|y | .3333 |"]
-
-
-def test_overview_fits_a_terminal() -> None:
-    console = Console(file=io.StringIO(), width=120)
-    console.print(overview_table([RUN, NamedEvaluation("a-study-with-a-rather-long-name-0123456789", usual())]))
-    text = console.file.getvalue()
-    assert max(map(len, text.splitlines())) <= 120
-    assert text.count("new and good") == 2 and text.count("worse than trained") == 2 and ".685" in text
 
 
 def test_weight_maps_share_a_symmetric_scale_per_tensor() -> None:
@@ -182,24 +174,26 @@ def test_networks_without_a_mark_are_counted() -> None:
 
 
 def test_comparison_has_a_box_per_run_structure_and_side() -> None:
-    figure = comparison_figure([RUN, NamedEvaluation("other", usual())])
+    figure = comparison_figure([JUDGED, NamedEvaluation("other", usual())])
     assert [ax.get_title() for ax in figure.axes] == ["known structures", "unseen structures"]
     assert [len(ax.patches) for ax in figure.axes] == [4, 4]  # generated and trained of two runs
     assert comparison_figure([NamedEvaluation("r", evaluation(result("generated", (0.0,))))]) is None
 
 
 def test_folders_of_runs_are_safe_and_unique() -> None:
-    names = ["N=4", "n=4", "x/h", "x h", "..", "", "../../x", "report.md", "é" * 3, "v" * 300]
-    folders = run_folders(names)
-    assert len({folder.lower() for folder in folders} | {PAGE}) == len(names) + 1
+    names = ["N=4", "n=4", "x/h", "x h", "..", "", "../../x", "report.md", "report.html", "é" * 3, "v" * 300]
+    folders = folders_of(names)
+    assert len({folder.lower() for folder in folders} | {MARKDOWN}) == len(names) + 1
     assert all(re.fullmatch(r"[A-Za-z0-9_=][A-Za-z0-9_.=-]{0,84}", folder) for folder in folders)
     assert folders[:3] == ["N=4", "n=4-2", "x-h"]
 
 
 def test_comparison_folder() -> None:
-    files = render_comparison([RUN, NamedEvaluation("other", usual())])
-    page = files[PAGE].decode()
-    assert {"report.csv", "runs.png", "hand-made/novelty.png", "other/paper.md", "other/evaluation.json"} <= set(files)
+    files = render_comparison([JUDGED, NamedEvaluation("other", usual())])
+    page = files[MARKDOWN].decode()
+    assert {"report.csv", "evaluations.png", "hand-made/novelty.png", "other/paper.md", "other/evaluation.json"} <= set(
+        files
+    )
     for name in (name for name in files if name.endswith(".png")):
         assert f"]({name})" in page and files[name].startswith(b"\x89PNG")
     assert "- other, B 6^6: new and good" in page

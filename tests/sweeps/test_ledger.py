@@ -15,6 +15,7 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.evaluate import evaluate
 from zoogen.evaluation.machine import describe_environment
+from zoogen.evaluation.records import read_record, record_bytes
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.trial import STEP
@@ -27,7 +28,7 @@ from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import load_sweep
 from zoogen.sweeps.result import SweepResult, TrialRecord, TrialTime
 from zoogen.sweeps.trial import AT, STAGE, WAITED, judging_seconds
-from zoogen.sweeps.view import SweepView
+from zoogen.sweeps.trial_table import SweepView
 from zoogen.tracking.base import NullRun, NullTracker, Run
 from zoogen.zoo.plan import ZooConfig
 
@@ -86,9 +87,10 @@ def record(ledger: Ledger, name: str, **artifacts: str) -> str:
     (trial,) = [trial for trial in ledger.missing if trial.name == name]
     spent = TrialTime(begin=0.0, end=5.0, training=3.0, judging=1.0)
     values = dict(trial.values)
-    return TrialRecord(
+    finished = TrialRecord(
         name=name, digest=trial.digest, values=values, state="finished", artifacts=artifacts, time=spent
-    ).model_dump_json()
+    )
+    return record_bytes(finished).decode()
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def test_a_shared_evaluation_is_told_as_of_this_sweep(
     open_book: Callable[..., Book], others_evaluation: Evaluation
 ) -> None:
     ledger, study, tracker = open_book()
-    study.store.put_if_absent(evaluation_key("abcd"), others_evaluation.to_json().encode())
+    study.store.put_if_absent(evaluation_key("abcd"), record_bytes(others_evaluation, evaluation_key("abcd")))
     ledger.started("a")
     ledger.finished("a", record(ledger, "a", evaluation="abcd"))
     ledger.settle()
@@ -156,7 +158,8 @@ def test_a_shared_evaluation_is_told_as_of_this_sweep(
 def test_a_reused_evaluation_is_of_the_study_that_asks(make_study: MakeStudy, others_evaluation: Evaluation) -> None:
     study, tracker = make_study(), Remembering()
     study.__dict__["tracker"] = tracker
-    study.store.put_if_absent(evaluation_key(study.evaluation_digest), others_evaluation.to_json().encode())
+    key = evaluation_key(study.evaluation_digest)
+    study.store.put_if_absent(key, record_bytes(others_evaluation, key))
     result = stages.evaluate(study)
     assert result.reused and result.evaluation.inputs.study == "tiny"
     assert result.evaluation == others_evaluation.model_copy(update={"inputs": result.evaluation.inputs})
@@ -223,7 +226,7 @@ def test_other_columns_are_another_report_under_a_remote_root(open_book: Callabl
     for columns in ([], ["loss"], ["generator/loss"], ["loss"]):
         ledger, study, _ = open_book(columns=columns, overrides={"artifacts": "memory://columns"})
         plan = ledger._plan
-        trial = TrialRecord.model_validate_json(record(ledger, "a"))
+        trial = read_record(TrialRecord, record(ledger, "a"), "")
         trials = (trial.model_copy(update={"metrics": {"loss": 1.0, "generator/loss": 2.0}}),)
         result = SweepResult(
             study=plan.config.study, digest=plan.digest, source="sweep.yaml", stage="train_generator", keys=plan.keys,

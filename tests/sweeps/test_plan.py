@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from tests.studies import TINY
 from zoogen.cli import main
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
+from zoogen.sweeps.figure import swept_axis
 from zoogen.sweeps.plan import load_sweep
-from zoogen.sweeps.report import swept_axis
 from zoogen.sweeps.result import TrialTime, sweep_time
 from zoogen.sweeps.run import _begin
 
@@ -67,7 +68,9 @@ def test_overrides_reach_all_trials_and_sections_merge(write: Write) -> None:
         overrides={"evaluation.count": 5, "generator": {"loop": {"iterations": 9}}},
         points=[{"name": "a", "generator": {"sampler": {"kind": "ddpm", "steps": 7}}}, {"name": "b", "seed": 3}],
     )
-    first, second = load_sweep(path, ["overrides.zoo.runs=4"]).trials
+    plan = load_sweep(path, ["overrides.zoo.runs=4"])
+    assert shlex.split(plan.command) == ["zoogen", "sweep", str(path), "overrides.zoo.runs=4"]
+    first, second = plan.trials
     assert (first.config.generator.sampler.kind, first.config.generator.sampler.steps) == ("ddpm", 7)
     assert (second.config.generator.sampler.steps, second.config.seed) == (3, 3)
     for trial in (first, second):

@@ -60,7 +60,9 @@ def test_a_sweep_and_one_that_was_killed_half_way(run: Run, tmp_path: Path, monk
     outcome = run(points=POINTS)
     trials = {trial.name: trial for trial in outcome.result.trials}
     assert list(trials) == [point["name"] for point in POINTS] and not outcome.result.failed
-    assert {path.name for path in outcome.report} == {"table.md", "table.csv", "seconds.csv", "figure.png"}
+    assert {path.name for path in outcome.report} == {
+        "report.html", "table.md", "table.csv", "seconds.csv", "figure.png",
+    }  # fmt: skip
 
     # Every digest was trained once, by whichever trial came first: what was trained is what the artifacts took.
     assert trials["steps=2"].artifacts["generator"] == trials["steps=3"].artifacts["generator"]
@@ -73,7 +75,8 @@ def test_a_sweep_and_one_that_was_killed_half_way(run: Run, tmp_path: Path, monk
         for score in trial.scores:
             assert trial.metrics[f"{score.label}/generated/{score.metric}"] == score.median
             assert (score.ratio is None) == (not score.known)
-    table = (outcome.report[0]).read_text()
+    reported = {path.name: path for path in outcome.report}
+    table = reported["table.md"].read_text()
     assert "| steps=2 |" in table and "°" in table
 
     # The same command again runs nothing.
@@ -104,7 +107,8 @@ def test_a_sweep_and_one_that_was_killed_half_way(run: Run, tmp_path: Path, monk
     resumed = run("elsewhere", points=POINTS, said=said, resume=True)
     assert "1 of 3 trials are there, going on" in said.getvalue()
     assert resumed.result.time is not None and resumed.result.time.trials == 2
-    assert (resumed.report[1].name, resumed.report[1].read_bytes()) == ("table.csv", outcome.report[1].read_bytes())
+    again = {path.name: path for path in resumed.report}
+    assert again["table.csv"].read_bytes() == reported["table.csv"].read_bytes()
 
 
 def test_early_stops_and_failures_in_mlflow(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +157,7 @@ def test_early_stops_and_failures_in_mlflow(run: Run, tmp_path: Path, monkeypatc
     final = runs["good"].data.metrics["validation/error"]
     assert final == pytest.approx(curve[-1].value), "the curve ends where the finished autoencoder is judged"
     files = {file.path for file in client.list_artifacts(runs["tiny-sweep"].info.run_id, "report")}
-    assert {"report/table.md", "report/table.csv"} <= files
+    assert {"report/report.html", "report/table.md", "report/table.csv"} <= files
 
     # The same command tries the failed one alone, and compares it with the curves of the others.
     tried: dict[str, Any] = {}

@@ -140,7 +140,7 @@ def test_mistakes_are_one_line() -> None:
         _train(BASE.model_copy(update={"iterations": 61}), states[0])
     with pytest.raises(ZoogenError, match="other settings"):
         _train(BASE, states[0], seed=1)
-    with pytest.raises(ZoogenError, match="damaged training state"):
+    with pytest.raises(ZoogenError, match="the training state is damaged"):
         _train(BASE, states[0][:-1])
     with pytest.raises(ZoogenError, match="does not divide among 3 workers"):
         fit(Regression(), sample_batch, BASE, seed=0, hooks=LocalHooks(world_size=3))

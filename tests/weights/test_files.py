@@ -21,7 +21,6 @@ def test_round_trip_keeps_values_names_and_metadata(tmp_path):
     write_weights(path, LAYOUT, flat, {"structure": "3,3", "seed": "0"})
     read = read_weights(path)
     assert read.metadata == {"structure": "3,3", "seed": "0"}
-    assert read.count == 4
     assert torch.equal(LAYOUT.flatten(read.tensors), flat)
     # An independent reader sees the same: row 2 of the flat vector, cut by hand.
     with safe_open(path, "pt") as file:
@@ -61,10 +60,6 @@ def _file_of(tmp_path, tensors):
     ("tensors", "message"),
     [
         ({}, "holds no tensors"),
-        ({"a": torch.zeros(0, 2)}, "holds no networks"),
-        ({"a": torch.zeros(2, 2), "b": torch.zeros(3)}, "different numbers of networks.*a has 2, b has 3"),
-        ({"a": torch.zeros(2, 2, dtype=torch.int64)}, "holds int64"),
-        ({"a": torch.tensor(1.0)}, "single number"),
         ({"a": torch.tensor([[0.0, 1.0], [float("inf"), float("nan")]])}, r"a\[1, 0\] is inf.*2 are not"),
     ],
 )

@@ -11,15 +11,16 @@ import pytest
 import torch
 from tests.fakes import FakeTask, FaultyTask, TrunkTask
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.tasks.records import Cohort
 from zoogen.zoo.build import build_part, build_serially, finish_zoo, manifest_key, missing_cohorts
-from zoogen.zoo.parts import open_part, part_metadata, weights_of
+from zoogen.zoo.parts import weights_of
 from zoogen.zoo.plan import ZooConfig, part_key, plan_zoo
 from zoogen.zoo.progress import ProgressMeter
 from zoogen.zoo.provenance import Provenance, git_revision
 from zoogen.zoo.read import Zoo
 from zoogen.zoo.store import ArtifactStore
+from zoogen.zoo.verify import PartName, open_part
 
 CONFIG = ZooConfig(structures=("2", "3"), runs=3, validation_runs=1, test_runs=2, cohort=2)
 
@@ -37,20 +38,21 @@ def test_a_part_is_what_the_task_trained(built):
     spec = plan.cohorts_of("3", "test")[0]
     cohort = task.train_cohort(spec)
     table = pq.read_table(store.local_path_of(part_key(spec)))
-    flat = cohort.weights.flatten(0, 1)
+    flat = cohort.weights.transpose(0, 1).flatten(0, 1)  # by checkpoint, then by run
     assert table["weights"].type == pa.fixed_shape_tensor(pa.float32(), [9])
     assert (weights_of(table) == flat.numpy()).all()
     rows = table.drop_columns(["weights"]).to_pylist()
     assert len({row["id"] for row in rows}) == len(rows) == 2 * 3
     scores = task.score("3", flat)
     for index, row in enumerate(rows):
-        run = spec.runs[index // 3]
+        checkpoint, position = divmod(index, 2)
+        run = spec.runs[position]
         assert (row["task"], row["structure"], row["label"], row["split"]) == ("fake", "3", "F3", "test")
         assert (row["run"], row["seed"], row["init_seed"]) == (run.run, run.seed, run.init_seed)
-        assert (row["checkpoint"], row["step"]) == (index % 3, index % 3 + 1)
+        assert (row["checkpoint"], row["step"]) == (checkpoint, checkpoint + 1)
         assert row["exact.js"] == float(scores.metric("exact.js")[index])
         assert row["sampled.l1"] == float(scores.metric("sampled.l1")[index])
-        assert row["training.loss"] == float(cohort.training["loss"].flatten()[index])
+        assert row["training.loss"] == float(cohort.training["loss"][position, checkpoint])
         assert row["seconds"] == cohort.seconds / 2
         assert (row["objective"], row["optimiser"], row["cohort"]) == ("fake", "halving", spec.digest)
         assert (
@@ -65,14 +67,13 @@ def test_encodings_and_row_groups(tmp_path):
     plan = plan_zoo(ZooConfig(structures="4", runs=2, validation_runs=0, test_runs=0), task)
     store = ArtifactStore(tmp_path)
     build_serially(plan, task, store)
-    file = open_part(str(store.local_path_of(part_key(plan.cohorts[0]))), "")
-    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [64, 64, 64, 8]
-    columns = {
-        c.path_in_schema: c for c in (file.metadata.row_group(0).column(i) for i in range(file.metadata.num_columns))
-    }
+    stored = pq.ParquetFile(store.local_path_of(part_key(plan.cohorts[0]))).metadata
+    columns = {c.path_in_schema: c for c in (stored.row_group(0).column(i) for i in range(stored.num_columns))}
     assert "BYTE_STREAM_SPLIT" in columns["weights.list.element"].encodings
     assert {c.compression for c in columns.values()} == {"ZSTD"}
-    metadata = part_metadata(file)
+    file = open_part(store, PartName.of(plan.cohorts[0]))
+    assert file.rows == [200] and file.columns.num_rows == 200
+    metadata = file.metadata
     assert (
         metadata["floors"]["sampled"]["perfect"] == {"l1": 0.01} and metadata["settings"]["sampled"]["samples"] == 100
     )
@@ -157,7 +158,7 @@ def test_an_incomplete_zoo_says_what_lacks_and_what_to_do(built):
     with pytest.raises(ZoogenError, match="incomplete"):
         zoo.training_seconds()
     path.write_bytes(b"PAR1 and then nothing")
-    with pytest.raises(ZoogenError, match="no readable part") as error:
+    with pytest.raises(DamagedError, match=r"is damaged \(.*\); the next build makes it again: `zoogen b") as error:
         zoo.select("2", "train")
     assert "\n" not in str(error.value)
 

@@ -6,6 +6,7 @@ import torch
 from tests.fakes import FakeTask, FaultyTask
 
 from zoogen.errors import ZoogenError
+from zoogen.seal import sealed_json
 from zoogen.weights.files import read_weights
 from zoogen.zoo.build import build_serially, plan_manifest_key
 from zoogen.zoo.export import export_safetensors, export_table, find_zoo, list_zoos, plan_of, rows_frame
@@ -54,7 +55,8 @@ def test_unreadable_manifests_are_named(zoo):
     for name, content in (
         ("broken", b"{"),
         ("list", b"[]"),
-        ("poor", b'{"config":{},"task":{},"cohorts":[1],"splits":{}}'),
+        ("poor", sealed_json({"config": {}, "task": {}, "cohorts": [1], "splits": {}, "digest": "poor"})),
+        ("bare", b'{"config":{},"task":{},"cohorts":[],"splits":{},"digest":"bare"}'),
     ):
         store = ArtifactStore(f"memory://{name}")
         store.put_if_absent(plan_manifest_key(name), content)

@@ -13,9 +13,9 @@ from zoogen.autoencoders.base import WeightAutoencoder
 from zoogen.autoencoders.build import build_autoencoder
 from zoogen.autoencoders.config import AutoencoderConfig, AutoencoderSection
 from zoogen.config import parse_config
-from zoogen.errors import ZoogenError
-from zoogen.training.packing import pack, prefixed, section, unpack
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.training.state import load_module
+from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.weights.scaling import WeightScaler
 from zoogen.weights.target import Target
 
@@ -153,7 +153,7 @@ class WeightCodec:
         """The codec of a byte string made by `to_bytes`, on the CPU.
 
         Raises:
-            ZoogenError: damaged data, or data of another kind.
+            DamagedError: damaged data, or data of another kind.
         """
         tensors, metadata = unpack(_KIND, data)
         try:
@@ -172,8 +172,10 @@ class WeightCodec:
                 digest=metadata["digest"],
                 notices=tuple(metadata.get("notices", ())),
             )
-        except (KeyError, TypeError, ValueError):
-            raise ZoogenError(f"damaged {_KIND} artifact: entries are missing; delete it and make it again") from None
+        except DamagedError:
+            raise
+        except Exception as error:  # entries of another form
+            raise DamagedError(f"{type(error).__name__}: {error}", f"the {_KIND}") from None
 
     def _metadata(self) -> dict[str, Any]:
         return {

@@ -10,12 +10,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from zoogen.artifact import Artifact, examine
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.train import train_codec
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured, torch_threads
 from zoogen.benchmarks.result import Cell, Measure
 from zoogen.benchmarks.weights_config import Recipe, RecipeBenchmark
-from zoogen.evaluation.records import Record, read_record
+from zoogen.evaluation.records import Record, read_record, record_bytes
 from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import derive_seed, digest
@@ -36,6 +37,7 @@ METHOD = (
 )
 
 Made = TypeVar("Made", WeightCodec, WeightGenerator)
+R = TypeVar("R", bound=Record)
 
 
 class Timing(Record):
@@ -132,9 +134,10 @@ def _trained(
 ) -> tuple[Made, Timing]:
     """A stage's artifact and its seconds: those of before, or made now."""
     key, timing_key, store = f"{_folder(name)}.safetensors", f"{_folder(name)}.json", bench.store
-    if store.exists(key) and store.exists(timing_key):
+    model, clocked = examine(store, key, kind.from_bytes), _kept(bench, timing_key, Timing)
+    if model.value is not None and clocked.value is not None:
         bench.console.say(f"{title}: reused, {store.uri_of(key)}")
-        return kind.from_bytes(store.get(key)), read_record(Timing, store.get(timing_key), store.uri_of(timing_key))
+        return model.value, clocked.value
     with bench.console.progress(title, "iterations") as report:
 
         def log(step: int, total: int, figures: object) -> None:
@@ -143,16 +146,17 @@ def _trained(
         with _clock() as spent:
             made = train(LocalHooks(log=log))
     timing = spent()
-    store.put_if_absent(key, made.to_bytes())
-    store.put_if_absent(timing_key, timing.model_dump_json().encode())
+    model.commit(made.to_bytes())
+    clocked.commit(record_bytes(timing, timing_key))
     bench.console.say(f"{title}: {timing.wall:.1f} s, {store.uri_of(key)}")
     return made, timing
 
 
 def _generated(bench: _Bench, title: str, name: str, generator: WeightGenerator, recipe: Recipe) -> Generated:
-    key, store, config = f"{_folder(name)}.json", bench.store, bench.config
-    if store.exists(key):
-        return read_record(Generated, store.get(key), store.uri_of(key))
+    key, config = f"{_folder(name)}.json", bench.config
+    there = _kept(bench, key, Generated)
+    if there.value is not None:
+        return there.value
     bench.console.say(f"{title}: generating {config.count} networks")
     seed = derive_seed("recipe", config.seed)
     with _clock() as spent:
@@ -161,8 +165,12 @@ def _generated(bench: _Bench, title: str, name: str, generator: WeightGenerator,
         ).cpu()
     metric, values = _judged(bench, weights)
     found = Generated(timing=spent(), metric=metric, values=values)
-    store.put_if_absent(key, found.model_dump_json().encode())
+    there.commit(record_bytes(found, key))
     return found
+
+
+def _kept(bench: _Bench, key: str, model: type[R]) -> Artifact[R]:
+    return examine(bench.store, key, lambda data: read_record(model, data, bench.store.uri_of(key), key))
 
 
 def _judged(bench: _Bench, weights: Tensor) -> tuple[str, tuple[float, ...]]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import Record
 from zoogen.evaluation.result import Environment
+from zoogen.reports.text_tables import markdown_table
 
 Cell = str | int | float | None
 
@@ -137,18 +138,17 @@ def _verdict(measure: Measure) -> str:
 
 
 def _measures(measures: tuple[Measure, ...]) -> list[str]:
-    rows = ["| measure | value | to reach | |", "|-|-|-|-|"]
+    rows = []
     for m in measures:
         sign = "≥" if m.better == "higher" else "≤"
         target = "" if m.target is None else f"{sign} {number(m.target)}"
         verdict = "" if m.reached is None else "reached" if m.reached else "missed"
-        rows.append(f"| {m.name} | {number(m.value)} {m.unit} | {target} | {verdict} |")
-    return rows
+        rows.append((m.name, f"{number(m.value)} {m.unit}", target, verdict))
+    return markdown_table(("measure", "value", "to reach", ""), rows)
 
 
 def _table(table: tuple[dict[str, Cell], ...]) -> list[str]:
     if not table:
         return []
     columns = list(dict.fromkeys(name for row in table for name in row))
-    rows = ["| " + " | ".join(columns) + " |", "|" + "-|" * len(columns)]
-    return rows + ["| " + " | ".join(number(row.get(c)) for c in columns) + " |" for row in table]
+    return markdown_table(columns, [[number(row.get(name)) for name in columns] for row in table])

@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 
-from zoogen.pipelines.context import resolved_json
+from zoogen.commands.open import study_to_run
 from zoogen.pipelines.fine_tune import fine_tune
-from zoogen.pipelines.open import open_study
-from zoogen.reports.fine_tuning import notices, summary_lines
+from zoogen.reports.fine_tuning import print_fine_tuning
+from zoogen.reports.screen import report_lines
 
 
 def run_fine_tune(config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:
     """Run the stage for the command line: print each start's result and where table and figure lie."""
-    study = open_study(config, overrides)
-    if dry_run:
-        print(resolved_json(study.config))
+    study = study_to_run(config, overrides, dry_run=dry_run)
+    if study is None:
         return
     with study:
         result = fine_tune(study)
-    for line in (*summary_lines(result.fine_tuning), *(f"notice: {line}" for line in notices(result.fine_tuning))):
+    print_fine_tuning(result.fine_tuning, study.console.out)
+    for line in report_lines(result.report):
         study.console.show(line)
-    for path in result.report:
-        study.console.show(f"  {path}")

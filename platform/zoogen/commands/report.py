@@ -1,6 +1,7 @@
 """`zoogen report`: finds evaluations and puts them side by side."""
 
 import re
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,22 +16,24 @@ from zoogen.identity import digest
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import artifact_root, local_path
 from zoogen.pipelines.digests import evaluation_key
+from zoogen.pipelines.report import origin as origin_of
 from zoogen.pipelines.results import read_evaluation
-from zoogen.reports.comparison import write_comparison
-from zoogen.reports.documents import overview_table
-from zoogen.reports.named_evaluations import NamedEvaluation
+from zoogen.reports.comparison import render_comparison
+from zoogen.reports.named_evaluations import NamedEvaluation, Origin
+from zoogen.reports.screen import print_overview, report_lines
+from zoogen.reports.write import write_files
+from zoogen.tracking.secrets import hidden_passwords
 from zoogen.zoo.store import ArtifactStore
 
 _WAYS = (
     "give the YAML file of a study or of a sweep, the digest of an evaluation, an evaluation.json, or a report folder"
 )
 _DIGEST = re.compile(r"[0-9a-f]{3,64}")
-_WIDTH = 120  # columns of the printed table
 
 
 @dataclass(frozen=True)
-class RunArgument:
-    """One RUN of the command line with the overrides that follow it."""
+class EvaluationArgument:
+    """One EVALUATION of the command line with the overrides that follow it."""
 
     text: str
     overrides: tuple[str, ...] = ()
@@ -43,38 +46,40 @@ class Found:
     Attributes:
         trial: name of the trial in a sweep, empty outside one.
         store: where it was found, None for files.
+        origin: the study's command and configuration, None where only the evaluation is at hand.
     """
 
-    argument: RunArgument
+    argument: EvaluationArgument
     digest: str
     evaluation: Evaluation
     trial: str = ""
     store: ArtifactStore | None = None
+    origin: Origin | None = None
 
     @property
     def study(self) -> str:
-        return self.trial or self.evaluation.inputs.study or "run"
+        return self.trial or self.evaluation.inputs.study or "evaluation"
 
 
-def parse_arguments(words: Sequence[str]) -> list[RunArgument]:
-    """RUN [KEY=VALUE …] RUN [KEY=VALUE …] …: an override belongs to the RUN before it.
+def parse_arguments(words: Sequence[str]) -> list[EvaluationArgument]:
+    """EVALUATION [KEY=VALUE …] EVALUATION [KEY=VALUE …] …: an override belongs to the word before it.
 
     Raises:
         ZoogenError: an override comes first.
     """
-    found: list[RunArgument] = []
+    found: list[EvaluationArgument] = []
     for word in words:
         if "=" not in word or Path(word).exists():
-            found.append(RunArgument(word))
+            found.append(EvaluationArgument(word))
         elif not found:
-            raise ZoogenError(f"override {word} comes before any RUN; write it after the study that it changes")
+            raise ZoogenError(f"override {word} comes before any EVALUATION; write it after the study that it changes")
         else:
             found[-1] = replace(found[-1], overrides=(*found[-1].overrides, word))
     return found
 
 
-def find_evaluations(argument: RunArgument, artifacts: str | None, say: Callable[[str], None]) -> list[Found]:
-    """The evaluation that a RUN names, or those of a sweep's trials, as far as they are there.
+def find_evaluations(argument: EvaluationArgument, artifacts: str | None, say: Callable[[str], None]) -> list[Found]:
+    """The evaluation that an argument names, or those of a sweep's trials, as far as they are there.
 
     Args:
         argument: study or sweep file, digest or unique beginning of one, evaluation.json, or folder with one.
@@ -100,31 +105,32 @@ def find_evaluations(argument: RunArgument, artifacts: str | None, say: Callable
     raise ZoogenError(f"there is no evaluation {argument.text!r}: {_WAYS}")
 
 
-def _is_sweep(argument: RunArgument) -> bool:
+def _is_sweep(argument: EvaluationArgument) -> bool:
     return "base" in read_mapping(argument.text)  # the study that a sweep varies; studies have no such key
 
 
-def _of_sweep(argument: RunArgument, artifacts: str | None, say: Callable[[str], None]) -> list[Found]:
+def _of_sweep(argument: EvaluationArgument, artifacts: str | None, say: Callable[[str], None]) -> list[Found]:
     from zoogen.sweeps.plan import load_sweep
 
     overrides = [*argument.overrides, *([f"overrides.artifacts={artifacts}"] if artifacts is not None else [])]
     plan = load_sweep(argument.text, overrides)
-    command = " ".join(["zoogen sweep", argument.text, *overrides])
     if plan.config.stage != "pipeline":
         raise ZoogenError(
             f"{argument.text} ends with {plan.config.stage}, so its trials have no evaluations to report; "
-            f"`{command}` writes its own table"
+            f"`{plan.command}` writes its own table"
         )
     found, missing = [], []
     for trial in plan.trials:
         study = trial.study(Console())
         key = evaluation_key(study.evaluation_digest)
         if study.store.exists(key):
-            found.append(_stored(argument, study.store, study.evaluation_digest, plan.config.study, trial.name))
+            origin = Origin(hidden_passwords(plan.command), origin_of(study, "pipeline").configuration)
+            evaluation = read_evaluation(study.store, study.evaluation_digest, plan.config.study)
+            found.append(Found(argument, study.evaluation_digest, evaluation, trial.name, study.store, origin))
         else:
             missing.append(trial.name)
     if not found:
-        raise ZoogenError(f"no trial of {argument.text} has an evaluation; run `{command}` first")
+        raise ZoogenError(f"no trial of {argument.text} has an evaluation; run `{plan.command}` first")
     if missing:
         say(
             f"{argument.text}: {len(missing)} of {len(plan.trials)} trials have no evaluation (not run, failed, or "
@@ -133,12 +139,7 @@ def _of_sweep(argument: RunArgument, artifacts: str | None, say: Callable[[str],
     return found
 
 
-def _stored(argument: RunArgument, store: ArtifactStore, name: str, study: str | None = None, trial: str = "") -> Found:
-    """The evaluation of a digest that is known to be there, as of the study that asks for it, if one does."""
-    return Found(argument, name, read_evaluation(store, name, study), trial, store)
-
-
-def _of_study(argument: RunArgument, artifacts: str | None) -> Found:
+def _of_study(argument: EvaluationArgument, artifacts: str | None) -> Found:
     # A study brings the machinery of training along; digests and files need none of it.
     from zoogen.pipelines.open import open_study
 
@@ -151,19 +152,20 @@ def _of_study(argument: RunArgument, artifacts: str | None) -> Found:
             f"there is no evaluation of this configuration at {store.uri_of(key)}; run `zoogen evaluate "
             f"{' '.join([argument.text, *overrides])}` first"
         )
-    return _stored(argument, store, name, study.config.study)
+    evaluation = read_evaluation(store, name, study.config.study)
+    return Found(argument, name, evaluation, store=store, origin=origin_of(study, "pipeline"))
 
 
-def _of_file(argument: RunArgument, path: Path) -> Found:
+def _of_file(argument: EvaluationArgument, path: Path) -> Found:
     try:
         text = path.read_bytes()
     except OSError as error:
         raise ZoogenError(f"cannot read {path}: {error.strerror}; {_WAYS}") from None
-    evaluation = Evaluation.from_json(text, str(path))
-    return Found(argument, digest({"evaluation": evaluation.to_json()}), evaluation)
+    evaluation = Evaluation.from_json(text, str(path), sealed=False)
+    return Found(argument, digest({"evaluation": evaluation.model_dump_json(indent=1)}), evaluation)
 
 
-def _of_digest(argument: RunArgument, artifacts: str | None) -> Found:
+def _of_digest(argument: EvaluationArgument, artifacts: str | None) -> Found:
     store = ArtifactStore(_root(artifacts))
     folder, _, suffix = evaluation_key("").rpartition("/")
     keys = [key for key in store.list(folder) if key.endswith(suffix)]
@@ -176,43 +178,41 @@ def _of_digest(argument: RunArgument, artifacts: str | None) -> Found:
         raise ZoogenError(
             f"no evaluation {argument.text} under {store.uri_of(folder)} ({there}); give another --artifacts"
         )
-    return _stored(argument, store, matching[0])
+    return Found(argument, matching[0], read_evaluation(store, matching[0], None), store=store)
 
 
 def _root(artifacts: str | None) -> str:
     return artifact_root(artifacts if artifacts is not None else PipelineConfig.model_fields["artifacts"].default)
 
 
-def named_runs(found: Sequence[Found]) -> list[NamedEvaluation]:
-    """Runs named by their studies or trials, with the digest where these share a name.
+def named_evaluations(found: Sequence[Found]) -> list[NamedEvaluation]:
+    """Evaluations named by their studies or trials, with the digest where these share a name.
 
     What was asked for twice is there once; an evaluation that two sweeps name differently is a trial of each.
     """
     unique = list({(item.study, item.digest): item for item in found}.values())
     counts = Counter(item.study for item in unique)
     names = [item.study if counts[item.study] == 1 else f"{item.study}-{item.digest[:8]}" for item in unique]
-    return [NamedEvaluation(name, item.evaluation) for name, item in zip(names, unique, strict=True)]
+    return [NamedEvaluation(name, item.evaluation, item.origin) for name, item in zip(names, unique, strict=True)]
 
 
 def report(words: Sequence[str], out: str | None, artifacts: str | None, console: Console) -> Path:
-    """Find, write, and print what the runs say; the path of the page.
+    """Find, write, and print what the evaluations say; the path of the page.
 
     Raises:
-        ZoogenError: a RUN is wrong, or the folder cannot be written.
+        ZoogenError: an argument is wrong, or the folder cannot be written.
     """
     notices: list[str] = []
     arguments = parse_arguments(words)
     found = [item for argument in arguments for item in find_evaluations(argument, artifacts, notices.append)]
-    for notice in notices:
-        console.say(notice)
-    runs = named_runs(found)
+    evaluations = named_evaluations(found)
     folder = local_path(out) if out is not None else _default_folder(found, artifacts)
-    paths = write_comparison(runs, folder, notices)
-    console.out.print(overview_table(runs), width=min(console.out.width, _WIDTH))
-    for path in paths:
-        if path.parent == folder:
-            console.show(f"  {path}")
-    console.show(f"  {folder}/<run>/ with each run's own tables and figures")
+    options = [*(["--out", out] if out else []), *(["--artifacts", artifacts] if artifacts else [])]
+    command = hidden_passwords(shlex.join(["zoogen", "report", *words, *options]))
+    paths = write_files(render_comparison(evaluations, notices, command), folder)
+    print_overview(evaluations, console.out, notices)
+    for line in report_lines(paths):
+        console.show(line)
     return paths[0]
 
 

@@ -9,6 +9,7 @@ from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import Study, resolved_json
 from zoogen.pipelines.open import open_study
 from zoogen.pipelines.results import EvaluationResult
+from zoogen.reports.named_evaluations import NamedEvaluation
 
 STAGES: dict[str, Callable[[Study], Any]] = {
     "build_zoo": stages.build_zoo,
@@ -30,16 +31,17 @@ def run_stage(name: str, config: str, overrides: Sequence[str], *, dry_run: bool
     if isinstance(result, EvaluationResult):
         show_evaluation(study, result)
     if command := study.tracker.ui_command():
-        study.console.show(f"to look at the runs: {command}")
+        study.console.show(f"to look at the MLflow runs: {command}")
 
 
 def show_evaluation(study: Study, result: EvaluationResult) -> None:
-    """Print the table and where the figures lie."""
-    from zoogen.reports.table import print_report
+    """Print the verdicts, one screen, and where the report lies."""
+    from zoogen.reports.screen import print_overview, report_lines
 
-    print_report(result.evaluation, study.console.out)
-    for path in result.report:
-        study.console.show(f"  {path}")
+    named = NamedEvaluation(study.config.study, result.evaluation)
+    print_overview([named], study.console.out)
+    for line in report_lines(result.report):
+        study.console.show(line)
 
 
 def print_schema() -> None:

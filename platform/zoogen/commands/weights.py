@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from zoogen.commands.open import study_to_run
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import summarise
@@ -32,9 +33,8 @@ def run_generate(
     dry_run: bool = False,
 ) -> None:
     """Generate weights files."""
-    study = open_study(config, overrides)
-    if dry_run:
-        print(resolved_json(study.config))
+    study = study_to_run(config, overrides, dry_run=dry_run)
+    if study is None:
         return
     for file in weight_files.generate(study, structure, count, seed, out, whole=whole):
         study.console.show(f"{file.label}: {file.count} networks, seed {file.seed}, {file.seconds:.2f} s, {file.path}")
@@ -87,9 +87,8 @@ def run_fine_tune_file(
     dry_run: bool = False,
 ) -> None:
     """Train on from a weights file for the command line."""
-    study = open_study(config, overrides)
-    if dry_run:
-        print(resolved_json(study.config))
+    study = study_to_run(config, overrides, dry_run=dry_run)
+    if study is None:
         return
     with study:
         file = fine_tune_file(study, weights, out, iterations)

@@ -11,26 +11,31 @@ from zoogen.errors import ZoogenError
 from zoogen.pipelines.context import Study, local_path
 from zoogen.pipelines.open import open_study
 from zoogen.tasks.base import Task
-from zoogen.zoo.export import export_safetensors, export_table, list_zoos
+from zoogen.zoo.export import ZooListing, export_safetensors, export_table, list_zoos, plan_of
 from zoogen.zoo.plan import SPLITS, Split
+from zoogen.zoo.read import Zoo
 
 TABLE_SUFFIXES = (".parquet", ".csv")
 
 
 def zoo_ls(config: str, overrides: Sequence[str]) -> None:
-    """Print the zoos under the artifact root, those of the configuration marked."""
+    """Print the zoos under the artifact root, those of the configuration marked; no data are loaded for it."""
     study = open_study(config, overrides)
-    own = {plan.digest: name for plan, name in zip(study.plans, ("zoo", "reference"), strict=False)}
     zoos = list_zoos(study.store)
     if not zoos:
         study.console.show(f"no zoos in {study.store.uri}; make one with `zoogen build-zoo {study.source}`")
         return
-    table = _table("digest", "this study's", "task", "structures", "runs train/val/test", "cohorts")
+    loaded = any(zoo.content for zoo in zoos)  # two zoos of one configuration may differ in their data
+    columns = ("digest", "this study's", "task", "structures", "runs train/val/test", "cohorts")
+    table = _table(*columns, *(["data"] if loaded else []))
     for zoo in zoos:
-        names = zoo.structures if zoo.task != study.task.name else [study.task.label(name) for name in zoo.structures]
+        names = [_label(study.task, zoo, name) for name in zoo.structures]
         runs = "/".join(str(zoo.runs.get(split, 0)) for split in SPLITS)
         cohorts = f"{zoo.cohorts_done}/{zoo.cohorts_expected}"
-        table.add_row(zoo.digest, own.get(zoo.digest, ""), zoo.task, ", ".join(names), runs, cohorts)
+        data = [zoo.content] if loaded else []
+        table.add_row(zoo.digest, _role(study, zoo), zoo.task, ", ".join(names), runs, cohorts, *data)
+        for damage in zoo.damaged:
+            study.console.say(f"notice: zoo {zoo.digest}: {damage}")
     study.console.out.print(table)
 
 
@@ -41,11 +46,12 @@ def zoo_show(config: str, overrides: Sequence[str], structure: str | None) -> No
         ZoogenError: the zoo is incomplete or has no such structure.
     """
     study = open_study(config, overrides)
-    names = _structures(study, structure)
-    study.zoo.require(names)
+    zoo = _zoo(study)
+    names = _structures(zoo, structure)
+    zoo.require(names)
     table = _table("structure", "split", "run", "seed", "checkpoints", "steps", "metric", "first", "last", "best")
     for name in names:
-        rows = study.zoo.table(name, without=["weights"]).to_pylist()
+        rows = zoo.table(name).to_pylist()
         metric = _metric(study.task, rows)
         runs: dict[int, list[dict[str, Any]]] = {}
         for row in rows:
@@ -71,9 +77,10 @@ def zoo_export(
         ZoogenError: the zoo is incomplete, or a file cannot be written.
     """
     study = open_study(config, overrides)
-    names, path = _structures(study, structure), local_path(out)
+    zoo, path = _zoo(study), local_path(out)
+    names = _structures(zoo, structure)
     if path.suffix in TABLE_SUFFIXES:
-        count = export_table(study.zoo, path, names, split, weights)
+        count = export_table(zoo, path, names, split, weights)
         study.console.show(f"{count} checkpoints, {path}")
         return
     if path.suffix:
@@ -82,14 +89,46 @@ def zoo_export(
         )
     written: list[Path] = []
     for part in SPLITS if split is None else (split,):
-        if study.plan.runs_of(part):
-            written += export_safetensors(study.zoo, path, names, part)
+        if zoo.plan.runs_of(part):
+            written += export_safetensors(zoo, path, names, part)
     for file in written:
         study.console.show(str(file))
 
 
-def _structures(study: Study, structure: str | None) -> list[str]:
-    return list(study.plan.structures) if structure is None else [study.task.canonical(structure)]
+def _zoo(study: Study) -> Zoo:
+    """The configuration's zoo; where its data are not, the only one that was built by this configuration."""
+    try:
+        if not any(map(study.task.unavailable, study.config.zoo.structures)):
+            return study.zoo
+        failure = None
+    except ZoogenError as error:
+        failure = error
+    built = [zoo for zoo in list_zoos(study.store) if zoo.is_of(study.config.zoo, study.task)]
+    if len(built) == 1:
+        reason = "its data are not here" if failure is None else str(failure)
+        study.console.say(f"notice: {reason}; zoo {built[0].digest} is read as it was built")
+        return Zoo(study.store, plan_of(built[0], study.task), study.task.with_contents(built[0].contents))
+    if failure is not None:
+        raise failure
+    return study.zoo
+
+
+def _role(study: Study, zoo: ZooListing) -> str:
+    if zoo.is_of(study.config.zoo, study.task):
+        return "zoo"
+    reference = study.config.reference
+    return "reference" if reference is not None and zoo.is_of(reference, study.task) else ""
+
+
+def _label(task: Task, zoo: ZooListing, structure: str) -> str:
+    try:
+        return task.label(structure) if zoo.task == task.name else structure
+    except ZoogenError:  # of one's own file, or of another study's structures
+        return structure
+
+
+def _structures(zoo: Zoo, structure: str | None) -> list[str]:
+    return list(zoo.plan.structures) if structure is None else [zoo.task.canonical(structure)]
 
 
 def _metric(task: Task, rows: Sequence[dict[str, Any]]) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.fine_tuning_config import SCRATCH, FineTuningConfig
-from zoogen.evaluation.records import Record, Summary, summarise
+from zoogen.evaluation.records import Record, Summary, record_bytes, summarise
 from zoogen.evaluation.result import Environment, Inputs
 
 R = TypeVar("R", bound=Record)
@@ -167,4 +167,5 @@ class FineTuning(Record):
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def to_json(self) -> str:
-        return self.model_dump_json(indent=1)
+        """Sealed (`record_bytes`)."""
+        return record_bytes(self).decode()

@@ -11,7 +11,7 @@ from torch import Tensor
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.cka import layer_similarity
-from zoogen.evaluation.records import Record, read_record
+from zoogen.evaluation.records import Record, read_record, record_bytes
 from zoogen.evaluation.result import Environment, Inputs
 from zoogen.evaluation.vision import Digits, Progress, VisionConfig, VisionNet, load_digits, vision_net
 from zoogen.networks.counts import vision_net_parameters, without_one_output
@@ -121,14 +121,15 @@ class Similarity(Record):
         return tuple(pair for pair in self.pairs if pair.group == group)
 
     def to_json(self) -> str:
-        return self.model_dump_json(indent=1)
+        """Sealed (`record_bytes`)."""
+        return record_bytes(self).decode()
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str = "similarity") -> "Similarity":
         """Read what `to_json` wrote.
 
         Raises:
-            ZoogenError: the text is no similarity.
+            DamagedError: as `read_record`.
         """
         return read_record(cls, text, where)
 

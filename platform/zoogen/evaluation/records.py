@@ -1,5 +1,6 @@
-"""Base of all results, reading them back, and statistics of a metric over networks."""
+"""Base of all results, their sealed JSON, and statistics of a metric over networks."""
 
+import json
 import math
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,7 +8,10 @@ from typing import TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
+from zoogen.seal import sealed_json, unsealed_json
+
+_KEY = "key"  # the member of a stored record that says where it belongs
 
 R = TypeVar("R", bound="Record")
 
@@ -18,20 +22,46 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
-def read_record(model: type[R], data: str | bytes, where: str) -> R:
+def record_bytes(record: Record, key: str = "") -> bytes:
+    """The record's JSON with a seal (`zoogen.seal`): the only form in which records are stored.
+
+    Args:
+        key: where it will lie, so that its copy in another place is not taken for what belongs there.
+    """
+    content = json.loads(record.model_dump_json())
+    return sealed_json({**content, _KEY: key} if key else content)
+
+
+def read_record(
+    model: type[R], data: str | bytes, where: str, key: str = "", *, sealed: bool = True, again: str = ""
+) -> R:
     """A record from its JSON.
 
+    Args:
+        where: whose text it is, for the message.
+        key: where it lies, if the record was written for a key.
+        sealed: whether a text without a seal is refused; users may bring files of their own that have none.
+        again: the command that makes it.
+
     Raises:
-        ZoogenError: the text is none; `where` says whose.
+        DamagedError: the text does not fit its seal, belongs elsewhere, or is no such record.
+        ZoogenError: the same of a user's file.
     """
     try:
-        return model.model_validate_json(data)
+        content = unsealed_json(data, required=sealed)
+        written_for = content.pop(_KEY, "")
+        if key and written_for != key:
+            raise ValueError(f"it was written for {written_for or 'no key'}")
+        return model.model_validate_json(json.dumps(content))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "text"
-        raise ZoogenError(
-            f"{where} is no {model.__name__}: {place}: {first['msg']}; remove it and make it again"
-        ) from None
+        reason = f"{'.'.join(str(part) for part in first['loc']) or 'text'}: {first['msg']}"
+    except ValueError as error:
+        reason = str(error)
+    if not sealed:
+        raise ZoogenError(f"{where} is no {model.__name__}: {' '.join(reason.split())[:200]}; write it again")
+    remedy = f"`{again}` makes it again" if again else "run the stage that makes it again"
+    raise DamagedError(f"it is no {model.__name__}: {reason}", where, remedy)
 
 
 def is_error(metric: str) -> bool:

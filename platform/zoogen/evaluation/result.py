@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.records import Record, Summary, TrajectoryRecord, is_error, read_record, summarise
+from zoogen.evaluation.records import Record, Summary, TrajectoryRecord, is_error, read_record, record_bytes, summarise
 from zoogen.tasks.records import Scores
 
 # Floors of one structure: protocol to reference to metric, for example floors["sampled"]["perfect"]["l1"].
@@ -215,16 +215,17 @@ class Evaluation(Record):
         return found
 
     def to_json(self) -> str:
-        return self.model_dump_json(indent=1)
+        """Sealed (`record_bytes`)."""
+        return record_bytes(self).decode()
 
     @classmethod
-    def from_json(cls, text: str | bytes, where: str = "evaluation") -> "Evaluation":
+    def from_json(cls, text: str | bytes, where: str = "evaluation", *, sealed: bool = True) -> "Evaluation":
         """Read what `to_json` wrote.
 
         Raises:
-            ZoogenError: the text is no evaluation.
+            DamagedError: as `read_record`.
         """
-        return read_record(cls, text, where)
+        return read_record(cls, text, where, sealed=sealed)
 
 
 def metric_json(scores: Scores, label: str) -> dict[str, Any]:

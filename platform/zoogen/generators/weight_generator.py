@@ -9,13 +9,13 @@ from torch import Tensor
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.config import parse_config
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.generators.base import LatentGenerator, Watch
 from zoogen.generators.build import build_generator
 from zoogen.generators.config import GeneratorConfig, SamplerConfig
 from zoogen.identity import derive_seed
-from zoogen.training.packing import pack, prefixed, section, unpack
 from zoogen.training.state import load_module
+from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.weights.target import Target
 
 _KIND = "generator"
@@ -124,7 +124,7 @@ class WeightGenerator:
         """The generator of a byte string made by `to_bytes`, on the CPU.
 
         Raises:
-            ZoogenError: damaged data, or data of another kind.
+            DamagedError: damaged data, or data of another kind.
         """
         tensors, metadata = unpack(_KIND, data)
         try:
@@ -141,8 +141,10 @@ class WeightGenerator:
                 seconds=metadata["seconds"],
                 digest=metadata["digest"],
             )
-        except (KeyError, TypeError, ValueError):
-            raise ZoogenError(f"damaged {_KIND} artifact: entries are missing; delete it and make it again") from None
+        except DamagedError:
+            raise
+        except Exception as error:  # entries of another form
+            raise DamagedError(f"{type(error).__name__}: {error}", f"the {_KIND}") from None
 
     def _metadata(self) -> dict[str, Any]:
         return {

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from zoogen.config import Config
+from zoogen.networks.classifiers.published import their_resnet, their_vit
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -63,32 +64,12 @@ RESNET_34 = ResnetConfig(depths=(3, 4, 6, 3))
 
 def build_vision_net(config: VisionNetConfig, *, size: int, channels: int, classes: int) -> nn.Module:
     """An untrained classifier of images [B, channels, size, size]; initial weights come from torch's generator."""
-    import transformers as library
-
-    made: Any = library  # its lazily made classes have no types
-    shared = {"num_channels": channels, "num_labels": classes}
+    net: nn.Module
     if isinstance(config, ResnetConfig):
-        widths = list(config.widths)
-        return made.ResNetForImageClassification(
-            made.ResNetConfig(
-                embedding_size=widths[0],
-                hidden_sizes=widths,
-                depths=list(config.depths),
-                layer_type="basic",
-                **shared,
-            )
-        )
-    return made.ViTForImageClassification(
-        made.ViTConfig(
-            image_size=size,
-            patch_size=config.patch,
-            hidden_size=config.width,
-            intermediate_size=4 * config.width,
-            num_hidden_layers=config.layers,
-            num_attention_heads=config.heads,
-            **shared,
-        )
-    )
+        net = their_resnet(config.depths, config.widths, channels, classes, stem=config.widths[0])
+    else:
+        net = their_vit(config.width, config.layers, config.heads, channels, size, classes, patch=config.patch)
+    return net
 
 
 def blocks_of(net: nn.Module) -> dict[str, nn.Module]:

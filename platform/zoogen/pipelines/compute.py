@@ -22,7 +22,7 @@ def require_device(study: Study) -> None:
 
 def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> ZooReport:
     """Train what is missing of a zoo."""
-    if study.config.ray is not None and missing_cohorts(plan, study.store):
+    if study.config.ray is not None and missing_cohorts(plan, study.store, check="sound"):
         if study.config.ray.address is None:
             study.store.check()  # before seconds are spent on a local Ray
         _ = study.cluster

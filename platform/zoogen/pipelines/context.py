@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 
@@ -130,8 +130,17 @@ class Study:
     def evaluation_digest(self) -> str:
         reference = self.reference_plan.digest if self.reference_plan is not None else ""
         return digests.evaluation_digest(
-            self.config.evaluation, self.config.generator, self.plan.digest, self.generator_digest, reference
+            self.config.evaluation,
+            self.config.generator,
+            self.plan.digest,
+            self.generator_digest,
+            reference,
+            self.contents(self.config.evaluation.structures),
         )
+
+    def contents(self, structures: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What is loaded for these structures, by canonical name (`Task.content`)."""
+        return {name: self.task.content(name) for name in map(self.task.canonical, structures)}
 
     @cached_property
     def digest(self) -> str:
@@ -196,8 +205,17 @@ class Study:
     def make_ready(self, structures: Iterable[str]) -> None:
         """Make what judging networks of these structures needs and no zoo has made (`Task.missing`), which is that of
         structures without a zoo, before anything is measured."""
-        for name in structures:
+        names = tuple(structures)
+        self.mend(names)
+        for name in names:
             if self.task.missing(name):
+                self.prepare(name)
+
+    def mend(self, structures: Iterable[str]) -> None:
+        """Make what networks of these structures share again where it is damaged."""
+        for name in structures:
+            if damage := self.task.damage(name):
+                self.console.say(f"notice: {damage}")
                 self.prepare(name)
 
     def prepare(self, structure: str) -> None:

@@ -4,6 +4,9 @@ A digest covers what decides the content: resolved configuration, seed and the d
 Where and how fast something is computed (device, workers, addresses) is left out.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.generators.config import GeneratorConfig
@@ -57,10 +60,25 @@ def generator_digest(config: GeneratorConfig, autoencoder: str, seed: int) -> st
     return digest({"format": GENERATOR_FORMAT, "config": content, "autoencoder": autoencoder, "seed": seed})
 
 
+def contents_identity(contents: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
+    """What is loaded for structures that are judged (`Task.content`), as a part of a digest; nothing where nothing is.
+
+    Structures of a zoo are told by its digest, too; unseen ones by this alone.
+    """
+    loaded = {name: dict(content) for name, content in contents.items() if content}
+    return {"contents": loaded} if loaded else {}
+
+
 def evaluation_digest(
-    config: EvaluationConfig, generator_config: GeneratorConfig, zoo: str, generator: str, reference: str
+    config: EvaluationConfig,
+    generator_config: GeneratorConfig,
+    zoo: str,
+    generator: str,
+    reference: str,
+    contents: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
-    """Identity of an evaluation; `reference` is the digest of the reference zoo, empty without one."""
+    """Identity of an evaluation; `reference` is the digest of the reference zoo, empty without one, `contents` what is
+    loaded for unseen structures."""
     return digest(
         {
             "format": EVALUATION_FORMAT,
@@ -69,6 +87,7 @@ def evaluation_digest(
             "zoo": zoo,
             "generator": generator,
             "reference": reference,
+            **contents_identity(contents or {}),
         }
     )
 

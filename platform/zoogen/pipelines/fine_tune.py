@@ -8,15 +8,15 @@ from pathlib import Path
 from zoogen.evaluation.fine_tuning import fine_tuning_curves
 from zoogen.evaluation.fine_tuning_config import MODEL_FAMILIES
 from zoogen.evaluation.fine_tuning_result import FineTuning, StructureCurves
-from zoogen.evaluation.records import read_record, summarise
+from zoogen.evaluation.records import record_bytes, summarise
 from zoogen.evaluation.result import Inputs
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import digest
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import alignment_identity
-from zoogen.pipelines.report import write_files
+from zoogen.pipelines.digests import alignment_identity, contents_identity
+from zoogen.pipelines.report import origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
-from zoogen.pipelines.stages import load_generator
+from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.reports.fine_tuning import render_fine_tuning
 from zoogen.tracking.base import Run
 from zoogen.zoo.plan import structure_key
@@ -42,14 +42,15 @@ def fine_tuning_key(name: str) -> str:
 
 def part_key(study: Study, structure: str) -> str:
     """Key of one structure's curves; other structures do not change them, so they are no part of its name."""
-    name = digest({**_identity(study), "structure": structure})
+    name = digest({**_identity(study), "structure": structure, **contents_identity(study.contents([structure]))})
     return f"fine_tuning/parts/{structure_key(structure)}/{name}.json"
 
 
 def fine_tuning_digest(study: Study) -> str:
     """Identity of the fine-tuning of all structures."""
     factors = list(study.config.fine_tuning.factors)  # levels are told of finished curves, so parts do not know them
-    return digest({**_identity(study), "structures": list(_structures(study)), "factors": factors})
+    contents = contents_identity(study.contents(_structures(study)))
+    return digest({**_identity(study), "structures": list(_structures(study)), "factors": factors, **contents})
 
 
 def fine_tune(study: Study) -> FineTuningResult:
@@ -61,7 +62,9 @@ def fine_tune(study: Study) -> FineTuningResult:
     name = fine_tuning_digest(study)
     key = fine_tuning_key(name)
     uri = study.store.uri_of(key)
-    reused = study.store.exists(key)
+    there = stored_record(study, key, FineTuning)
+    say_damage(study, there)
+    reused = there.value is not None
     generator = None
     if not reused:
         _ = study.device  # a wrong one is an error before the tracking is opened
@@ -70,15 +73,16 @@ def fine_tune(study: Study) -> FineTuningResult:
     params = {"fine_tuning": study.config.fine_tuning.model_dump(mode="json")}
     with study.tracker.stage(STAGE, name, name="fine-tuning", params=params) as run:
         run.reused = reused
-        if reused:
-            found = read_record(FineTuning, study.store.get(key), uri)
+        if there.value is not None:
+            found = there.value
             study.console.say(f"fine-tuning: reused, {uri}")
         else:
             found = _curves(study, generator)
-            study.store.put_if_absent(key, found.to_json().encode())
+            there.commit(record_bytes(found, key))
             seconds = sum(sum(result.seconds.values()) for result in found.results)
             study.console.say(f"fine-tuning: {seconds:.1f} s, {uri}")
-        report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_fine_tuning(found))
+        files = render_fine_tuning(found, origin(study, "finetune"))
+        report = store_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
         _track(run, found, report)
         return FineTuningResult(found, name, uri, report, reused)
 
@@ -119,14 +123,13 @@ def _curves(study: Study, generator: WeightGenerator | None) -> FineTuning:
     structures, reference = _structures(study), study.reference
     study.make_ready(structures)
     keys = {name: part_key(study, name) for name in structures}
-    done = {
-        name: read_record(StructureCurves, study.store.get(key), study.store.uri_of(key))
-        for name, key in keys.items()
-        if study.store.exists(key)
-    }
+    there = {name: stored_record(study, key, StructureCurves) for name, key in keys.items()}
+    for part in there.values():
+        say_damage(study, part)
+    done = {name: part.value for name, part in there.items() if part.value is not None}
 
     def keep(result: StructureCurves) -> None:
-        study.store.put_if_absent(keys[result.structure], result.model_dump_json(indent=1).encode())
+        there[result.structure].commit(record_bytes(result, keys[result.structure]))
         spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in result.seconds.items())
         study.console.say(f"fine-tuning: {result.label} done, {spent}")
 

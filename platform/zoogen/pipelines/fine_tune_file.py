@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.identity import canonical_json, derive_seed, digest
 from zoogen.pipelines.context import Study, local_path
 from zoogen.pipelines.weight_files import TASK_KEY, FileNetworks, read_networks
@@ -55,18 +55,41 @@ def fine_tune_file(study: Study, source: str, out: str | None = None, iterations
             train on, or the training diverged.
     """
     networks = read_networks(source, study.task, known=[target.structure for target in study.targets])
+    study.make_ready([networks.structure])
+    for notice in (*networks.notices, *_about_rest(networks, source)):
+        study.console.say(f"notice: {notice}")
     iterations = iterations or study.config.fine_tuning.iterations
     name = _name(study, networks, iterations)
     path = _path(study, networks, name, out)
     if path.resolve() == Path(source).resolve():
         raise ZoogenError(f"--out {out} is the file that is read; name another one")
     seconds = None
-    if not path.exists() or read_weights(path).metadata.get(_DIGEST_KEY) != name:
+    if not _done(study, path, name, own=out is None):
         seconds = _train(study, networks, iterations, name, path)
     tuned = read_networks(str(path), study.task)
     before, after = (_scores(study, item) for item in (networks, tuned))
     label = networks.task.label(networks.structure)
     return FineTunedFile(label, len(networks.weights), iterations, path, before, after, seconds)
+
+
+def _about_rest(networks: FileNetworks, source: str) -> tuple[str, ...]:
+    try:
+        return networks.about_rest()
+    except ZoogenError as error:
+        raise ZoogenError(f"{source}: {error}") from None
+
+
+def _done(study: Study, path: Path, name: str, *, own: bool) -> bool:
+    """Whether the file is there and whole; `own`: nobody else writes files of this name, so any other is damaged."""
+    if not path.exists():
+        return False
+    try:
+        return read_weights(path).metadata.get(_DIGEST_KEY) == name
+    except ZoogenError as error:
+        if not (own or isinstance(error, DamagedError)):
+            raise
+        study.console.say(f"notice: {error}; it is made again")
+        return False
 
 
 def _name(study: Study, networks: FileNetworks, iterations: int) -> str:

@@ -17,13 +17,14 @@ from zoogen.evaluation.layer_similarity import (
     count_parameters,
 )
 from zoogen.evaluation.machine import describe_environment
+from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Inputs
 from zoogen.identity import derive_seed, digest
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import generator_key
-from zoogen.pipelines.report import write_files
+from zoogen.pipelines.digests import contents_identity, generator_key
+from zoogen.pipelines.report import origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
-from zoogen.pipelines.stages import load_generator
+from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.reports.layer_similarity import render_similarity, verdict_lines
 from zoogen.tracking.base import Run
 from zoogen.zoo.plan import SPLITS, Split
@@ -59,7 +60,9 @@ def similarity(study: Study) -> SimilarityResult:
     name = _digest(study, inputs)
     key = similarity_key(name)
     uri = study.store.uri_of(key)
-    reused = study.store.exists(key)
+    there = stored_record(study, key, Similarity)
+    say_damage(study, there)
+    reused = there.value is not None
     pairs = _structure_pairs(study)
     if not reused:
         _ = study.device  # a wrong one is an error before the tracking is opened
@@ -69,14 +72,15 @@ def similarity(study: Study) -> SimilarityResult:
     params = {STAGE: study.config.similarity.model_dump(mode="json")}
     with study.tracker.stage(STAGE, name, params=params) as run:
         run.reused = reused
-        if reused:
-            found = Similarity.from_json(study.store.get(key), uri)
+        if there.value is not None:
+            found = there.value
             study.console.say(f"similarity: reused, {uri}")
         else:
             found = _compare(study, pairs, inputs)
-            study.store.put_if_absent(key, found.to_json().encode())
+            there.commit(record_bytes(found, key))
             study.console.say(f"similarity: {found.seconds:.1f} s, {uri}")
-        report = write_files(study, f"reports/{study.config.study}-{STAGE}-{name}", render_similarity(found))
+        files = render_similarity(found, origin(study, STAGE))
+        report = store_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
         _track(run, found, report)
         return SimilarityResult(found, name, uri, report, reused)
 
@@ -97,6 +101,7 @@ def _digest(study: Study, inputs: Inputs) -> str:
         "config": study.config.similarity.model_dump(mode="json"),
         "inputs": inputs.model_dump(exclude={"study"}),
         "structures": [target.structure for target in study.targets],
+        **contents_identity(study.contents(target.structure for target in study.targets)),
         "sampler": study.config.generator.sampler.model_dump(mode="json") if inputs.generator else None,
     }
     return digest(content)

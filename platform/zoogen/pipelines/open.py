@@ -1,5 +1,6 @@
 """From a configuration file to a study."""
 
+import shlex
 from collections.abc import Sequence
 
 import torch
@@ -19,4 +20,4 @@ def open_study(config: str, overrides: Sequence[str], console: Console | None = 
     # Two intra-op threads on a busy machine can be many times slower than one; workers use one each.
     torch.set_num_threads(1)
     loaded = load_config(PipelineConfig, config, list(overrides))
-    return Study(loaded, console or Console(), " ".join([config, *overrides]))
+    return Study(loaded, console or Console(), shlex.join([config, *overrides]))

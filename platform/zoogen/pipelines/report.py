@@ -6,8 +6,9 @@ from pathlib import Path
 
 from zoogen.evaluation.result import Evaluation
 from zoogen.pipelines.context import Study
-from zoogen.reports.write import render_report
-from zoogen.weights.files import write_bytes
+from zoogen.reports.named_evaluations import Origin
+from zoogen.reports.write import render_report, write_files
+from zoogen.tracking.secrets import hidden_passwords, without_passwords
 
 
 def report_folder(study: Study) -> str:
@@ -17,10 +18,16 @@ def report_folder(study: Study) -> str:
 
 def write_reports(study: Study, evaluation: Evaluation) -> tuple[Path, ...]:
     """Write tables and figures under the artifact root; they are derived and may be made again."""
-    return write_files(study, report_folder(study), render_report(evaluation))
+    return store_files(study, report_folder(study), render_report(evaluation, origin(study, "pipeline")))
 
 
-def write_files(study: Study, folder: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+def origin(study: Study, command: str) -> Origin:
+    """A study's command and configuration, without the passwords of its stores."""
+    configuration = without_passwords(study.config.model_dump(mode="json"))
+    return Origin(hidden_passwords(f"zoogen {command} {study.source}"), configuration)
+
+
+def store_files(study: Study, folder: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
     """Write derived files into a folder under the artifact root, each whole or not at all, and name them.
 
     Under a remote root they are written there, and a copy to look at into a temporary folder.
@@ -33,6 +40,4 @@ def write_files(study: Study, folder: str, files: Mapping[str, bytes]) -> tuple[
         for name, data in files.items():
             study.store.put_if_absent(f"{folder}/{name}", data)
     place = root / folder if root is not None else Path(tempfile.mkdtemp(prefix=f"zoogen-{study.config.study}-"))
-    for name, data in files.items():
-        write_bytes(place / name, data)
-    return tuple(place / name for name in files)
+    return write_files(files, place)

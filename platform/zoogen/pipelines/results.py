@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoogen.autoencoders.codec import WeightCodec
+from zoogen.evaluation.records import read_record
 from zoogen.evaluation.result import Evaluation
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.pipelines.digests import evaluation_key
@@ -77,10 +78,14 @@ def read_evaluation(store: ArtifactStore, name: str, study: str | None) -> Evalu
     may have made it. With None it keeps the name that it was made under.
 
     Raises:
-        ZoogenError: it is not there, or damaged.
+        ZoogenError: it is not there.
+        DamagedError: it is damaged.
     """
     key = evaluation_key(name)
-    evaluation = Evaluation.from_json(store.get(key), store.uri_of(key))
-    if study is None:
-        return evaluation
+    evaluation = read_record(Evaluation, store.get(key), store.uri_of(key), key, again="zoogen evaluate")
+    return evaluation if study is None else named(evaluation, study)
+
+
+def named(evaluation: Evaluation, study: str) -> Evaluation:
+    """The evaluation as of a study."""
     return evaluation.model_copy(update={"inputs": evaluation.inputs.model_copy(update={"study": study})})

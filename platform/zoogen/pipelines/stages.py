@@ -5,13 +5,12 @@ A stage on its own requires what it reads and names the command that makes it; `
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
-from zoogen.autoencoders.codec import WeightCodec
-from zoogen.errors import ZoogenError
 from zoogen.evaluation.evaluate import evaluate as judge
+from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.generators.condition import indistinct
 from zoogen.generators.weight_generator import WeightGenerator
@@ -24,16 +23,22 @@ from zoogen.pipelines.results import (
     EvaluationResult,
     GeneratorResult,
     ZooResult,
-    read_evaluation,
+    named,
 )
 from zoogen.pipelines.sampling import ConfiguredSampler
+from zoogen.pipelines.stored import (
+    load_autoencoder,
+    load_generator,
+    say_damage,
+    stored_autoencoder,
+    stored_generator,
+    stored_record,
+)
 from zoogen.tracking.base import Run
-from zoogen.zoo.build import ZooReport, manifest_key, missing_cohorts
+from zoogen.zoo.build import ZooReport, has_manifest, manifest_key, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgress
 from zoogen.zoo.read import Zoo
-
-T = TypeVar("T")
 
 
 def build_zoo(study: Study) -> ZooResult:
@@ -44,7 +49,8 @@ def build_zoo(study: Study) -> ZooResult:
         key = manifest_key(plan.digest)
         params = {"zoo": plan.config.model_dump(mode="json"), "task": plan.task}
         with study.tracker.stage("build-zoo", plan.digest, name=title, params=params) as run:
-            run.reused = study.store.exists(key) and not missing_cohorts(plan, study.store)
+            study.mend(plan.structures)  # even if all of its parts are there
+            run.reused = has_manifest(plan, study.store) and not missing_cohorts(plan, study.store, check="sound")
             if run.reused:
                 study.console.say(f"{title}: {len(plan.cohorts)} cohorts reused, {study.store.uri_of(key)}")
                 continue
@@ -83,8 +89,7 @@ def zoo_rows(zoo: Zoo) -> list[dict[str, Any]]:
     """One mapping per checkpoint with all columns but the weights."""
     rows: list[dict[str, Any]] = []
     for structure in zoo.plan.structures:
-        table = zoo.table(structure)
-        rows.extend(table.drop_columns(["weights"]).to_pylist())
+        rows.extend(zoo.table(structure).to_pylist())
     return rows
 
 
@@ -96,7 +101,9 @@ def train_autoencoder(study: Study) -> AutoencoderResult:
     """
     key, name = autoencoder_key(study.autoencoder_digest), study.autoencoder_digest
     params = {"autoencoder": study.config.autoencoder.model_dump(mode="json"), "seed": study.config.seed}
-    reused = study.store.exists(key)
+    there = stored_autoencoder(study)
+    say_damage(study, there)
+    reused = there.value is not None
     if not reused:
         compute.require_device(study)
         study.zoo.require()
@@ -106,11 +113,11 @@ def train_autoencoder(study: Study) -> AutoencoderResult:
             _log_zoo(study, run)
             with _training(study, "autoencoder", run) as log:
                 codec = compute.train_codec(study, log)
-            study.store.put_if_absent(key, codec.to_bytes())
+            there.commit(codec.to_bytes())
             for notice in codec.notices:
                 study.console.say(f"notice: autoencoder: {notice}")
             run.metrics({**codec.figures, "seconds": codec.seconds}, study.config.autoencoder.iterations)
-        result = AutoencoderResult(load_autoencoder(study), name, study.store.uri_of(key), run.reused)
+        result = AutoencoderResult(there.value or load_autoencoder(study), name, study.store.uri_of(key), run.reused)
     study.console.say(_trained("autoencoder", result.reused, result.codec.seconds, result.uri))
     return result
 
@@ -123,7 +130,9 @@ def train_generator(study: Study) -> GeneratorResult:
     """
     key, name = generator_key(study.generator_digest), study.generator_digest
     params = {"generator": study.config.generator.model_dump(mode="json"), "seed": study.config.seed}
-    reused = study.store.exists(key)
+    there = stored_generator(study)
+    say_damage(study, there)
+    reused = there.value is not None
     codec = None if reused else load_autoencoder(study)
     if not reused:
         compute.require_device(study)
@@ -135,11 +144,11 @@ def train_generator(study: Study) -> GeneratorResult:
             run.tags({"zoogen.autoencoder": study.autoencoder_digest})
             with _training(study, "generator", run) as log:
                 generator = compute.train_generator(study, codec, log)
-            study.store.put_if_absent(key, generator.to_bytes())
+            there.commit(generator.to_bytes())
             for notice in indistinct(study.targets):
                 study.console.say(f"notice: generator: {notice}")
             run.metrics({"seconds": generator.seconds}, study.config.generator.loop.iterations)
-        result = GeneratorResult(load_generator(study), name, study.store.uri_of(key), run.reused)
+        result = GeneratorResult(there.value or load_generator(study), name, study.store.uri_of(key), run.reused)
     study.console.say(_trained("generator", result.reused, result.generator.seconds, result.uri))
     return result
 
@@ -170,7 +179,9 @@ def evaluate(study: Study) -> EvaluationResult:
     key, name = evaluation_key(study.evaluation_digest), study.evaluation_digest
     uri = study.store.uri_of(key)
     params = {"evaluation": study.config.evaluation.model_dump(mode="json")}
-    reused = study.store.exists(key)
+    there = stored_record(study, key, Evaluation)
+    say_damage(study, there)
+    reused = there.value is not None
     generator = None if reused else load_generator(study)
     if not reused:
         for zoo in (study.zoo, study.reference):
@@ -178,13 +189,14 @@ def evaluate(study: Study) -> EvaluationResult:
                 zoo.require()
     with study.tracker.stage("evaluate", name, name="evaluation", params=params) as run:
         run.reused = reused
-        if generator is None:
-            evaluation = read_evaluation(study.store, name, study.config.study)
+        if there.value is not None:
+            evaluation = named(there.value, study.config.study)
             study.console.say(f"evaluation: reused, {uri}")
         else:
+            assert generator is not None, "it is loaded where there is no evaluation"
             begin = time.perf_counter()
             evaluation = _evaluate(study, generator)
-            study.store.put_if_absent(key, evaluation.to_json().encode())
+            there.commit(record_bytes(evaluation, key))
             study.console.say(f"evaluation: {time.perf_counter() - begin:.1f} s, {uri}")
             run.dataset("zoo", study.plan.digest, study.store.uri_of(manifest_key(study.plan.digest)), "evaluation")
         report = write_reports(study, evaluation) if study.reporting else ()
@@ -238,37 +250,6 @@ def pipeline(study: Study) -> EvaluationResult:
         run.evaluation(result.evaluation, result.report)
         run.reused = zoo.reused and autoencoder.reused and generator.reused and result.reused
         return result
-
-
-def load_autoencoder(study: Study) -> WeightCodec:
-    """The study's autoencoder.
-
-    Raises:
-        ZoogenError: it is not there, or damaged.
-    """
-    return _load(study, autoencoder_key(study.autoencoder_digest), "train-autoencoder", WeightCodec.from_bytes)
-
-
-def load_generator(study: Study) -> WeightGenerator:
-    """The study's generator, its autoencoder included.
-
-    Raises:
-        ZoogenError: it is not there, or damaged.
-    """
-    return _load(study, generator_key(study.generator_digest), "train-generator", WeightGenerator.from_bytes)
-
-
-def _load(study: Study, key: str, stage: str, read: Callable[[bytes], T]) -> T:
-    if not study.store.exists(key):
-        what = stage.removeprefix("train-")
-        command = f"zoogen {stage} {study.source}"
-        raise ZoogenError(
-            f"there is no {what} of this configuration at {study.store.uri_of(key)}; run `{command}` first"
-        )
-    try:
-        return read(study.store.get(key))
-    except ZoogenError as error:
-        raise ZoogenError(f"{study.store.uri_of(key)}: {error}") from None
 
 
 def _trained(what: str, reused: bool, seconds: float, uri: str) -> str:

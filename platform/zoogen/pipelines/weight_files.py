@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from zoogen.identity import canonical_json
 from zoogen.pipelines.context import Study, local_path
 from zoogen.pipelines.results import GeneratedFile
 from zoogen.pipelines.sampling import ConfiguredSampler
-from zoogen.pipelines.stages import load_generator
+from zoogen.pipelines.stored import load_generator
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import task_from_mapping
 from zoogen.weights.files import WeightsFile, read_weights, write_weights, write_whole
+from zoogen.weights.state_dicts import Reading, differing, readings, some
 from zoogen.zoo.plan import structure_key
 from zoogen.zoo.store import ArtifactStore
 
@@ -116,14 +117,15 @@ def judge_file(
             "give the study's CONFIG whose zoo was built there"
         )
     try:
+        notices = (*networks.notices, *networks.about_rest())
         scores = task.score(structure, networks.weights, seed=seed, device=device)
     except ZoogenError as error:
         raise ZoogenError(f"{path}: {error}") from None
     judgement = metric_json(scores, task.label(structure))
     shared = task.file_metadata(structure).get(FIXED, "")
-    if shared and not networks.fixed:
-        notice = f"the file does not tell what its networks share beside it; judged with {shared}, that of this study"
-        judgement["notices"] = [*judgement["notices"], notice]
+    if shared and not networks.fixed and not networks.rest:
+        notices += (f"the file does not tell what its networks share beside it; judged with {shared}, of this study",)
+    judgement["notices"] = [*judgement["notices"], *notices]
     return {"file": str(path), "task": task.name, **judgement}
 
 
@@ -136,46 +138,96 @@ class FileNetworks:
         structure: canonical name.
         weights: [K, D].
         fixed: name of what they share and the file does not hold, empty if they are whole.
+        rest: tensors [K, ...] of the file that are not among the weights.
+        notices: how the file was read, where that is not plain.
     """
 
     task: Task
     structure: str
     weights: Tensor
     fixed: str = ""
+    rest: Mapping[str, Tensor] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+    def about_rest(self) -> tuple[str, ...]:
+        """Notices of tensors beside the weights, compared with those of the networks that will be judged.
+
+        Raises:
+            ZoogenError: the networks have no such tensors, or other ones: what would be judged is not what the file
+                holds.
+        """
+        if not self.rest:
+            return ()
+        retaken, different = self.task.retaken(self.structure), set[str]()
+        for k, row in enumerate(self.weights):  # whole networks, so one at a time
+            whole = self.task.complete(self.structure, row.unsqueeze(0))
+            if unknown := sorted(self.rest.keys() - whole.keys()):
+                raise ZoogenError(
+                    f"unexpected tensors: {some(unknown)}; {self.task.label(self.structure)} has none such"
+                )
+            values = {n: t[k : k + 1] for n, t in self.rest.items() if t.is_floating_point() and n not in retaken}
+            different.update(differing(values, whole))
+        if different:
+            names = some([name for name in self.rest if name in different])
+            raise ZoogenError(
+                f"tensors that the study does not generate are not those of its trunk: {names}; generate them, too "
+                "(task.subset, task.statistics), or use the trunk that these networks come from"
+            )
+        ignored = [n for n, t in self.rest.items() if n in retaken or not t.is_floating_point()]
+        equal = len(self.rest) - len(ignored)
+        notices = (f"{equal} tensors beside the weights are those of the trunk",) if equal else ()
+        return (*notices, f"not used: {some(ignored)} (counters, statistics taken anew)") if ignored else notices
 
 
 def read_networks(
     path: str, task: Task | None = None, assets: ArtifactStore | None = None, known: Sequence[str] = ()
 ) -> FileNetworks:
-    """Read the networks of a weights file.
+    """Read the networks of a weights file or of state dicts: stacked ones or a single one, also with counters and
+    with the prefixes of wrappers.
 
     Args:
-        path: safetensors file with tensors [K, *shape] by parameter name.
+        path: safetensors file with tensors [K, *shape] or [*shape] by parameter name.
         task: whose networks they are; None takes it from the file's metadata, or the default task.
         assets: where a task that the file names finds what its networks share.
         known: structures that a file may be of that does not say it.
 
     Raises:
-        ZoogenError: no weights file, or tensors that are no networks of the task.
+        ZoogenError: no weights file, tensors that are no networks of the task, or a file that asks for more work than
+            one from anywhere may.
     """
     file = read_weights(path)
-    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in file.tensors.items()}
-    named = file.metadata.get("task")
+    named, anybodys = file.metadata.get("task"), task is None
     if task is None:
         task = task_from_mapping(_task_mapping(file, path))
         task = task if assets is None else task.using(assets)
     elif named is not None and named != task.name:
         raise ZoogenError(
-            f"{path} holds networks of the task {named}, the configuration is of {task.name}; give its own"
+            f"{path} holds networks of the task {named[:40]}, the configuration is of {task.name}; give its own"
         )
+    first: ZoogenError | None = None
     try:
-        given, task = task.assets, task.for_file(dict(file.metadata), shapes)
-        task = task if given is None else task.using(given)
-        structure = task.canonical(file.metadata.get("structure") or task.infer_structure(shapes, known))
-        weights = task.layout(structure).flatten(file.tensors)
-        return FileNetworks(task, structure, weights, file.metadata.get(FIXED, ""))
+        for reading in readings(file.tensors):
+            try:
+                return _networks(file, reading, task, known, anybodys=anybodys)
+            except ZoogenError as error:
+                first = first or error
+        raise first or ZoogenError("it holds no networks")
     except ZoogenError as error:
         raise ZoogenError(f"{path}: {error}") from None
+
+
+def _networks(file: WeightsFile, reading: Reading, task: Task, known: Sequence[str], *, anybodys: bool) -> FileNetworks:
+    """The networks of a file read in one way; `anybodys`: what is judged is by its own word alone."""
+    assets, task = task.assets, task.for_file(dict(file.metadata), reading.shapes)
+    task = task if assets is None else task.using(assets)
+    structure = task.canonical(file.metadata.get("structure") or task.infer_structure(reading.shapes, known))
+    if anybodys and (excess := task.excess(structure)):
+        raise ZoogenError(f"to judge it as it says takes {excess}; give the study's CONFIG to judge it")
+    layout = task.layout(structure)
+    tensors = reading.vector(layout)
+    weights = task.extract(structure, tensors) if file.whole else layout.flatten(tensors)
+    rest = reading.rest(layout)
+    return FileNetworks(task, structure, weights, file.metadata.get(FIXED, ""), rest, reading.notices)
 
 
 def _task_mapping(file: WeightsFile, path: str) -> dict[str, Any]:
@@ -184,7 +236,7 @@ def _task_mapping(file: WeightsFile, path: str) -> dict[str, Any]:
         return {"kind": file.metadata.get("task", DEFAULT_TASK)}
     try:
         mapping = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         mapping = None
     if not isinstance(mapping, dict):
         raise ZoogenError(f"{path}: its metadata {TASK_KEY} is no JSON object; give the study's CONFIG to judge it")

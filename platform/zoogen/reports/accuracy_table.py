@@ -1,11 +1,7 @@
-"""The tables of accuracies and similarities: for a terminal, and as a sheet."""
+"""The table of accuracies and similarities."""
 
 import math
 from collections.abc import Sequence
-
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
 
 from zoogen.evaluation.result import Evaluation, MethodResult
 from zoogen.reports.accuracy import (
@@ -16,100 +12,47 @@ from zoogen.reports.accuracy import (
     images_of,
     method_title,
 )
-from zoogen.reports.named_evaluations import GENERATED, TRAINED, NamedEvaluation, Place, median, places
+from zoogen.reports.named_evaluations import GENERATED, TRAINED, NamedEvaluation, median, places
 from zoogen.reports.paper import generating_seconds
-from zoogen.reports.sheets import METHOD, RUN, STRUCTURE, Sheet, SheetRow
+from zoogen.reports.sheets import EVALUATION, METHOD, STRUCTURE, Sheet, SheetRow
 from zoogen.reports.table_rows import NOVELTY, metric_title, plain
 
 COLUMNS = ("N", "best", "mean", "median", "chosen", "similarity, least", "similarity, mean", "similarity, most")
 PERCENT, SHARE = 2, 3  # digits behind the point of accuracies in % and of similarities
-_WIDE = 100  # columns of a terminal that has room for seconds and wider gaps
 _NOTES = (
     "Accuracy in %. Originals: the training checkpoints. Best: of all N by the reported accuracy itself, so too high, "
-    "the more so the larger N is: to be compared at equal N alone{fewer}. Chosen: the network with the smallest {by}.",
+    "the more so the larger N is: to be compared at equal N alone. Chosen: the network with the smallest {by}.",
     "Similarity: 1 − distance in behaviour to the nearest of up to {sample} originals, least, mean and most over "
     "{compared}networks; for classifiers the largest IoU of wrong predictions (p-diff eq. 7). Of an original: to the "
     "others.",
     "Distance: root mean square difference per weight to the nearest original, median over networks.",
 )
-_FEWER = " (in brackets: of fewer than were generated)"
 
 
-def accuracy_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
-    """A row per structure, run and method."""
+def accuracy_sheet(evaluations: Sequence[NamedEvaluation]) -> Sheet:
+    """A row per structure, evaluation and method."""
     rows, images = [], []
-    for place in places(runs):
-        for run in runs:
-            results = error_results(run.evaluation, place.structure)
-            rows += [_row(result, run) for result in results]
+    for place in places(evaluations):
+        for judged in evaluations:
+            results = error_results(judged.evaluation, place.structure)
+            rows += [_row(result, judged) for result in results]
             images += [f"{place.label}: {line}" for line in _image_lines(results)]
     columns = (*COLUMNS, "distance", "s to make one")
-    notes = (*_notes([run.evaluation for run in runs]), *dict.fromkeys(images))
+    notes = (*_notes([judged.evaluation for judged in evaluations]), *dict.fromkeys(images))
     decimals = {name: SHARE if name.startswith("similarity") else PERCENT for name in COLUMNS[1:]}
     title = "Accuracy and similarity to the originals"
-    sheet = Sheet("accuracy", title, (STRUCTURE, RUN, METHOD), columns, tuple(rows), notes, decimals)
+    sheet = Sheet("accuracy", title, (STRUCTURE, EVALUATION, METHOD), columns, tuple(rows), notes, decimals)
     return sheet.trimmed()
 
 
-def accuracy_tables(evaluation: Evaluation, width: int = 120) -> list[Table]:
-    """A table per structure for a terminal of so many columns; they fit 80."""
-    found = ((place, error_results(evaluation, place.structure)) for place in places([NamedEvaluation("", evaluation)]))
-    return [_table(evaluation, place, results, width >= _WIDE) for place, results in found if results]
-
-
-def accuracy_lines(evaluation: Evaluation) -> list[str]:
-    """What has to be known to read the tables: best, data of the choice, similarity, images."""
-    lines = list(_notes([evaluation], _FEWER))
-    for place in places([NamedEvaluation("", evaluation)]):
-        lines += [f"{place.label}: {line}" for line in _image_lines(error_results(evaluation, place.structure))]
-    return lines
-
-
-def _table(evaluation: Evaluation, place: Place, results: Sequence[MethodResult], wide: bool) -> Table:
-    study = f", {evaluation.inputs.study}" if evaluation.inputs.study else ""
-    images = next(filter(None, map(images_of, results)), None)
-    on = f" on {images} {results[0].primary.partition('.')[0]} images" if images else ""
-    table = Table(
-        title=f"{place.label}: accuracy in %{on}{study}",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0) if wide else 0,
-    )
-    table.add_column("method", no_wrap=True)
-    titles = ("N", "best", "mean", "median", "chosen", "similarity\nrange", "\nmean", "distance")
-    for title in (*titles, "s each") if wide else titles:
-        table.add_column(title, justify="right", no_wrap=True)
-    generated = next((result.count for result in results if result.method == GENERATED), evaluation.config.count)
-    for result in results:
-        cells = [*_cells(result, generated), *([plain(_seconds(result), 2)] if wide else [])]
-        style = "bold" if result.method == GENERATED else ""
-        table.add_row(Text(method_title(result.method)), *map(Text, cells), style=style)
-    return table
-
-
-def _row(result: MethodResult, run: NamedEvaluation) -> SheetRow:
+def _row(result: MethodResult, judged: NamedEvaluation) -> SheetRow:
     found = accuracies(result)
     several = result.count > 1
     best, chosen = (found.best, found.chosen) if several else (None, None)
     middle = found.median if several else None
     numbers = (result.count, best, found.mean, middle, chosen, *(found.similarity or (None,) * 3))
     cells = (*numbers, median(result, f"{NOVELTY}.nearest_train"), _seconds(result))
-    return SheetRow((result.label, run.name, method_title(result.method)), cells)
-
-
-def _cells(result: MethodResult, generated: int) -> list[str]:
-    """N, best, mean, median, chosen, similarity and distance; of a single network its mean is all there is."""
-    found, several = accuracies(result), result.count > 1
-    best = percent(found.best if several else None)
-    if several and result.count < generated:
-        best = f"({best})"
-    shown = [best, percent(found.mean), *(percent(v if several else None) for v in (found.median, found.chosen))]
-    span, mean = "–", "–"
-    if found.similarity is not None:
-        least, middle, most = (f"{value:.{SHARE}f}" for value in found.similarity)
-        span, mean = f"{least}–{most}" if several else "–", middle
-    return [str(result.count), *shown, span, mean, plain(median(result, f"{NOVELTY}.nearest_train"), 2)]
+    return SheetRow((result.label, judged.name, method_title(result.method)), cells)
 
 
 def percent(value: float | None) -> str:
@@ -121,7 +64,7 @@ def _seconds(result: MethodResult) -> float | None:
     return result.seconds.training if result.seconds.training is not None else generating_seconds(result)
 
 
-def _notes(evaluations: Sequence[Evaluation], fewer: str = "") -> tuple[str, ...]:
+def _notes(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
     by = {metric_title(r.selection.by) for e in evaluations for r in e.results if r.selection and r.ranks_by_error}
     samples = sorted({e.config.audit.compared_in_behaviour for e in evaluations})
     least = min(samples, default=0)
@@ -130,7 +73,6 @@ def _notes(evaluations: Sequence[Evaluation], fewer: str = "") -> tuple[str, ...
         "by": " / ".join(sorted(by)) or "validation error",
         "sample": " or ".join(map(str, samples)),
         "compared": f"the first {least} " if partly else "",
-        "fewer": fewer,
     }
     return tuple(note.format(**filled) for note in _NOTES)
 

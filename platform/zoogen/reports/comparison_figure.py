@@ -17,40 +17,42 @@ from zoogen.reports.styles import RUN_COLOURS, new_figure
 _COUNT: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "top", "fontsize": 7}
 
 
-def comparison_figure(runs: Sequence[NamedEvaluation]) -> Figure | None:
-    """A box per run and structure, filled for generated, hollow for trained networks; a panel for known structures
-    and one for unseen ones. What a logarithmic axis cannot show, failed networks and zeros, is counted above the box.
-    Errors are shown as accuracies on a linear axis. None if nothing can be drawn."""
-    found = [place for place in places(runs) if any(_pair(run, place) for run in runs)]
-    if not any(_values(result) for run in runs for place in found for result in _pair(run, place)):
+def comparison_figure(evaluations: Sequence[NamedEvaluation]) -> Figure | None:
+    """A box per evaluation and structure, filled for generated, hollow for trained networks; a panel for known
+    structures and one for unseen ones. What a logarithmic axis cannot show, failed networks and zeros, is counted above
+    the box. Errors are shown as accuracies on a linear axis. None if nothing can be drawn."""
+    found = [place for place in places(evaluations) if any(_pair(judged, place) for judged in evaluations)]
+    if not any(_values(result) for judged in evaluations for place in found for result in _pair(judged, place)):
         return None
     sides = [side for side in ([p for p in found if p.known], [p for p in found if not p.known]) if side]
-    widths = [max(2.2, len(side) * (0.5 + 0.34 * len(runs))) for side in sides]
+    widths = [max(2.2, len(side) * (0.5 + 0.34 * len(evaluations))) for side in sides]
     figure = new_figure(sum(widths) + 3.2, 4.4)
     panels = figure.subplots(1, len(sides), squeeze=False, sharey=True, width_ratios=widths)[0]
     for side, ax in zip(sides, panels, strict=True):
-        _panel(ax, side, runs)
-    panels[0].set_ylabel(axis_title([result for run in runs for place in found for result in _pair(run, place)]))
-    marks = [Patch(facecolor=_shade(i), edgecolor=_shade(i), label=run.name) for i, run in enumerate(runs)]
+        _panel(ax, side, evaluations)
+    panels[0].set_ylabel(
+        axis_title([result for judged in evaluations for place in found for result in _pair(judged, place)])
+    )
+    marks = [Patch(facecolor=_shade(i), edgecolor=_shade(i), label=judged.name) for i, judged in enumerate(evaluations)]
     marks.append(Patch(facecolor="none", edgecolor="#000000", label="hollow: trained"))
     figure.legend(handles=marks, loc="outside right upper", fontsize=8, frameon=False)
     return figure
 
 
-def _panel(ax: Axes, side: Sequence[Place], runs: Sequence[NamedEvaluation]) -> None:
-    room = 0.84 / (2 * len(runs))
+def _panel(ax: Axes, side: Sequence[Place], evaluations: Sequence[NamedEvaluation]) -> None:
+    room = 0.84 / (2 * len(evaluations))
     for index, place in enumerate(side):
-        for order, run in enumerate(runs):
-            for offset, result in enumerate((run.generated(place.structure), run.trained(place.structure))):
+        for order, judged in enumerate(evaluations):
+            for offset, result in enumerate((judged.generated(place.structure), judged.trained(place.structure))):
                 if result is None:
                     continue
-                values, at = _values(result), index + (2 * order + offset - len(runs) + 0.5) * room
+                values, at = _values(result), index + (2 * order + offset - len(evaluations) + 0.5) * room
                 if values:
                     _box(ax, values, at, room, _shade(order), filled=offset == 0)
                 ax.text(at, 0.99, not_drawn(result), **_COUNT, color=_shade(order), transform=ax.get_xaxis_transform())
         if index:
             ax.axvline(index - 0.5, color="#DDDDDD", lw=0.8)
-    if not all(result.ranks_by_error for place in side for run in runs for result in _pair(run, place)):
+    if not all(result.ranks_by_error for place in side for judged in evaluations for result in _pair(judged, place)):
         ax.set_yscale("log")
     ax.grid(axis="y", color="#E5E5E5", lw=0.7)
     ax.set_axisbelow(True)
@@ -84,8 +86,8 @@ def _box(ax: Axes, values: Sequence[float], at: float, room: float, shade: str, 
     )
 
 
-def _pair(run: NamedEvaluation, place: Place) -> list[MethodResult]:
-    pair = (run.generated(place.structure), run.trained(place.structure))
+def _pair(judged: NamedEvaluation, place: Place) -> list[MethodResult]:
+    pair = (judged.generated(place.structure), judged.trained(place.structure))
     return [result for result in pair if result is not None]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from zoogen.reports.named_evaluations import NamedEvaluation, places
 from zoogen.reports.paper import generating_seconds, training_seconds
-from zoogen.reports.sheets import RUN, STRUCTURE, Sheet, SheetRow
+from zoogen.reports.sheets import EVALUATION, STRUCTURE, Sheet, SheetRow
 
 LEARNING = ("autoencoder", "generator")
 ALIGNMENT = "alignment"  # where runs are matched before anything learns from them; a part of the learning
@@ -30,15 +30,15 @@ class BreakEven:
     networks_after_zoo: float
 
 
-def break_even(run: NamedEvaluation, structure: str) -> BreakEven | None:
+def break_even(judged: NamedEvaluation, structure: str) -> BreakEven | None:
     """The break-even of a structure, the costs of all structures counted; None if a time is unknown.
 
     Held-out runs are trained to judge, not to generate, and cost nothing here. Where the evaluation does not tell
     their seconds apart, all runs of the zoo count, which is too much rather than too little.
     """
-    training = training_seconds(run, structure)
-    generating = generating_seconds(run.generated(structure))
-    cost = run.evaluation.cost
+    training = training_seconds(judged, structure)
+    generating = generating_seconds(judged.generated(structure))
+    cost = judged.evaluation.cost
     zoo = cost.get(ZOO_TRAINING, cost.get(ZOO))
     if training is None or generating is None or zoo is None or any(stage not in cost for stage in LEARNING):
         return None
@@ -50,32 +50,36 @@ def break_even(run: NamedEvaluation, structure: str) -> BreakEven | None:
     return BreakEven(training, generating, *counts)
 
 
-def cost_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
+def cost_sheet(evaluations: Sequence[NamedEvaluation]) -> Sheet:
     """Seconds per network and break-even by structure; the stages' seconds below."""
     rows = []
-    for place in places(runs):
-        for run in runs:
-            found = break_even(run, place.structure)
+    for place in places(evaluations):
+        for judged in evaluations:
+            found = break_even(judged, place.structure)
             if found is not None:
                 speedup = found.training / found.generating if found.generating else math.inf
                 cells = (found.training, found.generating, speedup, found.networks, found.networks_after_zoo)
-                rows.append(SheetRow((place.label, run.name), cells))
+                rows.append(SheetRow((place.label, judged.name), cells))
     columns = ("s to train one", "s to generate one", "ratio", "pays after", "pays after, zoo given")
     notes = [
         "Pays after: so many networks of the structure, with the training runs of all the zoo's structures, "
         "autoencoder and generator paid for. The zoo's seconds are the wall times of its cohorts (runs "
         "trained at once), summed."
     ]
-    whole = [run.name for run in runs if ZOO in run.evaluation.cost and ZOO_TRAINING not in run.evaluation.cost]
+    whole = [
+        judged.name
+        for judged in evaluations
+        if ZOO in judged.evaluation.cost and ZOO_TRAINING not in judged.evaluation.cost
+    ]
     if whole:
         notes.append(f"Held-out runs are counted too, as their seconds are not told apart: {', '.join(whole)}.")
-    notes += [f"{run.name}: " + _stages(run) for run in runs if run.evaluation.cost]
-    return Sheet("cost", "Cost", (STRUCTURE, RUN), columns, tuple(rows), tuple(notes))
+    notes += [f"{judged.name}: " + _stages(judged) for judged in evaluations if judged.evaluation.cost]
+    return Sheet("cost", "Cost", (STRUCTURE, EVALUATION), columns, tuple(rows), tuple(notes))
 
 
-def _stages(run: NamedEvaluation) -> str:
+def _stages(judged: NamedEvaluation) -> str:
     return (
         "seconds of "
-        + ", ".join(f"{stage.replace('_', ' ')} {spent:,.1f}" for stage, spent in run.evaluation.cost.items())
+        + ", ".join(f"{stage.replace('_', ' ')} {spent:,.1f}" for stage, spent in judged.evaluation.cost.items())
         + "."
     )

@@ -2,34 +2,63 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from zoogen.evaluation.fine_tuning_config import SCRATCH
 from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves, steps_to_level
 from zoogen.evaluation.records import Summary, summarise
-from zoogen.reports.named_evaluations import GENERATED
+from zoogen.reports.html_page import PAGE, Block, HtmlPage, Made, Picture
+from zoogen.reports.named_evaluations import GENERATED, Origin
+from zoogen.reports.screen import first_notices, new_table, print_first, show_line
 from zoogen.reports.sheets import METHOD, STRUCTURE, Sheet, SheetRow, tidy_csv
 from zoogen.reports.styles import colour, new_figure, png
+from zoogen.reports.table import made_with
 from zoogen.reports.table_rows import metric_title, number
 
 _REWARDED = (GENERATED, SCRATCH)  # the paper's two curves
+_FIGURE = "fine-tuning.png"
 _PANEL = (3.6, 2.9)  # inches
 _START = 0.5  # where iteration 0 is drawn on the logarithmic axis
 
 
-def render_fine_tuning(result: FineTuning) -> dict[str, bytes]:
-    """File name to content: `fine-tuning.json`, `table.md`, `table.csv`, `fine-tuning.png`."""
+def render_fine_tuning(result: FineTuning, origin: Origin | None = None) -> dict[str, bytes]:
+    """File name to content: `report.html`, `fine-tuning.json`, `table.md`, `table.csv`, `fine-tuning.png`."""
     sheet = fine_tuning_sheet(result)
-    return {
+    files = {
         "fine-tuning.json": result.to_json().encode(),
         "table.md": markdown(result).encode(),
         "table.csv": tidy_csv([sheet]).encode(),
-        "fine-tuning.png": png(fine_tuning_figure(result)),
+        _FIGURE: png(fine_tuning_figure(result)),
     }
+    return {PAGE: _page(result, sheet, files[_FIGURE], origin).render(), **files}
+
+
+def _page(result: FineTuning, sheet: Sheet, figure: bytes, origin: Origin | None) -> HtmlPage:
+    told = {"task": result.task, "fine_tuning": result.config.model_dump(mode="json")}
+    configuration = origin.configuration if origin is not None else told
+    return HtmlPage(
+        title=_title(result),
+        about=f"All starts of a structure at equal compute, {result.environment.date}",
+        verdicts=tuple(summary_lines(result)),
+        overview=replace(Block.of(sheet), notes=(_explained(result),)),
+        notices=tuple(notices(result)),
+        sections=(),
+        figures=(Picture(_FIGURE, "Reward and ranking metric while training on", figure),),
+        command=origin.command if origin is not None else "",
+        origins=(Made.of("", configuration, result.inputs.model_dump(), result.environment),),
+    )
+
+
+def _title(result: FineTuning) -> str:
+    return f"Fine-tuning of {result.inputs.study}" if result.inputs.study else "Fine-tuning"
 
 
 def fine_tuning_sheet(result: FineTuning) -> Sheet:
@@ -68,24 +97,20 @@ def _cells(
 
 def markdown(result: FineTuning) -> str:
     """The table as Markdown, with what it was made of."""
-    config, environment = result.config, result.environment
-    lines = [f"# Fine-tuning of {result.inputs.study}" if result.inputs.study else "# Fine-tuning", ""]
-    lines += fine_tuning_sheet(result).markdown()
+    lines = [f"# {_title(result)}", "", *fine_tuning_sheet(result).markdown()]
     lines += [f"- {line}" for line in notices(result)]
     inputs = {key: value for key, value in result.inputs.model_dump().items() if value}
-    made = {**inputs, **environment.hardware, **environment.versions, "git": environment.git, "date": environment.date}
-    lines += [
-        "",
-        f"Medians over N networks of each start, all trained for {config.iterations} iterations with equal batches, "
-        "schedules and seeds. `trained` is the median of the last checkpoints of conventionally trained runs. "
+    return "\n".join([*lines, "", _explained(result), "", made_with(inputs, result.environment), ""])
+
+
+def _explained(result: FineTuning) -> str:
+    return (
+        f"Medians over N networks of each start, all trained for {result.config.iterations} iterations with equal "
+        "batches, schedules and seeds. `trained` is the median of the last checkpoints of conventionally trained runs. "
         "`reached` is the share of networks that get to a level, `steps` the judged iteration by which half of them "
         "have got there (empty where fewer do), `saved` the share of the iterations from scratch that a start saves. "
-        "A mean reward beyond a perfect sampler's is no merit: modes are then visited too often.",
-        "",
-        "Made with " + ", ".join(f"{key} {value}" for key, value in made.items() if value) + ".",
-        "",
-    ]
-    return "\n".join(lines)
+        "A mean reward beyond a perfect sampler's is no merit: modes are then visited too often."
+    )
 
 
 def notices(result: FineTuning) -> list[str]:
@@ -164,17 +189,52 @@ def _plain(ax: Axes) -> None:
 
 
 def summary_lines(result: FineTuning) -> list[str]:
-    """The result in a few lines for a terminal: each start's metric before and after, and the steps to the level."""
+    """One line per structure and start: the metric before and after, and the steps to each level."""
     lines = []
     for found in result.results:
         level = "" if found.level is None else f", trained {number(found.level)} ({found.level_of})"
-        lines.append(f"{found.label} ({found.structure}), {metric_title(found.primary)}{level}")
         for curve in found.curves:
-            summaries = curve.summaries()
-            text = f"{number(summaries[0].median)} → {number(summaries[-1].median)}"
+            text = f"{_way(curve)}{level}"
             for name, value in found.levels(result.config.factors).items():
-                needed = steps_to_level(found, value, curve.start)
-                steps = number(needed.half, 5) if math.isfinite(needed.half) else f"> {found.steps[-1]}"
-                text += f"; {name}: {steps}"
-            lines.append(f"  {curve.start:<12} {text}")
+                text += f"; steps to {name}: {_steps(found, value, curve.start)}"
+            lines.append(f"{found.label}, {metric_title(found.primary)}, {curve.start}: {text}")
     return lines
+
+
+def print_fine_tuning(result: FineTuning, console: Console) -> None:
+    """Print a line per structure, as many as fit a screen, and the first notices."""
+    show_line(console, f"{_title(result)}: medians before and after {result.config.iterations} iterations")
+    shown = print_first(lambda count: _printed(result, count), len(result.results), console)
+    if shown < len(result.results):
+        show_line(console, f"… and {len(result.results) - shown} more structures in the report")
+    for line in first_notices(notices(result)):
+        show_line(console, line)
+
+
+def _printed(result: FineTuning, count: int) -> Table:
+    """Of each structure the level of trained networks, generated starts and starts from scratch, the best other one,
+    and the steps by which half of the networks reach that level."""
+    table = new_table()
+    titles = ("trained", "generated", "from scratch", "best other start", "steps: generated", "scratch")
+    for title in ("structure", *titles):
+        table.add_column(title, justify="left" if title == "structure" else "right")
+    for found in result.results[:count]:
+        generated, scratch = found.curve(GENERATED), found.curve(SCRATCH)
+        others = [curve for curve in found.curves if curve.start not in _REWARDED]
+        best = min(others, key=lambda curve: curve.summaries()[-1].median, default=None)
+        steps = ["–" if found.level is None or c is None else _steps(found, found.level, c.start)
+                 for c in (generated, scratch)]  # fmt: skip
+        other = f"{best.start} {_way(best)}" if best is not None else "–"
+        ways = ["–" if curve is None else _way(curve) for curve in (generated, scratch)]
+        table.add_row(*map(Text, (found.label, number(found.level), *ways, other, *steps)))
+    return table
+
+
+def _way(curve: StartCurve) -> str:
+    summaries = curve.summaries()
+    return f"{number(summaries[0].median)} → {number(summaries[-1].median)}"
+
+
+def _steps(found: StructureCurves, level: float, start: str) -> str:
+    needed = steps_to_level(found, level, start)
+    return number(needed.half, 5) if math.isfinite(needed.half) else f"> {found.steps[-1]}"

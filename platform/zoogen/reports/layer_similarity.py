@@ -8,10 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from zoogen.evaluation.layer_similarity import FLOOR_OF, Group, LayerPair, ParameterCount, Similarity
+from zoogen.reports.html_page import PAGE, Block, HtmlPage, Made, Picture, Section
+from zoogen.reports.named_evaluations import Origin
 from zoogen.reports.published.numbers import PublishedParameters, published_for
 from zoogen.reports.sheets import Sheet, SheetRow
 from zoogen.reports.styles import new_figure, png
 from zoogen.reports.table_rows import number
+from zoogen.reports.text_tables import TextCell, TextTable
 
 SIMILARITY_FILE, PARAMETERS_FILE, FIGURE_FILE = "similarity.md", "parameters.md", "similarity.png"
 _PANEL_INCHES = 2.4
@@ -106,35 +109,41 @@ def similarity_sheet(similarity: Similarity) -> Sheet:
 
 def similarity_markdown(similarity: Similarity) -> str:
     """The table, the verdict, and every matrix."""
-    config = similarity.config
     lines = [f"# Similarity of layers{_of_study(similarity)}", "", *similarity_sheet(similarity).markdown()]
-    lines += [
+    about, *networks = _remarks(similarity)
+    lines += [about, "", *(f"- {line}" for line in networks), *([""] if networks else [])]
+    for pair in similarity.pairs:
+        lines += [f"## {pair.name}", "", *_matrix(pair).markdown(), ""]
+    return "\n".join(lines)
+
+
+def _remarks(similarity: Similarity) -> list[str]:
+    """What was compared, then a line per vision network."""
+    config = similarity.config
+    lines = [
         f"{'Unbiased linear' if config.unbiased else 'Linear'} CKA on {config.inputs} inputs that correspond between "
         "structures; vision networks on held-out digits, block outputs averaged over positions or tokens. "
-        "Mean and variance are over all pairs of layers.",
-        "",
+        "Mean and variance are over all pairs of layers."
     ]
     for net in similarity.vision:
         about = f"{net.parameters:,} parameters, {100 * net.accuracy:.1f} % of the held-out digits right"
-        lines.append(f"- {net.title}: {about}, {number(net.seconds)} s to train")
-    lines += [""] if similarity.vision else []
-    for pair in similarity.pairs:
-        lines += [f"## {pair.name}", "", *_matrix(pair), ""]
-    return "\n".join(lines)
+        lines.append(f"{net.title}: {about}, {number(net.seconds)} s to train")
+    return lines
 
 
 def _of_study(similarity: Similarity) -> str:
     return f" of {similarity.inputs.study}" if similarity.inputs.study else ""
 
 
-def _matrix(pair: LayerPair) -> list[str]:
-    lines = ["| | " + " | ".join(pair.second_layers) + " |", "|-|" + "-:|" * len(pair.second_layers)]
+def _matrix(pair: LayerPair) -> TextTable:
+    rows = []
     for layer, values, spreads in zip(pair.first_layers, pair.values, pair.spread, strict=True):
-        cells = [
-            f"{v:.2f}" + (f" ± {s:.2f}" if pair.networks > 1 else "") for v, s in zip(values, spreads, strict=True)
-        ]
-        lines.append(f"| {layer} | " + " | ".join(cells) + " |")
-    return lines
+        cells = (
+            TextCell(f"{v:.2f}" + (f" ± {s:.2f}" if pair.networks > 1 else ""), v)
+            for v, s in zip(values, spreads, strict=True)
+        )
+        rows.append((TextCell(layer), *cells))
+    return TextTable(("", *pair.second_layers), tuple(rows), 1)
 
 
 def parameters_sheet(similarity: Similarity) -> Sheet:
@@ -232,12 +241,33 @@ def _draw(ax: Axes, pair: LayerPair) -> AxesImage:
     return image
 
 
-def render_similarity(similarity: Similarity) -> dict[str, bytes]:
-    """File name to content."""
+def render_similarity(similarity: Similarity, origin: Origin | None = None) -> dict[str, bytes]:
+    """File name to content, the page first."""
     files = {
         SIMILARITY_FILE: similarity_markdown(similarity).encode(),
         PARAMETERS_FILE: parameters_markdown(similarity).encode(),
     }
     if similarity.pairs:
         files[FIGURE_FILE] = similarity_figure(similarity)
-    return files
+    return {PAGE: _page(similarity, files.get(FIGURE_FILE), origin).render(), **files}
+
+
+def _page(similarity: Similarity, figure: bytes | None, origin: Origin | None) -> HtmlPage:
+    told = {"task": similarity.task, "similarity": similarity.config.model_dump(mode="json")}
+    configuration = origin.configuration if origin is not None else told
+    sheet = similarity_sheet(similarity)
+    matrices = tuple(Block(pair.name, _matrix(pair)) for pair in similarity.pairs)
+    parameters = Section("Parameters", (Block.of(parameters_sheet(similarity).trimmed()),))
+    return HtmlPage(
+        title=f"Similarity of layers{_of_study(similarity)}",
+        about=f"Linear CKA between layers, {similarity.environment.date}",
+        verdicts=tuple(verdict_lines(similarity)),
+        overview=Block(sheet.title, sheet.table()) if sheet.rows else None,
+        sections=(
+            parameters,
+            *([Section("Layer by layer", matrices, tuple(_remarks(similarity)))] if matrices else []),
+        ),
+        figures=(Picture(FIGURE_FILE, "Similarity between layers", figure),) if figure is not None else (),
+        command=origin.command if origin is not None else "",
+        origins=(Made.of("", configuration, similarity.inputs.model_dump(), similarity.environment),),
+    )

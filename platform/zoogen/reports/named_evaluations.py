@@ -1,7 +1,8 @@
 """What tables and figures over several evaluations need to know of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from zoogen.evaluation.result import Evaluation, MethodResult
 from zoogen.reports.published.numbers import Published, published_for, short_label
@@ -12,11 +13,20 @@ TRAINED = ("held-out", "reference")  # conventionally trained runs that nothing 
 
 
 @dataclass(frozen=True)
+class Origin:
+    """By what something can be made again: the command, and the resolved configuration behind it."""
+
+    command: str
+    configuration: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class NamedEvaluation:
-    """An evaluation under the name that it has in tables beside others."""
+    """An evaluation under the name that it has in tables beside others, and where it came from, if that is known."""
 
     name: str
     evaluation: Evaluation
+    origin: Origin | None = None
 
     @property
     def published(self) -> Published | None:
@@ -45,18 +55,18 @@ class NamedEvaluation:
 
 @dataclass(frozen=True)
 class Place:
-    """A structure of one or several runs."""
+    """A structure of one or several evaluations."""
 
     structure: str
     label: str
     known: bool
 
 
-def places(runs: Sequence[NamedEvaluation]) -> list[Place]:
-    """Structures of all runs, those known to the first run that has them before the unseen ones."""
+def places(evaluations: Sequence[NamedEvaluation]) -> list[Place]:
+    """Structures of all evaluations, those known to the first one that has them before the unseen ones."""
     found: dict[str, Place] = {}
-    for run in runs:
-        for result in run.evaluation.results:
+    for judged in evaluations:
+        for result in judged.evaluation.results:
             found.setdefault(result.structure, Place(result.structure, result.label, result.known))
     return sorted(found.values(), key=lambda place: not place.known)
 

@@ -6,39 +6,41 @@ from zoogen.evaluation.result import MethodResult
 from zoogen.reports.accuracy import ORIGINALS, accuracies, ranks_by_error
 from zoogen.reports.named_evaluations import GENERATED, NamedEvaluation, places
 from zoogen.reports.published.accuracies import PublishedAccuracies, PublishedCell, published_accuracies
-from zoogen.reports.sheets import PRINTED, RUN, STRUCTURE, Cell, Sheet, SheetRow
+from zoogen.reports.sheets import EVALUATION, PRINTED, STRUCTURE, Cell, Sheet, SheetRow
 
 ENSEMBLE = "ensemble"
 _OURS = tuple(f"{method}, {statistic}" for method in ("originals", GENERATED) for statistic in ("best", "mean"))
 
 
-def papers_of(runs: Sequence[NamedEvaluation]) -> list[PublishedAccuracies]:
-    """Papers with accuracies on the runs' tasks."""
-    kinds = dict.fromkeys(str(run.evaluation.task.get("kind", "")) for run in runs if ranks_by_error(run.evaluation))
+def papers_of(evaluations: Sequence[NamedEvaluation]) -> list[PublishedAccuracies]:
+    """Papers with accuracies on the evaluations' tasks."""
+    kinds = dict.fromkeys(
+        str(judged.evaluation.task.get("kind", "")) for judged in evaluations if ranks_by_error(judged.evaluation)
+    )
     return [paper for paper in map(published_accuracies, kinds) if paper is not None]
 
 
-def beside_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
+def beside_sheet(evaluations: Sequence[NamedEvaluation]) -> Sheet:
     """Best and mean accuracies beside the paper's for the same network and data, or for orientation other data."""
     rows, notes = [], []
-    for place in places(runs):
-        for run in runs:
-            for paper in papers_of([run]):
+    for place in places(evaluations):
+        for judged in evaluations:
+            for paper in papers_of([judged]):
                 found = paper.beside(place.structure)
-                if found is None or not run.of(place.structure):
+                if found is None or not judged.of(place.structure):
                     continue
                 name, numbers = found
                 if name != place.structure:
                     notes.append(f"{place.label}: the paper has no such numbers; {name} stands there for orientation.")
                 printed = (numbers.original, numbers.ensemble, numbers.generated)
                 about = f"{name}, Table {numbers.table}, {numbers.statistic}"
-                rows.append(SheetRow((place.label, run.name), (*_ours(run, place.structure), *printed, about)))
+                rows.append(SheetRow((place.label, judged.name), (*_ours(judged, place.structure), *printed, about)))
     titles = (f"{PRINTED}{name}" for name in ("original", ENSEMBLE, GENERATED, "of"))
     columns = (*_OURS, ENSEMBLE, *titles)
     title = "Accuracy in %, beside the paper's"
     decimals = dict.fromkeys((*_OURS, ENSEMBLE), 2)
     return Sheet(
-        "beside", title, (STRUCTURE, RUN), columns, tuple(rows), tuple(dict.fromkeys(notes)), decimals
+        "beside", title, (STRUCTURE, EVALUATION), columns, tuple(rows), tuple(dict.fromkeys(notes)), decimals
     ).trimmed()
 
 
@@ -58,12 +60,11 @@ def printed_sheets(paper: PublishedAccuracies) -> list[Sheet]:
     ]
 
 
-def _ours(run: NamedEvaluation, structure: str) -> tuple[Cell, ...]:
+def _ours(judged: NamedEvaluation, structure: str) -> tuple[Cell, ...]:
     """Best and mean of originals and generated networks, and the ensemble."""
-    evaluation = run.evaluation
-    originals = evaluation.result(structure, ORIGINALS) or run.trained(structure)
-    cells = [*_best_and_mean(originals), *_best_and_mean(run.generated(structure))]
-    return (*cells, _best_and_mean(evaluation.result(structure, ENSEMBLE))[1])
+    originals = judged.evaluation.result(structure, ORIGINALS) or judged.trained(structure)
+    cells = [*_best_and_mean(originals), *_best_and_mean(judged.generated(structure))]
+    return (*cells, _best_and_mean(judged.evaluation.result(structure, ENSEMBLE))[1])
 
 
 def _best_and_mean(result: MethodResult | None) -> tuple[float | None, float | None]:

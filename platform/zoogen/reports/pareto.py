@@ -20,7 +20,7 @@ from zoogen.reports.accuracy import (
 )
 from zoogen.reports.accuracy_table import PERCENT, SHARE
 from zoogen.reports.named_evaluations import GENERATED, NamedEvaluation, places
-from zoogen.reports.sheets import METHOD, RUN, STRUCTURE, Cell, Sheet, SheetRow
+from zoogen.reports.sheets import EVALUATION, METHOD, STRUCTURE, Cell, Sheet, SheetRow
 
 # Methods with a size; of size 0 (an average of 1) they are the originals themselves, whose similarity is 1.
 _LADDERS = ("noise", "average", "kde")
@@ -84,9 +84,9 @@ class Pareto:
         return f"{said}, by {gain:.{SHARE}f} or more"
 
 
-def pareto(run: NamedEvaluation, structure: str) -> Pareto | None:
+def pareto(judged: NamedEvaluation, structure: str) -> Pareto | None:
     """Rivals at equal mean accuracy; None where similarity was not measured or nothing was generated."""
-    results = {result.method: result for result in error_results(run.evaluation, structure)}
+    results = {result.method: result for result in error_results(judged.evaluation, structure)}
     generated = results.get(GENERATED)
     own = _point(accuracies(generated)) if generated is not None else None
     if generated is None or own is None:
@@ -117,21 +117,21 @@ def least_similar(points: Sequence[Point], accuracy: float, slack: float = 0.0) 
     return min(reached or [similarity for a, similarity in points if a >= accuracy - slack], default=None)
 
 
-def pareto_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
+def pareto_sheet(evaluations: Sequence[NamedEvaluation]) -> Sheet:
     """Similarity of every rival where it is as accurate as the generated networks."""
     rows, lines = [], []
-    for place in places(runs):
-        for run in runs:
-            found = pareto(run, place.structure)
+    for place in places(evaluations):
+        for judged in evaluations:
+            found = pareto(judged, place.structure)
             if found is None:
                 continue
             accuracy, similarity = found.generated
-            rows.append(_row(run, found, GENERATED, accuracy, accuracy, similarity, None))
+            rows.append(_row(judged, found, GENERATED, accuracy, accuracy, similarity, None))
             for rival in found.rivals:
                 equal = rival.at_equal_accuracy
                 gain = None if equal is None else equal - similarity
-                rows.append(_row(run, found, rival.name, rival.most_accurate, accuracy, equal, gain))
-            lines.append(f"{run.name}, {found.line}." if len(runs) > 1 else f"{found.line}.")
+                rows.append(_row(judged, found, rival.name, rival.most_accurate, accuracy, equal, gain))
+            lines.append(f"{judged.name}, {found.line}." if len(evaluations) > 1 else f"{found.line}.")
     columns = ("largest mean accuracy, %", "at mean accuracy, %", "similarity there", "generated is less similar by")
     note = (
         "Similarity: mean over networks of the largest similarity to an original. A method with sizes (noise, average, "
@@ -141,11 +141,11 @@ def pareto_sheet(runs: Sequence[NamedEvaluation]) -> Sheet:
     )
     decimals = dict(zip(columns, (PERCENT, PERCENT, SHARE, SHARE), strict=True))
     title = "Similarity at equal accuracy"
-    return Sheet("pareto", title, (STRUCTURE, RUN, METHOD), columns, tuple(rows), (note, *lines), decimals)
+    return Sheet("pareto", title, (STRUCTURE, EVALUATION, METHOD), columns, tuple(rows), (note, *lines), decimals)
 
 
-def _row(run: NamedEvaluation, found: Pareto, method: str, *cells: Cell) -> SheetRow:
-    return SheetRow((found.label, run.name, method), cells)
+def _row(judged: NamedEvaluation, found: Pareto, method: str, *cells: Cell) -> SheetRow:
+    return SheetRow((found.label, judged.name, method), cells)
 
 
 def _curves(results: dict[str, MethodResult]) -> Iterator[tuple[str, list[Point], list[Point]]]:

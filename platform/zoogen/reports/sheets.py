@@ -1,15 +1,14 @@
 """A table of numbers that is written as Markdown and as tidy CSV."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from zoogen.reports.table_rows import number
+from zoogen.reports.text_tables import TextCell, TextTable, csv_text
 
 Cell = float | int | str | None
 
-STRUCTURE, RUN, METHOD = "structure", "run", "method"
+STRUCTURE, EVALUATION, METHOD = "structure", "evaluation", "method"
 PRINTED = "paper: "  # columns of this prefix show a paper's numbers, with all the digits that are printed there
 _DIGITS, _PRINTED_DIGITS = 4, 6
 
@@ -58,16 +57,25 @@ class Sheet:
         return next((row.cells[index] for row in self.rows if set(keys) <= set(row.keys)), None)
 
     def markdown(self, level: int = 2) -> list[str]:
-        """Lines of Markdown: heading, table, notes. The column of runs is left out where there is one run."""
-        shown = [i for i, key in enumerate(self.keys) if key != RUN or len({row.keys[i] for row in self.rows}) > 1]
-        titles = [*(self.keys[i] for i in shown), *self.columns]
-        lines = ["#" * level + f" {self.title}", "", _line(titles)]
-        lines.append("|" + "-|" * len(shown) + "-:|" * len(self.columns))
-        lines += [_line([*(row.keys[i] for i in shown), *self._texts(row)]) for row in self.rows]
+        """Lines of Markdown: heading, table, notes."""
+        lines = ["#" * level + f" {self.title}", "", *self.table().markdown()]
         return [*lines, "", *(f"- {note}" for note in self.notes), *([""] if self.notes else [])]
 
-    def _texts(self, row: SheetRow) -> list[str]:
-        return [self._text(cell, column) for cell, column in zip(row.cells, self.columns, strict=True)]
+    def table(self) -> TextTable:
+        """The table for reading. The column of names of evaluations is left out where there is one evaluation."""
+        shown = [
+            i for i, key in enumerate(self.keys) if key != EVALUATION or len({row.keys[i] for row in self.rows}) > 1
+        ]
+        titles = (*(self.keys[i] for i in shown), *self.columns)
+        rows = tuple((*(TextCell(row.keys[i]) for i in shown), *self._cells(row)) for row in self.rows)
+        return TextTable(titles, rows, len(shown))
+
+    def _cells(self, row: SheetRow) -> list[TextCell]:
+        pairs = zip(row.cells, self.columns, strict=True)
+        return [
+            TextCell(self._text(cell, column), cell if isinstance(cell, float | int) else None)
+            for cell, column in pairs
+        ]
 
     def _text(self, cell: Cell, column: str) -> str:
         if isinstance(cell, float) and column in self.decimals:
@@ -82,20 +90,14 @@ def cell_text(cell: Cell, digits: int) -> str:
     return number(cell, digits) if isinstance(cell, float) else str(cell)
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
 def tidy_csv(sheets: Sequence[Sheet]) -> str:
     """All cells as CSV, one line each: table, every key, column, value; empty cells are left out."""
     keys = tuple(dict.fromkeys(key for sheet in sheets for key in sheet.keys))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["table", *keys, "column", "value"])
+    rows: list[list[Cell]] = []
     for sheet in sheets:
         for row in sheet.rows:
             about = dict(zip(sheet.keys, row.keys, strict=True))
             for column, cell in zip(sheet.columns, row.cells, strict=True):
                 if cell is not None:
-                    writer.writerow([sheet.name, *(about.get(key, "") for key in keys), column, cell])
-    return text.getvalue()
+                    rows.append([sheet.name, *(about.get(key, "") for key in keys), column, cell])
+    return csv_text(["table", *keys, "column", "value"], rows)

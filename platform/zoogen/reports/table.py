@@ -1,107 +1,48 @@
-"""The table of an evaluation: printed, as Markdown and as CSV, from the same rows."""
+"""The full table of an evaluation: as Markdown, as CSV and for HTML, from the same rows."""
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
-
-from zoogen.evaluation.result import Evaluation
+from zoogen.evaluation.result import Environment, Evaluation
 from zoogen.reports.accuracy import ranks_by_error
-from zoogen.reports.accuracy_table import accuracy_lines, accuracy_tables
 from zoogen.reports.audit import verdicts
-from zoogen.reports.named_evaluations import GENERATED, NamedEvaluation, named, places
+from zoogen.reports.named_evaluations import NamedEvaluation, named, places
 from zoogen.reports.pareto import Pareto, pareto
 from zoogen.reports.table_rows import Row, metric_names, metric_title, number, report_rows, spread
+from zoogen.reports.text_tables import TextCell, TextTable, csv_text, markdown_table
 
 _STATISTICS = ("median", "q25", "q75", "mean", "std", "minimum", "maximum")
 
 
-def summary_table(evaluation: Evaluation, columns: int | None = None) -> Table:
-    """The table for a terminal: medians, with quartiles for the primary metric; floors in italics.
-
-    Args:
-        evaluation: what to show.
-        columns: how many metrics beside the primary one; None for the first three of each protocol.
-    """
-    rows = report_rows(evaluation)
-    main = _main_title(rows)
-    others = [name for name in metric_names(rows, short=True) if metric_title(name) != main][:columns]
-    table = Table(title=_title(evaluation), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("structure\n  method", no_wrap=True)
-    for title in ("N", main.replace(" ", "\n", 1) + " [quartiles]", "best", "×\nheld-out"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for name in others:
-        table.add_column(metric_title(name).replace(" ", "\n", 1), justify="right", no_wrap=True)
-    table.add_column("s to train /\ngenerate", justify="right", no_wrap=True)
-    previous, known = "", None
-    for row in rows:
-        if row.kind == "floor" and not any(name in row.statistics for name in others):
-            continue
-        if row.structure != previous:
-            if previous:
-                table.add_row()
-            if row.known is not known:
-                known = row.known
-                table.add_row(Text("known structures" if known else "unseen structures", style="bold underline"))
-            table.add_row(Text(named(row.label, row.structure), style="underline"))
-            previous = row.structure
-        style = "bold" if row.method == GENERATED else "italic dim" if row.kind == "floor" else ""
-        method, *cells = _cells(row, others, digits=2)
-        table.add_row(Text(f"  {method}"), *(Text(cell) for cell in cells), style=style)
-    return table
-
-
-_UNBOUNDED = 10_000  # characters: wider than any table
-_WIDEST = 120  # columns: wider tables are hard to read, and the written ones hold everything
-_CAPTION = (
+_FLOOR = "floor: "  # before a reference in the column of methods
+_WORDS = 3  # columns of words before the numbers
+CAPTION = (
     "Medians over N networks. Floors: what a sampled protocol reads for a reference with the same number of samples."
 )
 
 
-def print_report(evaluation: Evaluation, console: Console) -> None:
-    """Print the table, the ratios to held-out runs, the cost, and the notices; accuracies where an error ranks.
-
-    The last metrics are left out beyond 120 columns, or less on a narrow console; the written tables hold all.
-    """
-    if ranks_by_error(evaluation):
-        for table in accuracy_tables(evaluation, console.width):
-            console.print(table)
-        for line in (*accuracy_lines(evaluation), *summary_lines(evaluation)):
-            console.print(line, highlight=False, markup=False)
-        return
-    columns = len(metric_names(report_rows(evaluation), short=True))
-    table = summary_table(evaluation, columns)
-    unbounded = console.options.update(max_width=_UNBOUNDED)
-    while columns and Measurement.get(console, unbounded, table).maximum > min(console.width, _WIDEST):
-        columns -= 1
-        table = summary_table(evaluation, columns)
-    console.print(table)
-    for line in (_CAPTION, *summary_lines(evaluation)):
-        console.print(line, highlight=False, markup=False)
-
-
 def summary_lines(evaluation: Evaluation) -> list[str]:
     """Verdicts, ratios, cost and notices, one line each."""
-    run = NamedEvaluation(evaluation.inputs.study, evaluation)
-    lines = [f"verdict on generated networks: {said.line}" for _, said in verdicts([run])]
-    lines += [f"at equal accuracy: {found.line}" for found in _at_equal_accuracy(run)]
+    judged = NamedEvaluation(evaluation.inputs.study, evaluation)
+    lines = [f"verdict on generated networks: {said.line}" for _, said in verdicts([judged])]
+    lines += comparison_lines(evaluation)
+    return [*lines, *(f"notice: {notice}" for notice in notices(evaluation))]
+
+
+def comparison_lines(evaluation: Evaluation) -> list[str]:
+    """Baselines at equal accuracy, ratios to held-out runs, and cost, one line each."""
+    found = _at_equal_accuracy(NamedEvaluation(evaluation.inputs.study, evaluation))
+    lines = [f"at equal accuracy: {entry.line}" for entry in found]
     ratios = {} if ranks_by_error(evaluation) else evaluation.ratios()
     if ratios:
         shown = ", ".join(f"{label} {number(value)}" for label, value in ratios.items())
         lines.append(f"generated / held-out, ratio of medians: {shown}")
     if evaluation.cost:
         lines.append("seconds: " + ", ".join(f"{stage} {number(value)}" for stage, value in evaluation.cost.items()))
-    lines.extend(f"notice: {notice}" for notice in notices(evaluation))
     return lines
 
 
-def _at_equal_accuracy(run: NamedEvaluation) -> list[Pareto]:
-    found = (pareto(run, place.structure) for place in places([run]))
+def _at_equal_accuracy(judged: NamedEvaluation) -> list[Pareto]:
+    found = (pareto(judged, place.structure) for place in places([judged]))
     return [entry for entry in found if entry is not None]
 
 
@@ -117,41 +58,44 @@ def notices(evaluation: Evaluation) -> list[str]:
 
 def markdown(evaluation: Evaluation) -> str:
     """The full table as Markdown: every metric's median, quartiles for the primary one."""
+    table = text_table(evaluation)
+    rows = [[f"*{cell.text}*" if cell.text.startswith(_FLOOR) else cell.text for cell in row] for row in table.rows]
+    lines = [f"# {_title(evaluation)}", "", *markdown_table(table.titles, rows, table.left), "", CAPTION, ""]
+    lines += [f"- {line}" for line in summary_lines(evaluation)]
+    inputs = {key: value for key, value in evaluation.inputs.model_dump().items() if value}
+    return "\n".join([*lines, "", made_with(inputs, evaluation.environment), ""])
+
+
+def made_with(inputs: Mapping[str, object], environment: Environment) -> str:
+    """One line: digests, hardware, versions, revision and date, as far as known."""
+    made = {**inputs, **environment.hardware, **environment.versions, "git": environment.git, "date": environment.date}
+    return "Made with " + ", ".join(f"{key} {value}" for key, value in made.items() if value) + "."
+
+
+def text_table(evaluation: Evaluation) -> TextTable:
+    """The full table for reading."""
     rows = report_rows(evaluation)
     main = _main_title(rows)
     others = [name for name in metric_names(rows) if metric_title(name) != main]
     titles = ["structure", "", "method", "N", f"{main} [quartiles]", "best", "× held-out"]
     titles += [metric_title(name) for name in others] + ["s to train / generate"]
-    lines = [f"# {_title(evaluation)}", "", "| " + " | ".join(titles) + " |", "|-" * len(titles) + "|"]
-    for row in rows:
-        seen = "known" if row.known else "unseen"
-        cells = [named(row.label, row.structure), seen, *_cells(row, others)]
-        if row.kind == "floor":
-            cells[2] = f"*{cells[2]}*"
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    environment = evaluation.environment
-    inputs = {key: value for key, value in evaluation.inputs.model_dump().items() if value}
-    made = {**inputs, **environment.hardware, **environment.versions, "git": environment.git, "date": environment.date}
-    lines += ["", _CAPTION, "", *(f"- {line}" for line in summary_lines(evaluation))]
-    lines += ["", "Made with " + ", ".join(f"{key} {value}" for key, value in made.items() if value) + ".", ""]
-    return "\n".join(lines)
+    return TextTable(tuple(titles), tuple(_cells(row, others) for row in rows), _WORDS)
 
 
 def comma_separated(evaluation: Evaluation) -> str:
     """Every statistic of every metric as CSV, one line per structure and method."""
     rows = report_rows(evaluation)
     names = metric_names(rows)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     fixed = ("structure", "label", "known", "kind", "method", "count", "primary", "against_held_out", "training")
-    writer.writerow([*fixed, "generating", *(f"{name}.{statistic}" for name in names for statistic in _STATISTICS)])
+    titles = [*fixed, "generating", *(f"{name}.{statistic}" for name in names for statistic in _STATISTICS)]
+    lines = []
     for row in rows:
         cells: list[object] = [getattr(row, name) for name in (*fixed, "generating")]
         for name in names:
             summary = row.statistics.get(name)
             cells += [getattr(summary, statistic) if summary else None for statistic in _STATISTICS]
-        writer.writerow(["" if cell is None else cell for cell in cells])
-    return text.getvalue()
+        lines.append(cells)
+    return csv_text(titles, lines)
 
 
 def _title(evaluation: Evaluation) -> str:
@@ -165,18 +109,23 @@ def _main_title(rows: Sequence[Row]) -> str:
     return metric_title(primaries[0]) if len(primaries) == 1 else "ranking metric"
 
 
-def _cells(row: Row, others: Sequence[str], digits: int = 3) -> list[str]:
-    main = row.main
-    cost = [row.training, row.generating]
-    seconds = " / ".join(number(value, digits) for value in cost) if any(value is not None for value in cost) else ""
-    is_method = row.kind == "method"
-    ratio = row.against_held_out
-    return [
-        row.method if is_method else f"floor: {row.method.replace('_', ' ')}",
-        str(row.count) if is_method else "",
-        spread(main, digits) if main else "",
-        number(main.minimum, digits) if main and is_method else "",
-        number(ratio, 3) if ratio is not None else "",
-        *(number(row.statistics[name].median, digits) if name in row.statistics else "" for name in others),
-        seconds,
-    ]
+def _cells(row: Row, others: Sequence[str]) -> tuple[TextCell, ...]:
+    is_method, main = row.kind == "method", row.main
+    cost = (row.training, row.generating)
+    seconds = " / ".join(number(value) for value in cost) if any(value is not None for value in cost) else ""
+    metrics = (row.statistics.get(name) for name in others)
+    return (
+        TextCell(named(row.label, row.structure)),
+        TextCell("known" if row.known else "unseen"),
+        TextCell(row.method if is_method else f"{_FLOOR}{row.method.replace('_', ' ')}"),
+        _cell(row.count if is_method else None),
+        TextCell(spread(main), main.median) if main else TextCell(""),
+        _cell(main.minimum if main and is_method else None),
+        _cell(row.against_held_out),
+        *(_cell(summary.median if summary else None) for summary in metrics),
+        TextCell(seconds, next((value for value in cost if value is not None), None)),
+    )
+
+
+def _cell(value: float | None) -> TextCell:
+    return TextCell("" if value is None else str(value) if isinstance(value, int) else number(value), value)

@@ -24,6 +24,8 @@ _WORDS = {
 }
 # What is no rival: networks that were trained, and what a codec makes of held-out ones.
 _NO_BASELINES = {GENERATED, *TRAINED, "held-out-last", ORIGINALS, "reconstructed"}
+UNTRAINED = "untrained"
+_RIVALLED: "Kind" = "no better than a baseline"
 
 __all__ = ["GOOD", "MEMORISED", "SAME", "Nearness", "Verdict", "verdict"]
 
@@ -83,13 +85,20 @@ class Verdict:
     def line(self) -> str:
         return f"{self.label}: {self.kind}: {self.reason}"
 
+    @property
+    def words(self) -> str:
+        """The kind for a narrow column, with the rival by name: the best one, or `untrained`, which says most."""
+        if self.kind != _RIVALLED:
+            return self.kind
+        return f"as bad as {UNTRAINED}" if UNTRAINED in self.rivals else f"no better than {self.rivals[0]}"
 
-def verdict(run: NamedEvaluation, structure: str) -> Verdict | None:
+
+def verdict(judged: NamedEvaluation, structure: str) -> Verdict | None:
     """The verdict on a structure; None if nothing was generated for it."""
-    generated = run.generated(structure)
+    generated = judged.generated(structure)
     if generated is None:
         return None
-    results, trained = run.of(structure), run.trained(structure)
+    results, trained = judged.of(structure), judged.trained(structure)
     quality, near = Quality.of(generated), _nearness(generated, results)
     label, write = generated.label, plain if generated.ranks_by_error else number
     reached = quality.beside(trained) + _similarity(generated, results)
@@ -100,12 +109,13 @@ def verdict(run: NamedEvaluation, structure: str) -> Verdict | None:
     if alike is not None and alike.share < MEMORISED:
         return Verdict(label, "memorised", "; ".join(filter(None, (alike.text(write), reached, distance))))
     novel = f"; {distance}" if distance else ""
-    baselines = [r for r in results if r.method not in _NO_BASELINES]
+    baselines = baselines_of(results)
     rivals = [r for r in baselines if quality.reached_by(middle(r)) and _as_new(r, generated, near)]
+    rivals.sort(key=middle)
     if rivals:
-        shown = ", ".join(f"{r.method} {quality.text(middle(r))}" for r in sorted(rivals, key=middle))
+        shown = ", ".join(f"{r.method} {quality.text(middle(r))}" for r in rivals)
         reason = f"{reached}, against {shown}{novel}"
-        return Verdict(label, "no better than a baseline", reason, tuple(r.method for r in rivals))
+        return Verdict(label, _RIVALLED, reason, tuple(r.method for r in rivals))
     if trained is None:
         kind: Kind = "better than the baselines" if baselines else "not compared"
         others = "no trained runs" if baselines else "neither baselines nor trained runs"
@@ -113,6 +123,11 @@ def verdict(run: NamedEvaluation, structure: str) -> Verdict | None:
     if not quality.as_good_as_trained(middle(trained)):
         return Verdict(label, "new, but worse than trained" if near else "worse than trained", reached + novel)
     return Verdict(label, "new and good" if near else "as good as trained", reached + novel)
+
+
+def baselines_of(results: Sequence[MethodResult]) -> list[MethodResult]:
+    """Methods that need no generator; untrained networks are one."""
+    return [result for result in results if result.method not in _NO_BASELINES]
 
 
 def _nearness(generated: MethodResult, results: Sequence[MethodResult]) -> Nearness | None:

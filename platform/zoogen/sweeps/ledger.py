@@ -6,16 +6,18 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any
 
+from zoogen.artifact import Artifact
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.records import read_record
+from zoogen.evaluation.records import read_record, record_bytes
 from zoogen.orchestration.trial import STEP
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.results import read_evaluation
+from zoogen.pipelines.stored import say_damage, stored_record
 from zoogen.sweeps.clock import TrialClock
 from zoogen.sweeps.plan import SweepPlan, TrialPlan
-from zoogen.sweeps.result import TrialRecord, TrialTime, record_bytes, trial_key
+from zoogen.sweeps.result import TrialRecord, TrialTime, trial_key
 from zoogen.sweeps.trial import AT, STAGE, WAITED
-from zoogen.sweeps.view import SweepView
+from zoogen.sweeps.trial_table import SweepView
 from zoogen.tracking.base import Run
 
 TRIAL_STAGE = "trial"  # in the tracker
@@ -39,6 +41,7 @@ class Ledger:
         self.fresh: list[str] = []
         self.failures: dict[str, str] = {}
         self.times: dict[str, TrialTime] = {}
+        self._stored: dict[str, Artifact[TrialRecord]] = {}  # what earlier goes left, damaged or not
         self._clocks: dict[str, TrialClock] = {}
         self._curves: dict[str, list[dict[str, float]]] = {}
         self._open: dict[str, tuple[AbstractContextManager[Run], Run]] = {}
@@ -49,8 +52,11 @@ class Ledger:
         keys = set(self._study.store.list(f"sweeps/{self._plan.digest}"))
         for trial in self._plan.trials:
             key = trial_key(self._plan.digest, trial.digest)
-            if key in keys:
-                record = read_record(TrialRecord, self._study.store.get(key), self._study.store.uri_of(key))
+            if key not in keys:
+                continue
+            there = self._stored[trial.name] = stored_record(self._study, key, TrialRecord)
+            say_damage(self._study, there)
+            if (record := there.value) is not None:
                 self.records[trial.name] = record
                 self._view.end(trial.name, record.state)
                 self._later.append((trial.name, partial(self._retell, trial, record)))
@@ -120,7 +126,9 @@ class Ledger:
         self.records[name] = record
         self.fresh.append(name)
         self.times[name] = record.time
-        self._study.store.put_if_absent(trial_key(self._plan.digest, record.digest), record_bytes(record))
+        key = trial_key(self._plan.digest, record.digest)
+        there = self._stored.get(name) or Artifact[TrialRecord](self._study.store, key)
+        there.commit(record_bytes(record, key))
         self._view.end(name, record.state)
         self._later.append((name, partial(self._retell, self._trials[name], record)))
         self._view.refresh()

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.sweeps.config import NAME, Domain, SchedulerConfig, Stage, SweepConfig
+from zoogen.tasks.registry import shared_contents
 
 SWEEP_FORMAT = 1  # raise when the same sweep comes to mean other results
 
@@ -43,12 +45,24 @@ class TrialPlan:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A sweep with all its trials; `digest` names it."""
+    """A sweep with all its trials.
+
+    Attributes:
+        source: its file.
+        overrides: of the file's keys, as they were typed.
+        digest: names it.
+    """
 
     config: SweepConfig
     source: str
     trials: tuple[TrialPlan, ...]
     digest: str
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What runs it."""
+        return shlex.join(["zoogen", "sweep", self.source, *self.overrides])
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -66,14 +80,15 @@ def load_sweep(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) ->
     base = read_mapping(Path(path).parent / Path(config.base).expanduser())
     merge(base, {**config.overrides, "study": config.study}, str(path))
     trials: list[TrialPlan] = []
-    for name, values in _variants(config):
-        trials.append(_trial(config, str(path), base, _unique(name, trials), values))
+    with shared_contents():
+        for name, values in _variants(config):
+            trials.append(_trial(config, str(path), base, _unique(name, trials), values))
     content = {
         "format": SWEEP_FORMAT,
         "study": config.study,
         "trials": [[trial.name, trial.digest] for trial in trials],
     }
-    return SweepPlan(config, str(path), tuple(trials), digest(content))
+    return SweepPlan(config, str(path), tuple(trials), digest(content), tuple(overrides))
 
 
 def merge(mapping: dict[str, Any], settings: Mapping[str, Any], where: str) -> None:

@@ -1,29 +1,29 @@
-"""A sweep as Markdown, CSV and a figure."""
+"""A sweep as a printed table, Markdown, CSV and a page."""
 
-import csv
 import fnmatch
-import io
-import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from zoogen.evaluation.records import is_error
 from zoogen.identity import canonical_json
 from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.reports.accuracy import ORIGINALS, accuracy_columns
-from zoogen.reports.styles import RUN_COLOURS, new_figure, png
+from zoogen.reports.html_page import PAGE, Block, HtmlPage, Made, Picture, Section
+from zoogen.reports.named_evaluations import Origin
+from zoogen.reports.screen import TABLE_LINES, fitting_columns, new_table, print_first, short_names, show_line
+from zoogen.reports.styles import png
 from zoogen.reports.table_rows import metric_title, number
+from zoogen.reports.text_tables import TextCell, TextTable, csv_text
+from zoogen.sweeps.figure import judged_structures, ranks_by_errors, sweep_figure
 from zoogen.sweeps.result import GENERATED, Score, SweepResult, TrialRecord
 
 RATIO = "ratio_to_held_out"
-_SWEPT = re.compile(r"(?P<key>\S+)=(?P<value>-?[\d.]+(e[+-]?\d+)?)")
+_FIGURE = "figure.png"
+_FAILURES = 5  # failed trials that are printed, so that others find room
 
 
 def columns_of(result: SweepResult, patterns: Sequence[str] = ()) -> list[str]:
@@ -36,7 +36,7 @@ def columns_of(result: SweepResult, patterns: Sequence[str] = ()) -> list[str]:
     names = list(dict.fromkeys(name for trial in result.trials for name in trial.metrics))
     if patterns:
         return [name for pattern in patterns for name in names if fnmatch.fnmatchcase(name, pattern)]
-    chosen = [column for score in _structures(result) for column in _ranking_columns(score)]
+    chosen = [column for score in judged_structures(result) for column in _ranking_columns(score)]
     if not chosen:
         chosen = [VALIDATION_ERROR, *fnmatch.filter(names, "validation/*/error"), "generator/loss", "loss"]
     return [name for name in chosen if name in names]
@@ -56,7 +56,7 @@ def results_csv(result: SweepResult, patterns: Sequence[str] = ()) -> str:
         [t.name, *_values(result, t), t.state, t.step or "", *(t.metrics.get(column, "") for column in columns)]
         for t in result.trials
     ]
-    return _csv(header, rows)
+    return csv_text(header, rows)
 
 
 def seconds_csv(result: SweepResult) -> str:
@@ -68,39 +68,40 @@ def seconds_csv(result: SweepResult) -> str:
         [t.name, *(t.cost.get(stage, "") for stage in stages), *(round(getattr(t.time, part), 3) for part in own)]
         for t in result.trials
     ]
-    return _csv(header, rows)
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(header, rows)
 
 
 def markdown(result: SweepResult, patterns: Sequence[str] = ()) -> str:
     """The table, what it cost, and which trials failed."""
-    columns = columns_of(result, patterns)
-    lines = [f"# {result.study}", "", f"Sweep `{result.digest}` of `{result.source}`, {len(result.trials)} trials.", ""]
-    if _structures(result):
-        lines += [_REMARKS[_of_errors(result)], ""]
-    lines += _markdown_table(["trial", *map(_column_title, columns), "state"], _cells(result, columns))
-    lines += ["", "## Seconds", "", "What the artifacts took, and what the trial's own process did beside that.", ""]
-    stages = _stages(result)
-    rows = [_seconds_cells(trial, stages) for trial in result.trials]
-    lines += _markdown_table(["trial", *stages, "waiting", "overhead"], rows)
-    if (time := result.time) is not None:
-        lines += [
-            "",
-            f"The last go ran {time.trials} trials, {time.slots} at a time, in {time.wall:.0f} s; {time.overhead:.1%} "
-            "of the slots' time went neither into training nor into judging.",
-        ]
+    lines = [f"# {result.study}", "", _about(result), ""]
+    lines += [*_remarks(result), *([""] if _remarks(result) else [])]
+    lines += results_table(result, patterns).markdown()
+    lines += ["", "## Seconds", "", _SECONDS, "", *seconds_table(result).markdown()]
+    if (spent := _spent(result)) is not None:
+        lines += ["", spent]
     if result.failed:
         lines += ["", "## Failed", "", *(f"- {name}: {reason}" for name, reason in result.failed.items())]
     return "\n".join(lines) + "\n"
 
 
+def _about(result: SweepResult) -> str:
+    return f"Sweep `{result.digest}` of `{result.source}`, {len(result.trials)} trials."
+
+
+def _remarks(result: SweepResult) -> list[str]:
+    return [_REMARKS[ranks_by_errors(result)]] if judged_structures(result) else []
+
+
+def _spent(result: SweepResult) -> str | None:
+    if (time := result.time) is None:
+        return None
+    return (
+        f"The last go ran {time.trials} trials, {time.slots} at a time, in {time.wall:.0f} s; {time.overhead:.1%} "
+        "of the slots' time went neither into training nor into judging."
+    )
+
+
+_SECONDS = "What the artifacts took, and what the trial's own process did beside that."
 _REMARKS = {
     False: "Medians over the generated networks; × is the ratio to conventionally trained runs; ° unseen.",
     True: "Accuracies in % on the test images, best and mean over networks of the originals and of the generated ones; "
@@ -108,35 +109,61 @@ _REMARKS = {
 }
 
 
-def _of_errors(result: SweepResult) -> bool:
-    return all(is_error(score.metric) for score in _structures(result))
-
-
-def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (header, ["-"] * len(header), *rows)]
-
-
-def printed(result: SweepResult, patterns: Sequence[str] = ()) -> Table:
-    """The table for a terminal."""
+def results_table(result: SweepResult, patterns: Sequence[str] = ()) -> TextTable:
+    """One row per trial that ended: its metrics and its state."""
     columns = columns_of(result, patterns)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("trial", *map(_column_title, columns), "state", "s"):
-        table.add_column(title, justify="left" if title in ("trial", "state") else "right")
-    for trial, cells in zip(result.trials, _cells(result, columns), strict=True):
-        table.add_row(*cells, f"{trial.time.wall:.0f}")
-    for name in result.failed:
-        table.add_row(name, *([""] * len(columns)), "failed", "")
-    return table
-
-
-def _cells(result: SweepResult, columns: Sequence[str]) -> list[list[str]]:
     rows = []
     for trial in result.trials:
         unseen = {score.label for score in trial.scores if not score.known}
-        cells = [_cell(trial, column, column.partition("/")[0] in unseen) for column in columns]
-        state = trial.state if trial.step is None else f"{trial.state} at {trial.step}"
-        rows.append([trial.name, *cells, state])
-    return rows
+        cells = (TextCell(_cell(trial, c, c.partition("/")[0] in unseen), trial.metrics.get(c)) for c in columns)
+        rows.append((TextCell(trial.name), *cells, TextCell(_state(trial))))
+    return TextTable(("trial", *map(_column_title, columns), "state"), tuple(rows), 1)
+
+
+def seconds_table(result: SweepResult) -> TextTable:
+    """One row per trial: what its artifacts cost, and its own waiting and overhead."""
+    stages = _stages(result)
+    rows = []
+    for trial in result.trials:
+        spent = [*(trial.cost.get(stage) for stage in stages), trial.time.waiting, trial.time.overhead]
+        cells = (TextCell("–" if value is None else f"{value:.1f}", value) for value in spent)
+        rows.append((TextCell(trial.name), *cells))
+    return TextTable(("trial", *stages, "waiting", "overhead"), tuple(rows), 1)
+
+
+def print_sweep(result: SweepResult, console: Console, patterns: Sequence[str] = ()) -> None:
+    """Print failed trials, then the others with as many metrics as fit the width, as many as fit a screen."""
+    table = results_table(result, patterns)
+    failed = [(name, *([""] * (len(table.titles) - 2)), "failed") for name in result.failed]
+    rows = [*failed[:_FAILURES], *([cell.text for cell in row] for row in table.rows)]
+    names = short_names(row[0] for row in rows)
+    rows = [(names[name], *cells) for name, *cells in rows]
+    first = rows[:TABLE_LINES]
+    metrics = fitting_columns(lambda count: _printed(table.titles, first, count), len(table.titles) - 2, console)
+    shown = print_first(lambda count: _printed(table.titles, rows[:count], metrics), len(rows), console)
+    if len(failed) > _FAILURES:
+        show_line(console, f"… and {len(failed) - _FAILURES} more failed trials in the report")
+    if shown < len(rows):
+        show_line(console, f"… and {len(rows) - shown} more trials in the report")
+    if metrics < len(table.titles) - 2:
+        show_line(console, f"… and {len(table.titles) - 2 - metrics} more columns in the report")
+    for line in _remarks(result):
+        show_line(console, line)
+
+
+def _printed(titles: Sequence[str], rows: Sequence[Sequence[str]], metrics: int) -> Table:
+    """Name, the first metrics, and state of each trial."""
+    table = new_table()
+    for title in (titles[0], *titles[1 : metrics + 1], titles[-1]):
+        words = title in (titles[0], titles[-1])
+        table.add_column(title, justify="left" if words else "right", no_wrap=not words, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, (row[0], *row[1 : metrics + 1], row[-1])))
+    return table
+
+
+def _state(trial: TrialRecord) -> str:
+    return trial.state if trial.step is None else f"{trial.state} at {trial.step}"
 
 
 def _cell(trial: TrialRecord, column: str, unseen: bool) -> str:
@@ -161,105 +188,42 @@ def _stages(result: SweepResult) -> list[str]:
     return list(dict.fromkeys(stage for trial in result.trials for stage in trial.cost))
 
 
-def _seconds_cells(trial: TrialRecord, stages: Sequence[str]) -> list[str]:
-    cost = [f"{trial.cost[stage]:.1f}" if stage in trial.cost else "–" for stage in stages]
-    return [trial.name, *cost, f"{trial.time.waiting:.1f}", f"{trial.time.overhead:.1f}"]
-
-
 def _values(result: SweepResult, trial: TrialRecord) -> Iterator[Any]:
     for key in result.keys:
         value = trial.values.get(key, "")
         yield canonical_json(value) if isinstance(value, list | dict) else value
 
 
-def _structures(result: SweepResult) -> list[Score]:
-    """The first score of every structure, known ones first."""
-    first: dict[str, Score] = {}
-    for trial in result.trials:
-        for score in trial.scores:
-            if score.structure not in first or score.known > first[score.structure].known:
-                first[score.structure] = score
-    return sorted(first.values(), key=lambda score: not score.known)
+def render_sweep(result: SweepResult, patterns: Sequence[str] = (), origin: Origin | None = None) -> dict[str, bytes]:
+    """All files of the report by name, the page first.
 
-
-def sweep_figure(result: SweepResult) -> Figure | None:
-    """The ranking metric of every structure against the swept value (or the trials' names), logarithmic but for errors.
-
-    Bars reach from the lower to the upper quartile; full markers and lines are structures that the trial's zoo holds,
-    hollow and dashed ones are unseen. None where nothing was judged.
+    Args:
+        result: what to report on.
+        patterns: of the metrics to show, as in `columns_of`.
+        origin: the sweep's command and configuration.
     """
-    structures = _structures(result)
-    if not structures:
-        return None
-    axis = swept_axis([trial.name for trial in result.trials])
-    figure = new_figure(max(6.0, 0.45 * len(result.trials) + 3.5), 4.2)
-    ax = figure.subplots()
-    for index, structure in enumerate(structures):
-        _draw(ax, result, structure, RUN_COLOURS[index % len(RUN_COLOURS)], axis)
-    if not _of_errors(result):
-        ax.set_yscale("log")
-    if axis is None:
-        names = [trial.name for trial in result.trials]
-        ax.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
-    else:
-        key, values = axis
-        ax.set_xlabel(key)
-        if min(values) > 0 and max(values) / min(values) > 20:
-            ax.set_xscale("log")
-        ax.set_xticks(values, [f"{value:g}" for value in values])
-        ax.minorticks_off()
-    titles = dict.fromkeys(metric_title(score.metric) for score in structures)
-    ax.set_ylabel(f"{' / '.join(titles)} (lower is better)")
-    ax.grid(axis="y", which="major", color="#E5E5E5", lw=0.7)
-    ax.set_axisbelow(True)
-    marks = [
-        Line2D([], [], color=RUN_COLOURS[i % len(RUN_COLOURS)], ls="-" if s.known else "--", marker="o", ms=4,
-               mfc=None if s.known else "white", label=s.label)
-        for i, s in enumerate(structures)
-    ]  # fmt: skip
-    figure.legend(handles=marks, loc="outside right center", fontsize=8, frameon=False)
-    return figure
-
-
-def swept_axis(names: Sequence[str]) -> tuple[str, list[float]] | None:
-    """Key and values if all names are `key=number` with one key, else None.
-
-    Example:
-        >>> swept_axis(["N=2", "N=3"]), swept_axis(["N=2", "both"])
-        (('N', [2.0, 3.0]), None)
-    """
-    found = [_SWEPT.fullmatch(name) for name in names]
-    keys = {match["key"] for match in found if match}
-    if len(keys) != 1 or not all(found):
-        return None
-    return keys.pop(), [float(match["value"]) for match in found if match]
-
-
-def _draw(ax: Axes, result: SweepResult, structure: Score, colour: str, axis: tuple[str, list[float]] | None) -> None:
-    places = axis[1] if axis is not None else [float(index) for index in range(len(result.trials))]
-    drawn = [
-        (place, score)
-        for place, trial in zip(places, result.trials, strict=True)
-        for score in trial.scores
-        if score.structure == structure.structure
-        and (score.median > 0 or is_error(score.metric))
-        and score.median < math.inf
-    ]
-    drawn.sort(key=lambda item: item[0])
-    style = "-" if structure.known else "--"
-    ax.plot([place for place, _ in drawn], [score.median for _, score in drawn], style, color=colour, lw=1.2)
-    for place, score in drawn:
-        face = colour if score.known else "white"
-        ax.vlines(place, max(score.q25, score.median / 1e3), min(score.q75, 1e3 * score.median), color=colour, lw=0.8)
-        ax.plot([place], [score.median], "o", ms=5, color=colour, mfc=face)
-
-
-def render_sweep(result: SweepResult, patterns: Sequence[str] = ()) -> dict[str, bytes]:
-    """All files of the report by name."""
     files = {
         "table.md": markdown(result, patterns).encode(),
         "table.csv": results_csv(result, patterns).encode(),
         "seconds.csv": seconds_csv(result).encode(),
     }
     figure = sweep_figure(result)
-    return files if figure is None else {**files, "figure.png": png(figure)}
+    if figure is not None:
+        files[_FIGURE] = png(figure)
+    return {PAGE: _page(result, patterns, files.get(_FIGURE), origin).render(), **files}
+
+
+def _page(result: SweepResult, patterns: Sequence[str], figure: bytes | None, origin: Origin | None) -> HtmlPage:
+    configuration = origin.configuration if origin is not None else {}
+    return HtmlPage(
+        title=result.study,
+        about=f"{_about(result)} {result.environment.date}".replace("`", ""),
+        verdicts=tuple(f"{name} failed: {reason}" for name, reason in result.failed.items()),
+        overview=Block("Trials", results_table(result, patterns), tuple(_remarks(result))),
+        sections=(
+            Section("Seconds", (Block(_SECONDS, seconds_table(result), tuple(filter(None, [_spent(result)]))),)),
+        ),
+        figures=(Picture(_FIGURE, "The ranking metric of every trial", figure),) if figure is not None else (),
+        command=origin.command if origin is not None else "",
+        origins=(Made.of("", configuration, {"sweep": result.digest}, result.environment),),
+    )

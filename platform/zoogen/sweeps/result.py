@@ -167,8 +167,3 @@ def sweep_folder(digest: str) -> str:
 
 def trial_key(sweep: str, trial: str) -> str:
     return f"{sweep_folder(sweep)}/{trial}.json"
-
-
-def record_bytes(record: Record) -> bytes:
-    """JSON with a newline at the end."""
-    return (record.model_dump_json(indent=1) + "\n").encode()

@@ -7,24 +7,29 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from zoogen.artifact import examine
 from zoogen.console import Console
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.evaluation.machine import describe_environment
-from zoogen.evaluation.records import read_record
+from zoogen.evaluation.records import record_bytes
 from zoogen.identity import digest
 from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.sweep import HalvingRule, TrialResources, run_trials
 from zoogen.pipelines import stages
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.report import write_files
+from zoogen.pipelines.report import store_files
+from zoogen.pipelines.stored import say_damage, stored_record
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.reports.named_evaluations import Origin
+from zoogen.reports.screen import report_lines
+from zoogen.seal import sealed_json, unsealed_json
 from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
-from zoogen.sweeps.report import printed, render_sweep
-from zoogen.sweeps.result import SweepResult, SweepTime, record_bytes, sweep_folder, sweep_time
+from zoogen.sweeps.report import print_sweep, render_sweep
+from zoogen.sweeps.result import SweepResult, SweepTime, sweep_folder, sweep_time
 from zoogen.sweeps.trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
-from zoogen.sweeps.view import sweep_view
-from zoogen.tracking.secrets import without_passwords
+from zoogen.sweeps.trial_table import sweep_view
+from zoogen.tracking.secrets import hidden_passwords, without_passwords
 from zoogen.tracking.tracker import Tracker
 from zoogen.zoo.build import missing_cohorts
 
@@ -58,11 +63,11 @@ def run_sweep(config: str, overrides: Sequence[str], *, resume: bool = False, dr
 
 
 def _show(plan: SweepPlan, console: Console, outcome: SweepOutcome) -> None:
-    console.out.print(printed(outcome.result, plan.config.columns))
+    print_sweep(outcome.result, console.out, plan.config.columns)
     if (spent := outcome.result.time) is not None:
         console.say(f"sweep: {spent.wall:.0f} s, {spent.overhead:.1%} of it outside training and judging")
-    for path in outcome.report:
-        console.show(f"  {path}")
+    for line in report_lines(outcome.report):
+        console.show(line)
 
 
 def _require_complete(result: SweepResult) -> None:
@@ -110,7 +115,7 @@ def sweep(plan: SweepPlan, console: Console, *, resume: bool = False) -> SweepOu
             _show(plan, console, outcome)
             _require_complete(result)
             if command := study.tracker.ui_command():
-                console.show(f"to look at the runs: {command}")
+                console.show(f"to look at the MLflow runs: {command}")
             return outcome
 
 
@@ -126,7 +131,14 @@ def _begin(plan: SweepPlan, study: Study, resume: bool) -> None:
     names = [{"name": trial.name, "digest": trial.digest, "values": dict(trial.values)} for trial in plan.trials]
     config = without_passwords(plan.config.model_dump(mode="json"))
     content = {"source": plan.source, "sweep": config, "trials": names}
-    study.store.put_if_absent(key, (json.dumps(content, indent=1) + "\n").encode())
+    examine(study.store, key, _require_sealed).commit(sealed_json(content))
+
+
+def _require_sealed(data: bytes) -> bool:
+    try:
+        return bool(unsealed_json(data))
+    except ValueError as error:
+        raise DamagedError(str(error)) from None
 
 
 def _run_missing(plan: SweepPlan, study: Study, ledger: Ledger) -> SweepTime | None:
@@ -180,7 +192,10 @@ def _build_zoos(trials: Sequence[TrialPlan], study: Study) -> None:
     for trial in trials:
         own = _Within(trial.config, study.console, f"trial {trial.name}", whole=study)
         zoos.setdefault(" ".join(zoo.digest for zoo in own.plans), own)
-    lacking = {name: sum(len(missing_cohorts(zoo, study.store)) for zoo in own.plans) for name, own in zoos.items()}
+    lacking = {
+        name: sum(len(missing_cohorts(zoo, study.store, check="sound")) for zoo in own.plans)
+        for name, own in zoos.items()
+    }
     for name in sorted(zoos, key=lambda name: -lacking[name]):
         stages.build_zoo(zoos[name])
 
@@ -221,8 +236,10 @@ def _rule(plan: SweepPlan) -> HalvingRule | None:
 def _result(plan: SweepPlan, study: Study, ledger: Ledger, spent: SweepTime | None) -> SweepResult:
     """The sweep's result; a whole one is kept, and found again when there is nothing left to do."""
     key = f"{sweep_folder(plan.digest)}/result.json"
-    if spent is None and study.store.exists(key):
-        return read_record(SweepResult, study.store.get(key), study.store.uri_of(key))
+    there = stored_record(study, key, SweepResult)
+    say_damage(study, there)
+    if spent is None and there.value is not None:
+        return there.value
     result = SweepResult(
         study=plan.config.study,
         digest=plan.digest,
@@ -235,7 +252,7 @@ def _result(plan: SweepPlan, study: Study, ledger: Ledger, spent: SweepTime | No
         environment=describe_environment(),
     )
     if not result.failed:
-        study.store.put_if_absent(key, record_bytes(result))
+        there.commit(record_bytes(result, key))
     return result
 
 
@@ -247,4 +264,6 @@ def _write_report(plan: SweepPlan, study: Study, result: SweepResult) -> tuple[P
         folder += f"-{len(result.trials)}-of-{len(plan.trials)}"
     if study.store.root is None and plan.config.columns:
         folder += f"-columns-{digest({'columns': plan.config.columns})}"
-    return write_files(study, folder, render_sweep(result, plan.config.columns))
+    configuration = without_passwords(plan.config.model_dump(mode="json"))
+    origin = Origin(hidden_passwords(plan.command), configuration)
+    return store_files(study, folder, render_sweep(result, plan.config.columns, origin))

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console as RichConsole
 
 from zoogen.console import Console
+from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Evaluation
 from zoogen.orchestration.trial import STEP, TrialHandle
 from zoogen.pipelines import stages
@@ -17,6 +18,7 @@ from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import Log, Study
 from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_key
 from zoogen.pipelines.results import AutoencoderResult, EvaluationResult, GeneratorResult
+from zoogen.pipelines.stored import stored_autoencoder, stored_generator, stored_record
 from zoogen.pipelines.validation import ValidatingHooks, validation_error
 from zoogen.reports.accuracy import accuracy_figures
 from zoogen.sweeps.clock import AUTOENCODER, EVALUATION, GENERATOR
@@ -75,9 +77,17 @@ def run_trial(order: TrialOrder, handle: TrialHandle) -> str:
     with TrialStudy(config, silent(), f"trial {order.name}", reporting=False, order=order, handle=handle) as study:
         for step in STEPS[order.stage]:
             key = artifact_key(study, step)
-            with handle.exclusive(key, partial(study.store.exists, key)):
+            with handle.exclusive(key, partial(_whole, study, step)):
                 results[step] = _MAKE[step](study)
-        return _record(study, results, begin).model_dump_json()
+        return record_bytes(_record(study, results, begin)).decode()
+
+
+def _whole(study: Study, step: str) -> bool:
+    if step == AUTOENCODER:
+        return stored_autoencoder(study).value is not None
+    if step == GENERATOR:
+        return stored_generator(study).value is not None
+    return stored_record(study, artifact_key(study, step), Evaluation).value is not None
 
 
 def artifact_key(study: Study, step: str) -> str:

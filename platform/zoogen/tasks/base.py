@@ -12,7 +12,9 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor
 
+from zoogen.artifact import Objects
 from zoogen.errors import ZoogenError
+from zoogen.seal import content_hash
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup
@@ -21,14 +23,8 @@ from zoogen.weights.target import Target
 ProgressCallback = Callable[[int, int, Mapping[str, float]], None]  # (iterations done, total, figures such as loss)
 
 
-class Assets(Protocol):
-    """Where a task keeps what is made once for many networks: bytes by key, written if absent (`ArtifactStore`)."""
-
-    def exists(self, key: str) -> bool: ...
-
-    def get(self, key: str) -> bytes: ...
-
-    def put_if_absent(self, key: str, data: bytes) -> bool: ...
+class Assets(Objects, Protocol):
+    """Where a task keeps what is made once for many networks (`ArtifactStore`)."""
 
 
 class MemoryAssets:
@@ -45,6 +41,23 @@ class MemoryAssets:
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         return self._held.setdefault(key, data) is data
+
+    def version(self, key: str) -> str:
+        return content_hash(self._held[key]) if key in self._held else ""
+
+    def replace(self, key: str, data: bytes, version: str) -> bool:
+        if self.version(key) != version:
+            return False
+        self._held[key] = data
+        return True
+
+
+MOST_SAMPLES = 100_000  # per network that a weights file from anywhere may ask for
+
+
+def beyond(name: str, asked: float, most: float) -> str:
+    """What `Task.excess` says of a number that exceeds its limit, empty if it does not."""
+    return f"{name} {min(asked, 1e18):.6g} (at most {most:,})" if asked > most else ""
 
 
 class Task(ABC):
@@ -71,6 +84,11 @@ class Task(ABC):
         """Whether `prepare` has nothing left to do."""
         return True
 
+    def damage(self, structure: str) -> str:
+        """What `prepare` made earlier and will make again, because it is damaged, in one line; empty if there is no
+        such thing."""
+        return ""
+
     def preparation_seconds(self, structure: str) -> float:
         """Wall-clock time of what `prepare` made for this structure; a part of what its zoo costs."""
         return 0.0
@@ -84,6 +102,19 @@ class Task(ABC):
         """Whole networks: tensors [K, ...] by name for flat weights [K, D], whatever is not generated included."""
         return self.layout(structure).unflatten(weights)
 
+    def extract(self, structure: str, tensors: Mapping[str, Tensor]) -> Tensor:
+        """Flat weights [K, D] of whole networks, tensors [K, ...] by name: what `complete` made them of."""
+        return self.layout(structure).flatten({name: tensors[name] for name in self.layout(structure).shapes})
+
+    def retaken(self, structure: str) -> frozenset[str]:
+        """Names of tensors of whole networks that judging takes anew from data, whatever they were."""
+        return frozenset()
+
+    def excess(self, structure: str) -> str:
+        """What makes judging this structure's networks more than a file from anywhere may ask for (work, memory, places
+        on this machine), and its limit; empty if nothing does."""
+        return ""
+
     @abstractmethod
     def resolved(self) -> dict[str, Any]:
         """The task's configuration, JSON-like; `build_task` makes an equal task from it."""
@@ -95,6 +126,25 @@ class Task(ABC):
     def resolved_for(self, structure: str) -> dict[str, Any]:
         """The part of `identity` that matters to one structure: what its cohorts are identified by."""
         return self.identity()
+
+    def content(self, structure: str) -> dict[str, Any]:
+        """Hashes of what is loaded from outside the package for this structure (images, code, weights), loaded when it
+        is first asked for; empty where nothing is. It is a part of `resolved_for`, and names what is made besides.
+
+        Raises:
+            ZoogenError: it is there, and cannot be used.
+        """
+        return {}
+
+    def unavailable(self, structure: str) -> str:
+        """Why something of the content is not to be had here, empty if all is there. Artifacts that were made of it
+        cannot be named then, and none can be made."""
+        return ""
+
+    def with_contents(self, contents: Mapping[str, Mapping[str, Any]]) -> Self:
+        """This task with the contents of structures as they were when a zoo was planned: nothing is loaded to know
+        them, and training or judging with others is refused."""
+        return self
 
     @abstractmethod
     def canonical(self, structure: str) -> str:
@@ -192,7 +242,7 @@ class Task(ABC):
         Raises:
             ZoogenError: the shapes fit no structure, or do not tell it.
         """
-        fitting = [name for name in map(self.canonical, known) if self.layout(name).shapes == shapes]
+        fitting = [n for n in map(self.canonical, known) if self.layout(n).shapes.items() <= shapes.items()]
         if len(fitting) == 1:
             return fitting[0]
         found = f"; its tensors fit {', '.join(fitting) or 'none'} of {', '.join(known)}" if known else ""

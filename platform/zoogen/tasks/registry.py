@@ -11,9 +11,12 @@ from zoogen.tasks.base import Task
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.tasks.images.config import ImagesConfig
+from zoogen.tasks.images.content import shared_contents
 from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.task import TorchgfnTask
+
+__all__ = ["AnyTaskConfig", "TaskConfig", "build_task", "shared_contents", "task_from_mapping"]
 
 # A further task joins here, in `_CONFIGS` and in `build_task`.
 AnyTaskConfig = HypergridConfig | TorchgfnConfig | ImagesConfig

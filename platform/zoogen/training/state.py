@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zoogen.errors import ZoogenError
-from zoogen.training.packing import pack, prefixed, section, unpack
+from zoogen.errors import DamagedError, ZoogenError
+from zoogen.weights.packing import pack, prefixed, section, unpack
 
 _KIND = "training state"
 
@@ -50,7 +50,7 @@ class TrainingState:
         """The state of a byte string made by `to_bytes`.
 
         Raises:
-            ZoogenError: damaged data, or data of another kind.
+            DamagedError: damaged data, or data of another kind.
         """
         tensors, metadata = unpack(_KIND, data)
         average = section("average", tensors)
@@ -65,7 +65,7 @@ class TrainingState:
                 history=tuple(metadata["history"]),
             )
         except (KeyError, TypeError, ValueError):
-            raise ZoogenError(f"damaged {_KIND}: entries are missing; delete it and train again") from None
+            raise DamagedError("entries are missing or wrong", f"the {_KIND}") from None
 
 
 def load_module(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:

@@ -1,31 +1,30 @@
 """Weights of K networks of one structure in one safetensors file, tensors stacked along their first axis."""
 
-import json
 import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
+from zoogen.seal import SEAL
+from zoogen.weights.header import METADATA, check_seal, read_header, sealed
 from zoogen.weights.layout import ParameterLayout
 
 WHOLE = "whole"  # metadata of files with whole networks, of which the generated weights are a part
-_HEADER_LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header, little-endian
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """What a weights file holds.
+    """What a weights file holds, as it stands there.
 
     Attributes:
-        tensors: name to a [K, *shape] float32 tensor, finite throughout.
+        tensors: by name; floating point ones in single precision and finite throughout, others (counters) as they are.
         metadata: text by key.
     """
 
@@ -33,9 +32,9 @@ class WeightsFile:
     metadata: Mapping[str, str]
 
     @property
-    def count(self) -> int:
-        """Number K of networks."""
-        return next(iter(self.tensors.values())).shape[0]
+    def whole(self) -> bool:
+        """Whether it holds state dicts, not the vectors that are generated: others' files, and `write_whole`'s."""
+        return "task" not in self.metadata or WHOLE in self.metadata
 
 
 def write_weights(path: str | Path, layout: ParameterLayout, flat: Tensor, metadata: Mapping[str, str]) -> None:
@@ -55,7 +54,7 @@ def write_weights(path: str | Path, layout: ParameterLayout, flat: Tensor, metad
 def write_whole(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write whole networks, tensors [K, ...] by name, for use elsewhere: the k-th of each make a state dict.
 
-    Counters and the like keep their type. Such a file is no weights file: `read_weights` says so in one line.
+    Counters and the like keep their type.
 
     Raises:
         ZoogenError: values are not finite, or the file cannot be written.
@@ -68,31 +67,7 @@ def _write(path: Path, stacked: Mapping[str, Tensor], metadata: Mapping[str, str
         _require_finite(name, tensor, f"not writing {path}")
     # tensors may be views of one vector, which safetensors refuses: clone each into its own memory
     tensors = {name: tensor.contiguous().clone() for name, tensor in stacked.items()}
-    write_bytes(path, _sorted_header(save(tensors, metadata={key: str(value) for key, value in metadata.items()})))
-
-
-def _sorted_header(data: bytes) -> bytes:
-    """The same file with its header's keys sorted: safetensors writes metadata in random order, and equal weights
-    are to be equal files."""
-    text = json.dumps(read_header(data), sort_keys=True, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the format aligns the tensors to 8 bytes
-    return len(text).to_bytes(_HEADER_LENGTH_BYTES, "little") + text + data[_header_end(data) :]
-
-
-def read_header(data: bytes) -> dict[str, Any]:
-    """The JSON header of a safetensors file, metadata under `__metadata__`.
-
-    Raises:
-        ValueError: it has none.
-    """
-    header = json.loads(data[_HEADER_LENGTH_BYTES : _header_end(data)])
-    if not isinstance(header, dict):
-        raise ValueError("the header is no JSON object")
-    return header
-
-
-def _header_end(data: bytes) -> int:
-    return _HEADER_LENGTH_BYTES + int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
+    write_bytes(path, sealed(save(tensors, metadata={key: str(value) for key, value in metadata.items()})))
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -122,8 +97,8 @@ def read_weights(path: str | Path) -> WeightsFile:
     """Read and check a weights file.
 
     Raises:
-        ZoogenError: the file is missing or no safetensors file, holds no networks, tensors of different K,
-            tensors that are not floating point, or values that are not finite.
+        ZoogenError: the file is missing or no safetensors file, holds no tensors, or values that are not finite; it
+            has a seal that it does not fit.
     """
     path = Path(path)
     try:
@@ -136,28 +111,20 @@ def read_weights(path: str | Path) -> WeightsFile:
     except (SafetensorError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise ZoogenError(f"{path} is not a safetensors file ({reason}); write it with safetensors.save_file") from None
-    metadata = dict(header.get("__metadata__") or {})
-    if WHOLE in metadata:
-        raise ZoogenError(
-            f"{path} holds whole networks, for use elsewhere; give a file that was written without --whole"
-        )
+    try:
+        check_seal(data, required=False)
+    except ValueError as error:
+        raise DamagedError(str(error), str(path), "write it again") from None
+    metadata = dict(header.get(METADATA) or {})
+    metadata.pop(SEAL, None)
     if not stored:
         raise ZoogenError(f"{path} holds no tensors; expected tensors [K, *shape] by parameter name")
-    tensors = {name: _checked(name, tensor, path) for name, tensor in sorted(stored.items())}
-    counts = {name: tensor.shape[0] for name, tensor in tensors.items()}
-    if len(set(counts.values())) > 1:
-        listing = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        raise ZoogenError(f"{path}: tensors hold different numbers of networks along their first axis: {listing}")
-    if not next(iter(counts.values())):
-        raise ZoogenError(f"{path} holds no networks: the first axis of its tensors has length 0")
-    return WeightsFile(tensors, metadata)
+    return WeightsFile({name: _checked(name, tensor, path) for name, tensor in sorted(stored.items())}, metadata)
 
 
 def _checked(name: str, tensor: Tensor, path: Path) -> Tensor:
     if not tensor.is_floating_point():
-        raise ZoogenError(f"{path}: {name} holds {str(tensor.dtype).removeprefix('torch.')}, expected floating point")
-    if tensor.ndim == 0:
-        raise ZoogenError(f"{path}: {name} is a single number, expected [K, *shape] with K networks stacked first")
+        return tensor
     tensor = tensor.to(torch.float32)
     _require_finite(name, tensor, str(path))
     return tensor

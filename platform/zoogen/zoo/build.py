@@ -1,23 +1,23 @@
 """Building a zoo: one cohort at a time, each committed as one immutable part."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
-import torch
-
-from zoogen.errors import ZoogenError
+from zoogen.artifact import Artifact, examine
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.identity import derive_seed
+from zoogen.seal import sealed_json, unsealed_json
 from zoogen.tasks.base import ProgressCallback, Task
-from zoogen.tasks.records import Cohort, CohortSpec, Scores
-from zoogen.zoo.parts import cohort_table, finite_rows, table_to_parquet
-from zoogen.zoo.plan import ZooPlan, part_key, structure_key
+from zoogen.tasks.records import CohortSpec, Scores
+from zoogen.zoo.parts import cohort_table, finite_rows, part_metadata, table_to_parquet
+from zoogen.zoo.plan import ZooPlan, part_key
 from zoogen.zoo.prepare import prepare_serially, relay
 from zoogen.zoo.progress import ProgressMeter, ZooProgressCallback
 from zoogen.zoo.provenance import Provenance
 from zoogen.zoo.store import ArtifactStore
+from zoogen.zoo.verify import PartName, damage_of, look, parts_of
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,36 @@ def plan_manifest_key(digest: str) -> str:
 
 
 def manifest_bytes(plan: ZooPlan) -> bytes:
-    return (json.dumps({"digest": plan.digest, **plan.manifest_content()}, indent=1, sort_keys=True) + "\n").encode()
+    return sealed_json({"digest": plan.digest, **plan.manifest_content()})
 
 
 def begin_zoo(plan: ZooPlan, store: ArtifactStore) -> None:
     """Check that the store can be written to, and leave the plan there so that an unfinished zoo can be listed."""
     store.check()
-    store.put_if_absent(plan_manifest_key(plan.digest), manifest_bytes(plan))
+    _keep_manifest(plan, store, plan_manifest_key(plan.digest))
+
+
+def has_manifest(plan: ZooPlan, store: ArtifactStore) -> bool:
+    """Whether the manifest of the complete zoo is there, and whole."""
+    return _manifest(plan, store, manifest_key(plan.digest)).value is not None
+
+
+def _keep_manifest(plan: ZooPlan, store: ArtifactStore, key: str) -> None:
+    there = _manifest(plan, store, key)
+    if there.value is None:
+        there.commit(manifest_bytes(plan))
+
+
+def _manifest(plan: ZooPlan, store: ArtifactStore, key: str) -> Artifact[bool]:
+    def read(data: bytes) -> bool:
+        try:
+            if unsealed_json(data) == {"digest": plan.digest, **plan.manifest_content()}:
+                return True
+            raise ValueError("it is that of another zoo")
+        except ValueError as error:
+            raise DamagedError(str(error)) from None
+
+    return examine(store, key, read)
 
 
 def finish_zoo(plan: ZooPlan, store: ArtifactStore) -> str:
@@ -116,17 +139,33 @@ def finish_zoo(plan: ZooPlan, store: ArtifactStore) -> str:
     if missing := missing_cohorts(plan, store):
         count = f"{len(missing)} of {len(plan.cohorts)} cohorts"
         raise ZoogenError(f"zoo {plan.digest} lacks {count}; build it again to complete it")
-    store.put_if_absent(manifest_key(plan.digest), manifest_bytes(plan))
+    _keep_manifest(plan, store, manifest_key(plan.digest))
     return store.uri_of(manifest_key(plan.digest))
 
 
 def missing_cohorts(
-    plan: ZooPlan, store: ArtifactStore, structures: Sequence[str] | None = None
+    plan: ZooPlan,
+    store: ArtifactStore,
+    structures: Sequence[str] | None = None,
+    *,
+    check: Literal["listed", "sound"] = "listed",
 ) -> tuple[CohortSpec, ...]:
-    """Cohorts without a part, in the order of the plan (of the given canonical structures only)."""
-    wanted = plan.structures if structures is None else structures
-    present = {key for name in wanted for key in store.list(f"zoo/parts/{structure_key(name)}")}
-    return tuple(c for c in plan.cohorts if c.structure in wanted and part_key(c) not in present)
+    """Cohorts without a part, in the order of the plan (of the given canonical structures only).
+
+    Args:
+        check: `listed` asks only whether a part lies there; `sound` reads them, and counts damaged ones as missing.
+    """
+    parts = parts_of(plan, structures)
+    if check == "sound":
+        presence = look(store, parts)
+        absent = {*presence.missing, *presence.damaged}
+    else:
+        absent = {name.key for name in parts} - {key for folder in _folders(parts) for key in store.list(folder)}
+    return tuple(c for c in plan.cohorts if part_key(c) in absent)
+
+
+def _folders(parts: Sequence[PartName]) -> set[str]:
+    return {name.key.rpartition("/")[0] for name in parts}
 
 
 def build_part(
@@ -147,14 +186,14 @@ def build_part(
         ZoogenError: the store cannot be used.
         ValueError: the task returned something else than it was asked for.
     """
-    key = part_key(spec)
-    if store.exists(key):
+    key, size = part_key(spec), task.layout(spec.structure).size
+    there = _part(store, spec, size)
+    if there.value:
         return PartReport(spec.digest, key, spec.structure)
     task = task if task.assets is not None else task.using(store)
     if not task.prepared(spec.structure):
         task.prepare(spec.structure, device, progress)
     cohort = task.train_cohort(spec, device=device, progress=progress)
-    size = task.layout(spec.structure).size
     if cohort.weights.shape != (len(spec.runs), len(cohort.steps), size):
         expected = [len(spec.runs), len(cohort.steps), size]
         raise ValueError(f"{task.name} trained weights of shape {list(cohort.weights.shape)}, expected {expected}")
@@ -170,8 +209,9 @@ def build_part(
     label = task.label(spec.structure)
     table = cohort_table(cohort, scores, keep, label, task.describe_run(), made_by)
     notices = (*(scores.notices if scores else ()), *_diverged_notice(label, diverged, keep.numel()))
-    metadata = {**_part_metadata(cohort, scores, diverged, scoring_seconds), "notices": list(notices), "device": device}
-    committed = store.put_if_absent(key, table_to_parquet(table, metadata))
+    metadata = {**part_metadata(cohort, scores, diverged, scoring_seconds), "notices": list(notices), "device": device}
+    committed = there.commit(table_to_parquet(table, {**metadata, "columns": table.column_names}))
+    notices = (there.notice(), *notices) if there.damage else notices
     return PartReport(
         spec.digest,
         key,
@@ -192,7 +232,7 @@ def build_serially(
     """Build what is missing of a zoo in this process, cohort by cohort, and commit the manifest."""
     start, task = time.perf_counter(), task.using(store)
     begin_zoo(plan, store)
-    missing, provenance, parts = missing_cohorts(plan, store), Provenance.current(), []
+    missing, provenance, parts = missing_cohorts(plan, store, check="sound"), Provenance.current(), []
     meter = ProgressMeter(len(plan.cohorts), len(plan.cohorts) - len(missing))
     prepare_serially(task, missing, meter, progress, device=device)
     for spec in missing:
@@ -208,6 +248,15 @@ def build_serially(
     return ZooReport(plan.digest, manifest, tuple(parts), meter.reused, time.perf_counter() - start)
 
 
+def _part(store: ArtifactStore, spec: CohortSpec, size: int) -> Artifact[bool]:
+    """What lies in a part's place."""
+    key = part_key(spec)
+    version = store.version(key)  # before it is read, as in `examine`
+    damage = damage_of(store, PartName.of(spec, size)) if version else None
+    whole = True if version and damage is None else None
+    return Artifact(store, key, whole, damage.reason if damage is not None else "", version)
+
+
 def _diverged_notice(label: str, diverged: tuple[tuple[int, int], ...], total: int) -> tuple[str, ...]:
     if not diverged:
         return ()
@@ -215,21 +264,3 @@ def _diverged_notice(label: str, diverged: tuple[tuple[int, int], ...], total: i
     named = ", ".join(map(str, runs[:5])) + (", …" if len(runs) > 5 else "")
     counts = f"{len(diverged)} of {total} checkpoints"
     return (f"{label}: {counts} diverged and were left out (runs {named}); lower the learning rate",)
-
-
-def _part_metadata(
-    cohort: Cohort, scores: Scores | None, diverged: tuple[tuple[int, int], ...], scoring_seconds: float
-) -> dict[str, Any]:
-    groups = scores.groups if scores else {}
-    return {
-        "format": 1,
-        "task": dict(cohort.spec.task),
-        "structure": cohort.spec.structure,
-        "runs": [run.run for run in cohort.spec.runs],
-        "training_seconds": cohort.seconds,
-        "scoring_seconds": scoring_seconds,
-        "diverged": [list(item) for item in diverged],
-        "floors": {name: {k: dict(v) for k, v in group.floors.items()} for name, group in groups.items()},
-        "settings": {name: dict(group.settings) for name, group in groups.items()},
-        "torch_threads": torch.get_num_threads(),
-    }

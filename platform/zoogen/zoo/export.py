@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,18 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from zoogen import identity
 from zoogen.config import parse_config
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
+from zoogen.seal import unsealed_json
 from zoogen.tasks.base import Task
 from zoogen.weights.files import write_bytes, write_weights
 from zoogen.zoo.build import manifest_key, plan_manifest_key
-from zoogen.zoo.parts import weights_of
-from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, plan_zoo, structure_key
+from zoogen.zoo.part_file import BUILD_AGAIN
+from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, canonical_config, plan_zoo, structure_key
 from zoogen.zoo.read import Zoo
 from zoogen.zoo.store import ArtifactStore
+from zoogen.zoo.verify import PartName, look
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +37,10 @@ class ZooListing:
         task: kind of its task.
         structures: canonical names.
         runs: runs per structure by split.
-        cohorts_done, cohorts_expected: parts that are there, and parts of the whole zoo.
+        cohorts_done, cohorts_expected: parts that are there and are this zoo's, and parts of the whole zoo.
+        damaged: why other parts cannot be used, one line each. Weights are not read for it.
         config, task_config: resolved configurations, as the manifest has them.
+        contents: structure to the hashes of what was loaded for it (`Task.content`), where there was any.
     """
 
     digest: str
@@ -46,18 +51,29 @@ class ZooListing:
     cohorts_expected: int
     config: Mapping[str, Any]
     task_config: Mapping[str, Any]
+    damaged: tuple[str, ...] = ()
+    contents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         return self.cohorts_done == self.cohorts_expected
+
+    @property
+    def content(self) -> str:
+        """Names what was loaded for its structures, 8 hexadecimal digits; empty if nothing was."""
+        return identity.digest(dict(self.contents))[:8] if self.contents else ""
+
+    def is_of(self, config: ZooConfig, task: Task) -> bool:
+        """Whether it was planned by this configuration, whatever was loaded then."""
+        canonical = canonical_config(config, task).model_dump(mode="json")
+        return canonical == dict(self.config) and task.identity() == dict(self.task_config)
 
 
 def list_zoos(store: ArtifactStore) -> list[ZooListing]:
     """All zoos whose building has begun, finished or not, by digest."""
     keys = [key for key in store.list("zoo") if key.endswith(".json")]
     digests = sorted({Path(key).stem for key in keys})
-    present: dict[str, set[str]] = {}
-    return [_listing(store, digest, read_manifest(store, digest), present) for digest in digests]
+    return [_listing(store, digest, read_manifest(store, digest)) for digest in digests]
 
 
 def find_zoo(store: ArtifactStore, digest: str) -> ZooListing:
@@ -78,31 +94,41 @@ def read_manifest(store: ArtifactStore, digest: str) -> dict[str, Any]:
     """The manifest of a zoo, or the plan of an unfinished one.
 
     Raises:
-        ZoogenError: there is none, or it is not readable.
+        DamagedError: it is damaged.
+        ZoogenError: there is none.
     """
-    key = manifest_key(digest) if store.exists(manifest_key(digest)) else plan_manifest_key(digest)
-    try:
-        manifest = json.loads(store.get(key))
-        if not isinstance(manifest, dict) or not {"config", "task", "cohorts", "splits"} <= manifest.keys():
-            raise ValueError("entries are missing")
-        if not all(
-            isinstance(cohort.get(name), str) for cohort in manifest["cohorts"] for name in ("key", "structure")
-        ):
-            raise ValueError("its cohorts are incomplete")
-    except (ValueError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise ZoogenError(
-            f"{store.uri_of(key)} is no manifest of a zoo ({reason}); remove it and build again"
-        ) from None
+    reasons = []
+    for key in (manifest_key(digest), plan_manifest_key(digest)):
+        if not store.exists(key):
+            continue
+        try:
+            return _checked_manifest(unsealed_json(store.get(key)), digest)
+        except (ValueError, AttributeError, TypeError) as error:
+            reasons.append((f"it is no manifest of a zoo: {error}", store.uri_of(key)))
+    if not reasons:
+        raise ZoogenError(f"there is no zoo {digest} in {store.uri}; build it with `zoogen build-zoo`")
+    raise DamagedError(*reasons[0], BUILD_AGAIN)
+
+
+def _checked_manifest(manifest: dict[str, Any], digest: str) -> dict[str, Any]:
+    if not {"config", "task", "cohorts", "splits"} <= manifest.keys():
+        raise ValueError("entries are missing")
+    if manifest.get("digest") != digest:
+        raise ValueError(f"it is that of zoo {manifest.get('digest')}")
+    if not all(isinstance(c.get(name), str) for c in manifest["cohorts"] for name in ("key", "structure", "digest")):
+        raise ValueError("its cohorts are incomplete")
     return manifest
 
 
 def plan_of(listing: ZooListing, task: Task) -> ZooPlan:
     """The plan of a listed zoo; `task` must be the task that made it (`build_task(listing.task_config)`).
 
+    What was loaded for its structures is taken from the listing, so that a zoo can be read where the data are not.
+
     Raises:
         ZoogenError: another version or another task made the zoo.
     """
+    task = task.with_contents(listing.contents)
     plan = plan_zoo(parse_config(ZooConfig, dict(listing.config), f"zoo {listing.digest}"), task)
     if plan.digest != listing.digest:
         raise ZoogenError(
@@ -118,7 +144,7 @@ def rows_frame(
     frame = _rows(zoo, structures, split).to_pandas()
     if weights:
         names = zoo.plan.structures if structures is None else structures
-        frame["weights"] = [w for name in names for w in weights_of(zoo.table(name, split, ["weights"]))]
+        frame["weights"] = [row for name in names for part in zoo.weights(name, split) for row in part]
     return frame
 
 
@@ -143,17 +169,24 @@ def export_table(
     table, buffer = _rows(zoo, structures, split), io.BytesIO()
     if path.suffix == ".csv":
         pa_csv.write_csv(table, buffer)
+    elif weights:
+        _write_with_weights(zoo, table, buffer, zoo.plan.structures if structures is None else structures, split)
     else:
-        if weights:
-            names = zoo.plan.structures if structures is None else structures
-            lists = [
-                pa.array(list(weights_of(zoo.table(name, split, ["weights"]))), pa.list_(pa.float32()))
-                for name in names
-            ]
-            table = table.append_column("weights", pa.chunked_array(lists, pa.list_(pa.float32())))
         pq.write_table(table, buffer, compression="zstd")
     write_bytes(path, buffer.getvalue())
     return table.num_rows
+
+
+def _write_with_weights(
+    zoo: Zoo, table: pa.Table, buffer: io.BytesIO, structures: Sequence[str], split: Split | None
+) -> None:
+    """Cohort by cohort, so that no more than the weights of one are in memory beside what is written."""
+    kind, done = pa.list_(pa.float32()), 0
+    with pq.ParquetWriter(buffer, table.schema.append(pa.field("weights", kind)), compression="zstd") as writer:
+        for weights in (part for name in structures for part in zoo.weights(name, split)):
+            lists = pa.array(list(weights), kind)
+            writer.write_table(table.slice(done, len(weights)).append_column("weights", lists))
+            done += len(weights)
 
 
 def export_safetensors(
@@ -191,27 +224,23 @@ def export_safetensors(
 
 def _rows(zoo: Zoo, structures: Sequence[str] | None, split: Split | None) -> pa.Table:
     names = zoo.plan.structures if structures is None else structures
-    tables = [zoo.table(name, split, without=["weights"]) for name in names]
+    tables = [zoo.table(name, split) for name in names]
     # Structures too large for a judge lack its columns: those become nulls.
     return pa.concat_tables(tables, promote_options="default").replace_schema_metadata(None).combine_chunks()
 
 
-def _listing(
-    store: ArtifactStore, digest: str, manifest: Mapping[str, Any], present: dict[str, set[str]]
-) -> ZooListing:
-    structures = tuple(dict.fromkeys(cohort["structure"] for cohort in manifest["cohorts"]))
-    for structure in structures:
-        key = structure_key(structure)
-        if key not in present:
-            present[key] = set(store.list(f"zoo/parts/{key}"))
-    everything = set().union(*(present[structure_key(structure)] for structure in structures))
+def _listing(store: ArtifactStore, digest: str, manifest: Mapping[str, Any]) -> ZooListing:
+    parts = [PartName(c["key"], c["digest"], c["structure"], tuple(c["runs"])) for c in manifest["cohorts"]]
+    presence = look(store, parts, thorough=False)
     return ZooListing(
         digest=digest,
         task=str(manifest["task"].get("kind", "")),
-        structures=structures,
+        structures=tuple(dict.fromkeys(part.structure for part in parts)),
         runs={split: len(runs) for split, runs in manifest["splits"].items()},
-        cohorts_done=sum(cohort["key"] in everything for cohort in manifest["cohorts"]),
-        cohorts_expected=len(manifest["cohorts"]),
+        cohorts_done=len(parts) - len(presence.missing) - len(presence.damaged),
+        cohorts_expected=len(parts),
         config=manifest["config"],
         task_config=manifest["task"],
+        damaged=tuple(presence.damaged.values()),
+        contents=manifest.get("contents", {}),
     )

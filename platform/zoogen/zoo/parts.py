@@ -1,29 +1,33 @@
-"""Rows of a zoo: one checkpoint each, in one Parquet file per cohort.
+"""Parts of a zoo: the rows of a cohort, one checkpoint each, in one Parquet file.
 
 Columns: `id, task, structure, label, split, run, seed, init_seed, step, checkpoint`, the task's own
-text columns (objective, optimiser, …), `weights` (fixed-shape tensor, float32 [D]), the training's
-figures as `training.<name>`, the judge's metrics as `<group>.<metric>`, `seconds` (training time of
-one run: the cohort's time shared by its runs), versions, `git_revision` and `cohort`.
+text columns (objective, optimiser, …), the training's figures as `training.<name>`, the judge's metrics as
+`<group>.<metric>`, `seconds` (training time of one run: the cohort's time shared by its runs), versions,
+`git_revision` and `cohort`, and at last `weights` (fixed-shape tensor, float32 [D]). Rows go by checkpoint, then by
+run: the ends of all runs are neighbours, and are read without the rest.
 """
 
-import io
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from zoogen.errors import ZoogenError
-from zoogen.tasks.records import Cohort, Scores
+from zoogen.tasks.records import COHORT_FORMAT, Cohort, Scores
+from zoogen.zoo.part_file import sealed_parquet
 from zoogen.zoo.plan import split_of
 from zoogen.zoo.provenance import Provenance
 
-ROW_GROUP = 64  # rows: small enough to read the end of a run without the rest
-METADATA_KEY = b"zoogen"
+WEIGHTS = "weights"
+FIXED_COLUMNS = {
+    **dict.fromkeys(("id", "task", "structure", "label", "split", "cohort"), pa.string()),
+    **dict.fromkeys(("run", "seed", "init_seed", "step", "checkpoint"), pa.int64()),
+    "seconds": pa.float64(),
+}
+_ROW_GROUP_WEIGHTS = 1 << 21  # weights of a row group (8 MiB): what is decoded at once
+_ROW_GROUP_ROWS = 4096
 
 
 def finite_rows(weights: Tensor) -> Tensor:
@@ -34,11 +38,11 @@ def finite_rows(weights: Tensor) -> Tensor:
 def cohort_table(
     cohort: Cohort, scores: Scores | None, keep: Tensor, label: str, run_columns: Mapping[str, str], made_by: Provenance
 ) -> pa.Table:
-    """The rows of a cohort, run by run, checkpoint by checkpoint.
+    """The rows of a cohort, checkpoint by checkpoint, run by run.
 
     Args:
         cohort: M runs with C checkpoints.
-        scores: metrics of the R kept checkpoints in the order of the rows; None if R = 0.
+        scores: metrics of the R kept checkpoints, run by run, checkpoint by checkpoint; None if R = 0.
         keep: which checkpoints become rows, [M, C] bool with R true.
         label: short name of the structure.
         run_columns: text columns that all rows share (`Task.describe_run`).
@@ -62,8 +66,6 @@ def cohort_table(
         "checkpoint": pa.array(checkpoint.astype(np.int64), pa.int64()),
     }
     own: dict[str, pa.Array] = _constant(rows, {**run_columns, **cohort.columns})
-    weights = cohort.weights[keep].detach().cpu().to(torch.float32).contiguous()
-    own["weights"] = _tensor_column(weights)
     for name, values in cohort.training.items():
         own[f"training.{name}"] = pa.array(values.detach().cpu()[keep].to(torch.float64).numpy(), pa.float64())
     for name, values in (scores.flat() if scores is not None else {}).items():
@@ -72,61 +74,70 @@ def cohort_table(
         own[name] = pa.array(values.detach().cpu().to(torch.float64).numpy(), pa.float64())
     own["seconds"] = pa.array(np.full(rows, cohort.seconds / max(1, len(spec.runs))), pa.float64())
     own |= _constant(rows, {**made_by.columns(), "cohort": spec.digest})
-    if clash := columns.keys() & own.keys():
+    if clash := (columns.keys() | {WEIGHTS}) & own.keys():
         raise ValueError(f"the task names columns of its own like fixed ones: {', '.join(sorted(clash))}")
-    return pa.table({**columns, **own})
+    order = np.lexsort((run_index, checkpoint))
+    weights = cohort.weights[run_index[order], checkpoint[order]].detach().cpu().to(torch.float32).contiguous()
+    return pa.table({**columns, **own}).take(order).append_column(WEIGHTS, tensor_column(weights.numpy()))
+
+
+def part_metadata(
+    cohort: Cohort, scores: Scores | None, diverged: tuple[tuple[int, int], ...], scoring_seconds: float
+) -> dict[str, Any]:
+    """What a part says beside its rows: whose it is, what is in it, and what was left out."""
+    groups = scores.groups if scores else {}
+    return {
+        "format": COHORT_FORMAT,
+        "cohort": cohort.spec.digest,
+        "task": dict(cohort.spec.task),
+        "structure": cohort.spec.structure,
+        "runs": [run.run for run in cohort.spec.runs],
+        "steps": [int(step) for step in cohort.steps],
+        "training_seconds": cohort.seconds,
+        "scoring_seconds": scoring_seconds,
+        "diverged": [list(item) for item in diverged],
+        "floors": {name: {k: dict(v) for k, v in group.floors.items()} for name, group in groups.items()},
+        "settings": {name: dict(group.settings) for name, group in groups.items()},
+        "torch_threads": torch.get_num_threads(),
+    }
 
 
 def table_to_parquet(table: pa.Table, metadata: Mapping[str, Any]) -> bytes:
-    """The bytes of a part; `metadata` is JSON-like and travels in the file's schema."""
-    schema_metadata = {**(table.schema.metadata or {}), METADATA_KEY: json.dumps(metadata, sort_keys=True).encode()}
-    text = [field.name for field in table.schema if pa.types.is_string(field.type)]
-    buffer = io.BytesIO()
-    # Bytes of one significance beside each other: weights and figures compress far better so (no dictionary then).
-    floats = {field.name: "BYTE_STREAM_SPLIT" for field in table.schema if pa.types.is_float64(field.type)}
-    pq.write_table(
-        table.replace_schema_metadata(schema_metadata),
-        buffer,
-        compression="zstd",
-        row_group_size=ROW_GROUP,
-        use_dictionary=text,
-        column_encoding={"weights.list.element": "BYTE_STREAM_SPLIT", **floats},
-    )
-    return buffer.getvalue()
-
-
-def open_part(data: bytes | str, where: str) -> pq.ParquetFile:
-    """A part from its bytes or from a local path.
+    """The bytes of a part; `metadata` is JSON-like and travels in the file's schema.
 
     Raises:
-        ZoogenError: it is no Parquet file with a zoo's rows.
+        ValueError: weights are not finite, or are not the last column.
     """
-    try:
-        file = pq.ParquetFile(pa.BufferReader(data) if isinstance(data, bytes) else data)
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise ZoogenError(f"{where} is no readable part of a zoo ({reason}); remove it and build again") from None
-    if METADATA_KEY not in (file.schema_arrow.metadata or {}):
-        raise ZoogenError(f"{where} was not written by zoogen; remove it and build the zoo again")
-    return file
-
-
-def part_metadata(file: pq.ParquetFile) -> dict[str, Any]:
-    """What `table_to_parquet` was given as metadata."""
-    return json.loads(file.schema_arrow.metadata[METADATA_KEY])
+    if table.schema.names[-1] != WEIGHTS or not np.isfinite(weights_of(table)).all():
+        raise ValueError("the last column of a part holds its weights, which are finite")
+    size = table.schema.field(WEIGHTS).type.shape[0]
+    text = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    # Bytes of one significance beside each other: weights and figures compress far better so (no dictionary then).
+    floats = {field.name: "BYTE_STREAM_SPLIT" for field in table.schema if pa.types.is_float64(field.type)}
+    return sealed_parquet(
+        table,
+        metadata,
+        max(1, min(_ROW_GROUP_ROWS, _ROW_GROUP_WEIGHTS // max(1, size))),
+        compression="zstd",
+        use_dictionary=text,
+        column_encoding={f"{WEIGHTS}.list.element": "BYTE_STREAM_SPLIT", **floats},
+    )
 
 
 def weights_of(table: pa.Table) -> np.ndarray:
     """The column `weights` as one array, [R, D] float32."""
-    column = table["weights"]
+    column = table[WEIGHTS]
     size = column.type.shape[0]
     chunks = [chunk.to_numpy_ndarray() for chunk in column.chunks if len(chunk)]
+    if len(chunks) == 1:
+        return chunks[0]
     return np.concatenate(chunks) if chunks else np.empty((0, size), np.float32)
 
 
-def _tensor_column(weights: Tensor) -> pa.Array:
+def tensor_column(weights: np.ndarray) -> pa.Array:
+    """Weights [R, D] float32 as a column of fixed-shape tensors, without a copy."""
     kind = pa.fixed_shape_tensor(pa.float32(), [weights.shape[1]])
-    flat = pa.array(weights.numpy().reshape(-1), pa.float32())
+    flat = pa.array(weights.reshape(-1), pa.float32())
     return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(flat, weights.shape[1]))
 
 

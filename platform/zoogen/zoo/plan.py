@@ -1,12 +1,12 @@
 """Which runs make a zoo, and how they are cut into units of work.
 
-The plan depends on the configuration alone, so that everybody who has the configuration names the
-same parts. It is made to grow: raising `runs` keeps every full training cohort and all held-out
-ones (only a last, partly filled training cohort is trained anew), and no run changes its split.
+The plan depends on the configuration and on what it makes a task load, by content, so that everybody who has
+both names the same parts, and nobody else does. It is made to grow: raising `runs` keeps every full training
+cohort and all held-out ones (only a last, partly filled training cohort is trained anew), and no run changes its split.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -60,12 +60,14 @@ class ZooPlan:
         task: the task's configuration as far as it decides the zoo (`Task.identity`).
         targets: canonical structure name to its target, in the order of the configuration.
         cohorts: units of work, in the order in which they should be started.
+        contents: canonical structure name to the hashes of what is loaded for it (`Task.content`), where there is any.
     """
 
     config: ZooConfig
     task: Mapping[str, Any]
     targets: Mapping[str, Target]
     cohorts: tuple[CohortSpec, ...]
+    contents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -83,6 +85,7 @@ class ZooPlan:
                 for c in self.cohorts
             ],
             "splits": {split: list(self.runs_of(split)) for split in SPLITS},
+            **({"contents": {name: dict(content) for name, content in self.contents.items()}} if self.contents else {}),
         }
 
     def split_of(self, run: int) -> Split:
@@ -136,18 +139,29 @@ def plan_zoo(config: ZooConfig, task: Task) -> ZooPlan:
     Raises:
         ZoogenError: a structure is unknown, or named twice.
     """
-    names = [task.canonical(structure) for structure in config.structures]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise ZoogenError(f"zoo.structures names {name} twice (as {config.structures[index]!r}); drop one of them")
-    config = config.model_copy(update={"structures": tuple(names)})
+    config = canonical_config(config, task)
+    names = config.structures
     held_out = (*_runs_of(config, "test"), *_runs_of(config, "validation"))
     cohorts = tuple(
         CohortSpec(task.resolved_for(name), name, tuple(_run(config, name, run) for run in runs))
         for name in names
         for runs in (*_chunks(_runs_of(config, "train"), config.cohort), *_chunks(held_out, config.cohort))
     )
-    return ZooPlan(config, task.identity(), {name: task.target(name) for name in names}, cohorts)
+    contents = {name: content for name in names if (content := task.content(name))}
+    return ZooPlan(config, task.identity(), {name: task.target(name) for name in names}, cohorts, contents)
+
+
+def canonical_config(config: ZooConfig, task: Task) -> ZooConfig:
+    """The configuration with canonical structure names, for which nothing is loaded.
+
+    Raises:
+        ZoogenError: a structure is unknown, or named twice.
+    """
+    names = [task.canonical(structure) for structure in config.structures]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ZoogenError(f"zoo.structures names {name} twice (as {config.structures[index]!r}); drop one of them")
+    return config.model_copy(update={"structures": tuple(names)})
 
 
 def _runs_of(config: ZooConfig, split: Split) -> tuple[int, ...]:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -15,11 +15,13 @@ from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.weights.target import Target
 from zoogen.zoo.build import missing_cohorts
-from zoogen.zoo.parts import open_part, part_metadata, weights_of
-from zoogen.zoo.plan import Split, ZooPlan, part_key, split_of
+from zoogen.zoo.part_file import PartFile
+from zoogen.zoo.plan import Split, ZooPlan, split_of
+from zoogen.zoo.selection import Selection, last_of_each
 from zoogen.zoo.store import ArtifactStore
+from zoogen.zoo.verify import PARALLEL_READS, PartName, open_part
 
-_PARALLEL_READS = 8  # of a remote store, where waiting is most of the reading
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,7 @@ class CheckpointSet:
 
     def last(self, count: int = 1) -> "CheckpointSet":
         """The last `count` checkpoints of every run (fewer where a run has fewer)."""
-        keep = torch.zeros(len(self), dtype=torch.bool)
-        for run in self.runs.unique():
-            keep[(self.runs == run).nonzero().flatten()[-count:]] = True
-        return self.take(keep)
+        return self.take(torch.from_numpy(last_of_each(self.runs.numpy(), count)))
 
     def best_runs(self, share: float, metric: str) -> "CheckpointSet":
         """The checkpoints of the best `share` of the runs (at least one), ranked by `metric` (lower is better) of
@@ -129,26 +128,25 @@ class Zoo:
 
         Raises:
             ZoogenError: the zoo has no such structure, lacks parts of it, or has fewer checkpoints than asked for.
+            DamagedError: a part is damaged.
         """
         name = self._structure(structure)
         target = self.plan.targets[name]
         self.require([name], split)
         if not self.plan.runs_of(split):
             raise ZoogenError(f"zoo {self.plan.digest} has no {split} runs; set zoo.{_COUNT_KEY[split]} to 1 or more")
-        tables = [t for t in self._tables(self.plan.cohorts_of(name, split), split) if t.num_rows]
-        if not tables:
+        rows = Selection(target.layout.size, split, self.plan.runs_of(split), last)
+        for _ in self._each(self._parts(name, split), lambda file, _: rows.add(file)):
+            pass
+        if not rows.most:
             which = f"every {split} checkpoint of {target.label} ({name})"
             raise ZoogenError(f"{which} diverged; lower the learning rate and build again")
-        rows = _checkpoints(target, tables)
-        if last is None:
-            return rows
-        most = int(torch.bincount(rows.runs - rows.runs.min()).max())
-        if last < 1 or most < last:
+        if last is not None and not 1 <= last <= rows.most:
             asked = f"the last {last} checkpoints of each {split} run of {target.label} ({name})"
             raise ZoogenError(
-                f"asked for {asked}, the zoo has {most}; ask for 1 to {most} or train with more checkpoints"
+                f"asked for {asked}, the zoo has {rows.most}; ask for 1 to {rows.most} or train with more checkpoints"
             )
-        return rows.last(last)
+        return _checkpoints(target, rows)
 
     def require(self, structures: Sequence[str] | None = None, split: Split | None = None) -> None:
         """Make sure that the parts of the structures (default: all) are there.
@@ -159,6 +157,8 @@ class Zoo:
         names = list(self.plan.structures) if structures is None else [self._structure(s) for s in structures]
         missing = [c for c in missing_cohorts(self.plan, self.store, names) if split is None or split in _splits_of(c)]
         if missing:
+            if reason := next(filter(None, map(self.task.unavailable, names)), ""):
+                raise ZoogenError(f"a zoo in {self.store.uri} cannot be told without what it was made of: {reason}")
             lacking = []
             for name in dict.fromkeys(c.structure for c in missing):
                 have = len(of := self.plan.cohorts_of(name, split)) - sum(c.structure == name for c in missing)
@@ -167,30 +167,43 @@ class Zoo:
             where = f"zoo {self.plan.digest} in {self.store.uri}"
             raise ZoogenError(f"{where} is incomplete: {shown}; run `zoogen build-zoo` with the same configuration")
 
-    def table(
-        self,
-        structure: str,
-        split: Split | None = None,
-        columns: Sequence[str] | None = None,
-        without: Sequence[str] = (),
-    ) -> pa.Table:
-        """Rows of one structure as an Arrow table: all columns, or `columns`, and not those in `without`.
+    def table(self, structure: str, split: Split | None = None) -> pa.Table:
+        """Rows of one structure as an Arrow table, all columns but the weights; cohort by cohort, run by run.
 
         Raises:
             ZoogenError: the zoo has no such structure or lacks parts of it.
+            DamagedError: a part is damaged.
         """
         name = self._structure(structure)
         self.require([name], split)
-        tables = list(self._tables(self.plan.cohorts_of(name, split), split, columns, without))
+
+        def rows(file: PartFile, part: PartName) -> pa.Table:
+            return file.columns.take(pa.array(_order(file, part, split)))
+
         # Parts whose checkpoints all diverged have no metric columns: fill those with nulls.
-        return pa.concat_tables(tables, promote_options="default")
+        return pa.concat_tables(self._each(self._parts(name, split), rows), promote_options="default")
+
+    def weights(self, structure: str, split: Split | None = None) -> Iterator[np.ndarray]:
+        """Weights of the rows of `table`, cohort by cohort, each [R, D] float32.
+
+        Raises:
+            ZoogenError, DamagedError: as `table`.
+        """
+        name = self._structure(structure)
+        self.require([name], split)
+        for part in self._parts(name, split):
+            file = open_part(self.store, part)
+            order = _order(file, part, split)
+            weights, places = np.empty((len(order), file.size), np.float32), order.argsort()
+            file.weights(order[places], weights, places)
+            yield weights
 
     def training_seconds(self, structure: str | None = None, split: Split | None = None) -> float:
         """Wall-clock training time of all cohorts (of one structure, with runs of a split), summed over workers."""
         names = list(self.plan.structures) if structure is None else [self._structure(structure)]
         self.require(names)
-        cohorts = [c for name in names for c in self.plan.cohorts_of(name, split)]
-        return sum(float(part_metadata(self._open(c))["training_seconds"]) for c in cohorts)
+        parts = [part for name in names for part in self._parts(name, split)]
+        return sum(self._each(parts, lambda file, _: float(file.metadata["training_seconds"])))
 
     def _structure(self, structure: str) -> str:
         name = self.task.canonical(structure)
@@ -199,32 +212,21 @@ class Zoo:
             raise ZoogenError(f"the zoo holds no structure {structure!r}; it holds {known}: add it to zoo.structures")
         return name
 
-    def _open(self, spec: CohortSpec):  # type: ignore[no-untyped-def]  # pyarrow has no types
-        key = part_key(spec)
-        path = self.store.local_path_of(key)
-        return open_part(str(path) if path is not None else self.store.get(key), self.store.uri_of(key))
+    def _parts(self, name: str, split: Split | None) -> list[PartName]:
+        size = self.plan.targets[name].layout.size
+        return [PartName.of(cohort, size) for cohort in self.plan.cohorts_of(name, split)]
 
-    def _tables(
-        self,
-        cohorts: Sequence[CohortSpec],
-        split: Split | None,
-        columns: Sequence[str] | None = None,
-        without: Sequence[str] = (),
-    ) -> Iterator[pa.Table]:
-        def read(spec: CohortSpec) -> pa.Table:
-            file = self._open(spec)
-            there = file.schema_arrow.names
-            wanted = [c for c in there if (columns is None or c in columns) and c not in without]
-            table = file.read(columns=list(dict.fromkeys([*wanted, "split"])))
-            if split is not None:
-                table = table.filter(pc.equal(table["split"], split))
-            return table.select(wanted)
+    def _each(self, parts: Sequence[PartName], use: Callable[[PartFile, PartName], T]) -> Iterator[T]:
+        """What `use` makes of each part, in order."""
 
-        if self.store.root is not None or len(cohorts) < 2:
-            yield from map(read, cohorts)
+        def opened(part: PartName) -> T:
+            return use(open_part(self.store, part), part)
+
+        if self.store.root is not None or len(parts) < 2:
+            yield from map(opened, parts)
             return
-        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-            yield from pool.map(read, cohorts)
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            yield from pool.map(opened, parts)
 
 
 _COUNT_KEY = {"train": "runs", "validation": "validation_runs", "test": "test_runs"}
@@ -234,29 +236,23 @@ def _splits_of(spec: CohortSpec) -> set[Split]:
     return {split_of(run.run) for run in spec.runs}
 
 
-def _checkpoints(target: Target, tables: Sequence[pa.Table]) -> CheckpointSet:
-    for table in tables:
-        if table["weights"].type.shape[0] != target.layout.size:
-            sizes = f"{table['weights'].type.shape[0]} weights, the task needs {target.layout.size}"
-            raise ZoogenError(f"parts of {target.structure} hold {sizes}; build the zoo again under a new root")
-
-    def numbers(name: str, kind: type) -> np.ndarray:
-        parts = [
-            t[name].to_numpy().astype(kind) if name in t.column_names else np.full(t.num_rows, np.nan) for t in tables
-        ]
-        return np.concatenate(parts)
-
-    names = dict.fromkeys(c for t in tables for c in t.column_names if "." in c)
-    runs, steps = numbers("run", np.int64), numbers("step", np.int64)
-    seconds = dict(zip(runs.tolist(), numbers("seconds", np.float64).tolist(), strict=True))
-    # Held-out cohorts may list their runs in another order: rows go by run, then by step.
-    order = torch.from_numpy(np.lexsort((steps, runs)))
-    rows = CheckpointSet(
+def _checkpoints(target: Target, rows: Selection) -> CheckpointSet:
+    runs = rows.column("run", np.int64)
+    first = np.unique(runs, return_index=True)[1]
+    return CheckpointSet(
         target,
-        torch.from_numpy(np.concatenate([weights_of(t) for t in tables])),
+        torch.from_numpy(rows.weights()),
         torch.from_numpy(runs),
-        torch.from_numpy(steps),
-        {name: torch.from_numpy(numbers(name, np.float64)) for name in names},
-        training_seconds=sum(seconds.values()),
+        torch.from_numpy(rows.column("step", np.int64)),
+        {name: torch.from_numpy(rows.column(name, np.float64)) for name in rows.metrics},
+        training_seconds=float(rows.column("seconds", np.float64)[first].sum()),
     )
-    return rows.take(order)
+
+
+def _order(file: PartFile, part: PartName, split: Split | None) -> np.ndarray:
+    """Rows of a part (those of a split), run by run in the order of the cohort, [R]."""
+    table = file.columns
+    place = {run: index for index, run in enumerate(part.runs)}
+    runs = np.array([place[run] for run in table["run"].to_pylist()], np.int64)
+    order = np.lexsort((table["checkpoint"].to_numpy(), runs))
+    return order if split is None else order[table["split"].to_numpy()[order] == split]

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from zoogen.errors import ZoogenError
+from zoogen.zoo.versions import Versions
 
 MARKER = "zoogen.json"  # written at the root before a build: proves in a second that the root can be written to
 _MARKER_CONTENT = b'{"format":1}\n'
@@ -42,7 +43,7 @@ def validate_key(key: str) -> str:
     return key
 
 
-class ArtifactStore:
+class ArtifactStore(Versions):
     """Objects under a root, by key.
 
     Args:
@@ -139,6 +140,9 @@ class ArtifactStore:
     def local_path_of(self, key: str) -> Path | None:
         """Path of an object on this machine, None for a remote store."""
         return self.root / validate_key(key) if self.root is not None else None
+
+    def _there(self) -> bool:
+        return self.root is None or self.root.is_dir()  # reading never makes a folder
 
     def _put(self, key: str, data: bytes, quick: bool) -> bool:
         import obstore

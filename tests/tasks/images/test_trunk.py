@@ -62,6 +62,7 @@ OTHER_MAKING = {
     "seed": 1,
     "own": "other.py",
     "own_source": "0123",
+    "content": {"images": "0123"},
     "training": {"iterations": 601},
 }
 OTHER_COLLECTION = {
@@ -105,11 +106,11 @@ def key(settings: ImagesConfig) -> str:
 
 def test_damage_is_one_line() -> None:
     packed = make_trunk(config(training={"iterations": 0}), "net@rows", fresh, data())
-    with pytest.raises(ZoogenError, match="damaged trunk"):
+    with pytest.raises(ZoogenError, match="the trunk is damaged"):
         read_trunk(packed[: len(packed) // 2])
-    with pytest.raises(ZoogenError, match="damaged trunk"):
+    with pytest.raises(ZoogenError, match="the trunk is damaged"):
         read_trunk(save(load(packed)))
     changed = bytearray(packed)
     changed[-1] ^= 1
-    with pytest.raises(ZoogenError, match="its tensors are"):
+    with pytest.raises(ZoogenError, match="does not fit its seal"):
         read_trunk(bytes(changed))

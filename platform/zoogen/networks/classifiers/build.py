@@ -1,7 +1,9 @@
 """Classifiers built and tried out before anything is trained."""
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -9,6 +11,8 @@ from torch.nn.parameter import is_lazy
 from zoogen.errors import ZoogenError
 from zoogen.networks.classifiers.own import failure
 from zoogen.networks.classifiers.spec import ClassifierSpec
+from zoogen.seal import content_hash
+from zoogen.weights.hashing import tensors_hash
 
 
 def checked(spec: ClassifierSpec, channels: int, size: int, classes: int, *, seed: int = 0) -> nn.Module:
@@ -57,6 +61,33 @@ def seeded_build(spec: ClassifierSpec, channels: int, size: int, classes: int, s
     if not any(parameter.is_floating_point() for parameter in module.parameters()):
         raise ZoogenError(f"{_name(spec)} has no parameters that could be generated")
     return module.eval()
+
+
+def initial_hash(module: nn.Module) -> str:
+    """Hash of what a network is before it is trained: parameters, buffers and whatever numbers and texts its parts hold
+    beside them (a dropout's share, a slope), 32 hexadecimal digits."""
+    tensors: dict[str, Tensor] = {f"parameter {name}": value for name, value in module.named_parameters()}
+    tensors |= {f"buffer {name}": value for name, value in module.named_buffers()}
+    settings: list[Any] = []
+    for name, part in module.named_modules():
+        held = {key: value for key, value in sorted(vars(part).items()) if key not in _OF_MODULES}
+        tensors |= {f"{name} {key}": value for key, value in held.items() if isinstance(value, Tensor)}
+        arrays = {key: value for key, value in held.items() if isinstance(value, np.ndarray) and value.dtype != object}
+        tensors |= {f"{name} {key}": torch.from_numpy(np.array(value)) for key, value in arrays.items()}
+        settings.append([name, type(part).__qualname__, {k: v for k, v in held.items() if _is_plain(v)}])
+    return content_hash(tensors_hash(tensors).encode(), repr(settings).encode())
+
+
+_OF_MODULES = frozenset(vars(nn.Module()))  # what every module has; parameters and buffers are among it
+
+
+def _is_plain(value: object) -> bool:
+    """Numbers, texts and collections of them, which read the same in every process."""
+    if isinstance(value, Mapping):
+        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def last_normalisations(module: nn.Module, count: int = 2) -> tuple[str, ...]:

@@ -14,12 +14,14 @@ Example of a file:
         return nn.Sequential(nn.Conv2d(channels, 4, 3), nn.Flatten(), nn.Linear(4 * (size - 2) ** 2, classes))
 
 The file is code: it is executed only where it lies below the current folder or a folder that the environment variable
-`ZOOGEN_OWN_PATH` names, and an artifact that was made with it tells its digest.
+`ZOOGEN_OWN_PATH` names, and an artifact that was made with it tells its digest. It may import modules that lie beside
+it or elsewhere below these folders: they are part of the digest, and so are files there that it opens while it is
+executed (what its functions load is told by the images and networks that they give).
 """
 
 import hashlib
+import itertools
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,10 +33,9 @@ from typing import Any
 from torch import nn
 
 from zoogen.errors import ZoogenError
+from zoogen.networks.classifiers.own_imports import OWN_PATH, PREFIX, OwnPackage, allowed_folders, is_allowed
 
-OWN_PATH = "ZOOGEN_OWN_PATH"  # folders whose files may be executed, separated as in PATH
-
-_PREFIX = "zoogen_own_"  # of the modules that such files become
+__all__ = ["OWN_PATH", "OwnModule", "failure", "load_own", "own_failures"]
 
 Network = Callable[[int, int, int], nn.Module]  # (channels, edge in pixels, classes)
 Data = Callable[[], tuple[Any, Any]]  # to images and labels, arrays
@@ -46,7 +47,7 @@ class OwnModule:
 
     Attributes:
         path: as it was given.
-        source: SHA-256 of the file's bytes, hexadecimal.
+        source: SHA-256 of the file's bytes, hexadecimal; with the modules that it imports from the allowed folders.
         network: builds an untrained module; None where the file has no such function.
         data: gives images and labels; None where the file has no such function.
         subset: glob patterns of the parameters to generate by default, empty where the file names none.
@@ -70,7 +71,8 @@ class OwnModule:
         return load_own, (self.path, self.source)  # functions of a file are not pickled, they are loaded again
 
 
-_LOADED: dict[tuple[str, str], OwnModule] = {}  # by resolved path and digest: a file is executed once per process
+_LOADED: dict[tuple[str, str], tuple[OwnModule, OwnPackage]] = {}  # by path and digest: executed once per process
+_NUMBERS = itertools.count()
 
 
 def load_own(path: str, source: str | None = None) -> OwnModule:
@@ -79,7 +81,7 @@ def load_own(path: str, source: str | None = None) -> OwnModule:
     Args:
         path: a file below the current folder or below one of the folders of `ZOOGEN_OWN_PATH`; relative paths are
             looked up in the current folder first, then in those.
-        source: digest that the file must have, None for any.
+        source: digest that the file must have, with what it imports from these folders; None for any.
 
     Raises:
         ZoogenError: the file is missing, lies elsewhere, has another digest, fails, or defines nothing usable.
@@ -89,16 +91,20 @@ def load_own(path: str, source: str | None = None) -> OwnModule:
         text = file.read_bytes()
     except OSError as error:
         raise ZoogenError(f"cannot read {path}: {error.strerror or error}") from None
-    found = hashlib.sha256(text).hexdigest()
-    if source is not None and source != found:
+    key = (str(file), hashlib.sha256(text).hexdigest())
+    if key not in _LOADED or not _LOADED[key][1].unchanged():
+        package = OwnPackage(f"{PREFIX}{key[1][:16]}_{next(_NUMBERS)}", file)
+        module = _executed(package, path, text)
+        _LOADED[key] = _offered(path, package.digest(key[1]), module, package), package
+    own = _LOADED[key][0]
+    if source is not None and source != own.source:
+        package = _LOADED[key][1]
+        which = " (with what it imports and opens)" if package.sources or package.opened else ""
         raise ZoogenError(
-            f"{path} is not the file that was used: its digest is {found[:16]}, wanted is {source[:16]}; "
+            f"{path} is not the file that was used: its digest{which} is {own.source[:16]}, wanted is {source[:16]}; "
             "restore that file, or make the artifacts anew"
         )
-    key = (str(file), found)
-    if key not in _LOADED:
-        _LOADED[key] = _offered(path, found, _executed(file, path, text, found))
-    return _LOADED[key]
+    return own
 
 
 def failure(what: str, error: BaseException) -> ZoogenError:
@@ -127,17 +133,16 @@ def own_failures(what: str) -> Iterator[None]:
 def _own_lines(error: BaseException) -> list[tuple[str, int]]:
     """Files of one's own and lines in them that an exception passed through, the innermost last."""
     steps = traceback.walk_tb(error.__traceback__)
-    return [(f.f_code.co_filename, line) for f, line in steps if f.f_globals.get("__name__", "").startswith(_PREFIX)]
+    return [(f.f_code.co_filename, line) for f, line in steps if f.f_globals.get("__name__", "").startswith(PREFIX)]
 
 
 def _allowed(path: str) -> Path:
-    roots = [Path.cwd(), *(Path(folder) for folder in os.environ.get(OWN_PATH, "").split(os.pathsep) if folder)]
-    candidates = [root / Path(path).expanduser() for root in roots]
+    candidates = [root / Path(path).expanduser() for root in allowed_folders()]
     file = next((candidate for candidate in candidates if candidate.is_file()), None)
     if file is None:
         raise ZoogenError(f"there is no file {path}; set task.own to a Python file below the current folder")
     resolved = file.resolve()
-    if not any(resolved.is_relative_to(root.resolve()) for root in roots):
+    if not is_allowed(resolved):
         raise ZoogenError(
             f"{path} is not executed, since it lies outside of the current folder; move it there, or name its folder "
             f"in the environment variable {OWN_PATH}"
@@ -145,20 +150,17 @@ def _allowed(path: str) -> Path:
     return resolved
 
 
-def _executed(file: Path, path: str, text: bytes, digest: str) -> ModuleType:
-    module = ModuleType(_PREFIX + digest[:16])
-    module.__file__ = str(file)
-    sys.modules[module.__name__] = module  # dataclasses and the like look their module up
+def _executed(package: OwnPackage, path: str, text: bytes) -> ModuleType:
     try:
-        exec(compile(text, str(file), "exec"), module.__dict__)
+        return package.execute(text)
+    except ZoogenError:
+        raise
     except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
         raise failure(f"reading {path}", error) from error
-    return module
 
 
-def _offered(path: str, digest: str, module: ModuleType) -> OwnModule:
-    network, data = (_function(path, module, name) for name in ("network", "data"))
+def _offered(path: str, digest: str, module: ModuleType, package: OwnPackage) -> OwnModule:
+    network, data = (_function(path, module, name, package) for name in ("network", "data"))
     if network is None and data is None:
         raise ZoogenError(f"{path} defines neither network(channels, size, classes) nor data(); define one of them")
     title = getattr(module, "title", None) or Path(path).stem
@@ -171,7 +173,7 @@ def _offered(path: str, digest: str, module: ModuleType) -> OwnModule:
     return OwnModule(path, digest, network, data, subset, size, channels, title, titles)
 
 
-def _function(path: str, module: ModuleType, name: str) -> Callable[..., Any] | None:
+def _function(path: str, module: ModuleType, name: str, package: OwnPackage) -> Callable[..., Any] | None:
     """The file's function, with its exceptions as single lines."""
     function = getattr(module, name, None)
     if function is None:
@@ -181,7 +183,8 @@ def _function(path: str, module: ModuleType, name: str) -> Callable[..., Any] | 
 
     def called(*arguments: Any) -> Any:
         try:
-            return function(*arguments)
+            with package.watched():
+                return function(*arguments)
         except ZoogenError:
             raise
         except (Exception, SystemExit) as error:

@@ -5,18 +5,19 @@ everything can be batched over parameters (`torch.func.vmap`). Published weights
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import UnavailableError, ZoogenError
 from zoogen.networks.classifiers.groups import (
     head_groups,
     numbered,
     residual_groups,
     transformer_groups,
 )
+from zoogen.networks.classifiers.hub import offline_unless_reachable
 from zoogen.networks.classifiers.small import too_small
 from zoogen.networks.classifiers.spec import Build, Groups
 from zoogen.weights.layout import ParameterLayout
@@ -67,17 +68,30 @@ def resnet(depths: tuple[int, ...], widths: tuple[int, ...], *, stem: int = 64, 
     """Build function of a ResNet (He et al. 2016); `widths` are the channels of the stages' outputs."""
 
     def build(channels: int, size: int, classes: int) -> nn.Module:
-        config = _theirs("ResNetConfig")(
-            num_channels=channels,
-            embedding_size=stem,
-            hidden_sizes=list(widths),
-            depths=list(depths),
-            layer_type="bottleneck" if bottleneck else "basic",
-            num_labels=classes,
-        )
-        return _resnet_parts(_theirs("ResNetForImageClassification")(config))
+        return _resnet_parts(their_resnet(depths, widths, channels, classes, stem=stem, bottleneck=bottleneck))
 
     return build
+
+
+def their_resnet(
+    depths: Sequence[int],
+    widths: Sequence[int],
+    channels: int,
+    classes: int,
+    *,
+    stem: int = 64,
+    bottleneck: bool = False,
+) -> Any:
+    """An untrained ResNet of transformers; arguments as of `resnet`, `stem` being the channels of its first layer."""
+    config = _theirs("ResNetConfig")(
+        num_channels=channels,
+        embedding_size=stem,
+        hidden_sizes=list(widths),
+        depths=list(depths),
+        layer_type="bottleneck" if bottleneck else "basic",
+        num_labels=classes,
+    )
+    return _theirs("ResNetForImageClassification")(config)
 
 
 def vit(width: int, layers: int, heads: int) -> Build:
@@ -87,19 +101,25 @@ def vit(width: int, layers: int, heads: int) -> Build:
     def build(channels: int, size: int, classes: int) -> nn.Module:
         if size < 4:
             raise too_small("a vision transformer", size)
-        config = _theirs("ViTConfig")(
-            num_channels=channels,
-            image_size=size,
-            patch_size=16 if size >= _LARGE_EDGE else size // 4,
-            hidden_size=width,
-            intermediate_size=4 * width,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            num_labels=classes,
-        )
-        return _vit_parts(_theirs("ViTForImageClassification")(config))
+        patch = 16 if size >= _LARGE_EDGE else size // 4
+        return _vit_parts(their_vit(width, layers, heads, channels, size, classes, patch=patch))
 
     return build
+
+
+def their_vit(width: int, layers: int, heads: int, channels: int, size: int, classes: int, *, patch: int) -> Any:
+    """An untrained vision transformer of transformers; arguments as of `vit`, `patch` being an edge in pixels."""
+    config = _theirs("ViTConfig")(
+        num_channels=channels,
+        image_size=size,
+        patch_size=patch,
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_labels=classes,
+    )
+    return _theirs("ViTForImageClassification")(config)
 
 
 def convnext(depths: tuple[int, ...], widths: tuple[int, ...], name: str) -> Build:
@@ -151,12 +171,13 @@ def pretrained_state(name: str, classes: int, size: int = _PUBLISHED_EDGE) -> Ma
         )
     theirs, parts = _FAMILIES[name.partition("-")[0].rstrip("0123456789")]
     try:
-        found = _theirs(theirs).from_pretrained(
-            HUB[name], num_labels=classes, ignore_mismatched_sizes=True, use_safetensors=True
-        )
+        with offline_unless_reachable(HUB[name], "model"):
+            found = _theirs(theirs).from_pretrained(
+                HUB[name], num_labels=classes, ignore_mismatched_sizes=True, use_safetensors=True
+            )
     except Exception as error:  # the hub's client raises many kinds
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ZoogenError(
+        raise UnavailableError(
             f"the weights of {name} ({HUB[name]}) are neither in the local cache of the hub nor reachable ({reason}); "
             "download them there, or set pretrained to false"
         ) from error

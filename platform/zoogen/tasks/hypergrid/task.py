@@ -12,7 +12,7 @@ from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.networks.stacked_mlp import MLPShape
-from zoogen.tasks.base import ProgressCallback, Task
+from zoogen.tasks.base import MOST_SAMPLES, ProgressCallback, Task, beyond
 from zoogen.tasks.hypergrid.behaviour import distributions, layer_outputs
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
@@ -25,6 +25,9 @@ from zoogen.tasks.hypergrid.transfer import transfer_policies
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, MetricGroup, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup, linear_chain
+
+# what a weights file from anywhere may ask for
+_MOST_REPEATS, _MOST_MEMORY, _MOST_INPUTS = 64, 4.0, 4_096
 
 
 class HypergridTask(Task):
@@ -47,6 +50,15 @@ class HypergridTask(Task):
 
     def label(self, structure: str) -> str:
         return HypergridStructure.parse(structure).label
+
+    def excess(self, structure: str) -> str:
+        judge, parsed = self.config.judge, HypergridStructure.parse(structure)
+        return (
+            beyond("samples", judge.samples, MOST_SAMPLES)
+            or beyond("floor_repeats", judge.floor_repeats, _MOST_REPEATS)
+            or beyond("memory_gib", judge.memory_gib, _MOST_MEMORY)
+            or beyond("inputs n·h", parsed.state_size, _MOST_INPUTS)
+        )
 
     def layout(self, structure: str) -> ParameterLayout:
         return self.shape(structure).layout

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from zoogen.config import Config
+from zoogen.tasks.images.content import Content
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 TrainingMode = Literal["auto", "stacked", "single"]
@@ -82,7 +83,10 @@ class ImagesConfig(Config):
     Attributes:
         data: data sets and their splits.
         own: path of a Python file with one's own networks and data sets (see `networks.classifiers.own`).
-        own_source: SHA-256 of that file, filled in when the task is made; another file of that path is refused.
+        own_source: SHA-256 of that file and of what it imports from the allowed folders, filled in when the task is
+            made; another file of that path is refused.
+        content: what must be loaded for the structure that this is the configuration of, filled in when a cohort is
+            planned; other data, networks and published weights are refused.
         start: `trunk`: every run continues from one network of the structure, trained to convergence once (p-diff);
             `scratch`: every run trains a network of its own first, from initial weights by `zoo.initialisation`.
         pretrained: begin the trunk from the published weights of that architecture (needs the hub or a local copy).
@@ -107,6 +111,7 @@ class ImagesConfig(Config):
     data: DataConfig = DataConfig()
     own: str | None = None
     own_source: str | None = Field(None, exclude_if=lambda source: source is None)
+    content: Content | None = Field(None, exclude_if=lambda content: content is None)
     start: Literal["trunk", "scratch"] = "trunk"
     pretrained: bool = False
     seed: int = Field(0, ge=0, lt=2**63)

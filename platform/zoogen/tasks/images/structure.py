@@ -8,13 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
-from zoogen.networks.classifiers.build import checked, last_normalisations, require_shapes, seeded_build
+from zoogen.networks.classifiers.build import (
+    checked,
+    initial_hash,
+    last_normalisations,
+    require_shapes,
+    seeded_build,
+)
 from zoogen.networks.classifiers.own import OwnModule, load_own
 from zoogen.networks.classifiers.registry import classifier
 from zoogen.networks.classifiers.spec import ClassifierSpec
 from zoogen.tasks.images.config import GlyphConfig, ImagesConfig
+from zoogen.tasks.images.content import NOTHING, require_content
 from zoogen.tasks.images.data.catalogue import OWN, canonical_data, channels_of, classes_of, glyph_set
-from zoogen.tasks.images.data.load import load_images, own_channels
+from zoogen.tasks.images.data.load import load_images, loaded_from_outside
 from zoogen.tasks.images.data.splits import ImageData
 from zoogen.tasks.images.running_statistics import running_layers
 from zoogen.tasks.images.view import ClassifierView
@@ -65,6 +72,7 @@ class Classifier:
         spec: how it is known.
         channels, size, classes: of the images that it takes and the logits that it gives.
         view: what of it is generated; its module holds initial weights.
+        initial: hash of one's own network by seed 0, empty of those that come with the package.
     """
 
     spec: ClassifierSpec
@@ -72,16 +80,20 @@ class Classifier:
     size: int
     classes: int
     view: ClassifierView
+    initial: str = ""
 
     def fresh(self, seed: int) -> nn.Module:
         """An untrained network in evaluation mode.
 
         Raises:
-            ZoogenError: one's own network has other shapes with this seed.
+            ZoogenError: one's own network has other shapes with this seed, or what it loads has changed.
         """
-        made = seeded_build(self.spec, self.channels, self.size, self.classes, seed)
-        require_shapes(self.spec, self.view.module, made)
-        return made
+        module = seeded_build(self.spec, self.channels, self.size, self.classes, seed)
+        require_shapes(self.spec, self.view.module, module)
+        if self.initial:  # a file that it loads may be another one by now
+            now = initial_hash(seeded_build(self.spec, self.channels, self.size, self.classes, 0))
+            require_content(_network_title(self.spec), now, self.initial)
+        return module
 
     def published(self, seed: int) -> Mapping[str, Tensor]:
         """The published weights of the network; a head for other classes is drawn from `seed`.
@@ -136,37 +148,53 @@ def images_of(config: ImagesConfig, structure: str) -> ImageData:
     """The structure's data set in the form that its network takes.
 
     Raises:
-        ZoogenError: it cannot be had, or is not fit to be learnt from.
+        ZoogenError: it cannot be had, is not fit to be learnt from, or is not of the configuration's content.
     """
-    relevant = narrowed(config, structure)
-    found = _classifier(relevant, structure)
-    return _images(relevant, structure, found.size, found.channels)
+    found = classifier_of(config, structure)
+    return load_for(narrowed(config, structure), structure, found.size, found.channels)
 
 
 def classifier_of(config: ImagesConfig, structure: str) -> Classifier:
     """The structure's network, built and tried out.
 
     Raises:
-        ZoogenError: it cannot be built, does not take such images, or the subset matches nothing.
+        ZoogenError: it cannot be built, does not take such images, the subset matches nothing, or one's own network is
+            not of the configuration's content.
     """
-    return _classifier(narrowed(config, structure), structure)
+    relevant = narrowed(config, structure)
+    parsed, content = ImagesStructure.parse(structure, own_module(relevant)), relevant.content or NOTHING
+    if (parsed.spec.source and content.network is None) or (parsed.data == OWN and content.images is None):
+        return _classifier.__wrapped__(relevant, structure)  # what one's own file loads may be another one by now
+    return _classifier(relevant, structure)
+
+
+def form_of(config: ImagesConfig, parsed: ImagesStructure, own: OwnModule | None) -> tuple[int, int | None]:
+    """Edge and channels of a structure's images; None for as many channels as one's own images have."""
+    channels = parsed.spec.channels or channels_of(parsed.data) or (own.channels if own is not None else None)
+    return config.data.size or parsed.spec.size, channels
 
 
 @lru_cache(16)
 def _classifier(config: ImagesConfig, structure: str) -> Classifier:
-    parsed = ImagesStructure.parse(structure, own_module(config))
-    spec = parsed.spec
-    size = config.data.size or spec.size
-    channels, classes = spec.channels or channels_of(parsed.data), classes_of(parsed.data, config.data)
+    own = own_module(config)
+    parsed, content = ImagesStructure.parse(structure, own), config.content or NOTHING
+    spec, (size, channels) = parsed.spec, form_of(config, parsed, own)
+    channels, classes = channels or content.channels, classes_of(parsed.data, config.data) or content.classes
     if channels is None or classes is None:  # only a user's own data set does not tell before it is loaded
-        own = own_module(config)
-        channels = channels or (own.channels if own is not None else None) or own_channels(own)
-        classes = _images(config, structure, size, channels).classes
+        images = load_for(config, structure, size, channels)
+        channels, classes = images.channels, images.classes
     module = checked(spec, channels, size, classes)
+    # of a fresh one: the one that was tried out may remember it
+    initial = initial_hash(seeded_build(spec, channels, size, classes, 0)) if spec.source else ""
+    require_content(_network_title(spec), initial, content.network if initial else None)
     view = ClassifierView.of(module, _patterns(config, spec, module), config.statistics == "regenerated")
     if config.start == "scratch":
         _require_no_rest(config, structure, view)
-    return Classifier(spec, channels, size, classes, view)
+    return Classifier(spec, channels, size, classes, view, initial)
+
+
+def _network_title(spec: ClassifierSpec) -> str:
+    return f"the initial state of the network {spec.name} ({spec.title})"
 
 
 def _require_no_rest(config: ImagesConfig, structure: str, view: ClassifierView) -> None:
@@ -186,10 +214,13 @@ def _require_no_rest(config: ImagesConfig, structure: str, view: ClassifierView)
         )
 
 
-def _images(config: ImagesConfig, structure: str, size: int, channels: int) -> ImageData:
+def load_for(config: ImagesConfig, structure: str, size: int, channels: int | None, *, anew: bool = False) -> ImageData:
+    """The structure's data set in a given form; arguments as of `load_images`."""
     own = own_module(config)
-    name = ImagesStructure.parse(structure, own).data
-    return load_images(name, size=size, channels=channels, config=config.data, own=own if name == OWN else None)
+    name, content = ImagesStructure.parse(structure, own).data, config.content or NOTHING
+    wanted = content.images if loaded_from_outside(name) else None
+    source = own if name == OWN else None
+    return load_images(name, size=size, channels=channels, config=config.data, own=source, content=wanted, anew=anew)
 
 
 def _patterns(config: ImagesConfig, spec: ClassifierSpec, module: nn.Module) -> tuple[str, ...]:

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,81 +11,31 @@ from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.networks.classifiers.own import own_failures
-from zoogen.tasks.base import Assets, MemoryAssets, ProgressCallback, Task
+from zoogen.tasks.base import Assets, MemoryAssets, ProgressCallback
 from zoogen.tasks.images.activations import layer_outputs
 from zoogen.tasks.images.bench import GROUPS, Bench, Rest, bench_of
 from zoogen.tasks.images.config import ImagesConfig
-from zoogen.tasks.images.describe import described
 from zoogen.tasks.images.error_overlap import overlap_of_errors
-from zoogen.tasks.images.structure import (
-    Classifier,
-    ImagesStructure,
-    classifier_of,
-    images_of,
-    narrowed,
-    own_module,
-    placed,
-)
+from zoogen.tasks.images.limits import excess
+from zoogen.tasks.images.loaded import published_weights
+from zoogen.tasks.images.names import ImagesNames
+from zoogen.tasks.images.structure import placed
 from zoogen.tasks.images.symmetries import within
 from zoogen.tasks.images.trajectory import collect, continue_training
-from zoogen.tasks.images.trunk import Trunk, make_trunk, read_trunk, trunk_key
+from zoogen.tasks.images.trunk import Trunk, kept_trunk, make_trunk, read_trunk, stored_trunk, trunk_key
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, MetricGroup, Portrait, Scores
-from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup
 
 _OF_PROCESS = MemoryAssets()  # where tasks without assets keep their trunks
 
 
-class ImagesTask(Task):
+class ImagesTask(ImagesNames):
     """Classifiers of images; structures are `network@data`."""
 
-    name = "images"
     fixed: str = ""  # digest of the trunk that networks of a weights file belong to, empty for any
 
-    def __init__(self, config: ImagesConfig) -> None:
-        own = own_module(config)
-        update: dict[str, Any] = {} if own is None else {"own_source": own.source}
-        if own is not None and own.subset and config.whole and config.start == "trunk":
-            update["subset"] = own.subset  # not by whether a key was written: a resolved file writes every key
-        self.config = config.model_copy(update=update)
-
-    def resolved(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json")
-
-    def identity(self) -> dict[str, Any]:
-        return placed(self.config, None).model_dump(mode="json")
-
-    def resolved_for(self, structure: str) -> dict[str, Any]:
-        return placed(narrowed(self.config, self.canonical(structure)), None).model_dump(mode="json")
-
-    def structure(self, text: str) -> ImagesStructure:
-        return ImagesStructure.parse(text, own_module(self.config))
-
-    def canonical(self, structure: str) -> str:
-        return self.structure(structure).name
-
-    def label(self, structure: str) -> str:
-        return self.structure(structure).label
-
-    def classifier(self, structure: str) -> Classifier:
-        return classifier_of(self.config, self.canonical(structure))
-
-    def layout(self, structure: str) -> ParameterLayout:
-        return self.classifier(structure).view.layout
-
-    def condition(self, structure: str) -> tuple[float, ...]:
-        """By `task.condition`: nothing, one-hot over the named structures, or the data set as numbers."""
-        name = self.canonical(structure)
-        if self.config.condition == "data":
-            return described(images_of(self.config, name))
-        if self.config.condition == "none":
-            return (0.0,)
-        known = [self.canonical(other) for other in self.config.conditions]
-        if twice := next((other for other in known if known.count(other) > 1), ""):
-            raise ZoogenError(f"task.conditions names {twice} twice; name each structure once")
-        if name not in known:
-            raise ZoogenError(f"structure {name} is none of task.conditions ({', '.join(known)}); add it there")
-        return tuple(float(name == other) for other in known)
+    def excess(self, structure: str) -> str:
+        return excess(self.config)
 
     @own_failures("training the trunk")
     def prepare(self, structure: str, device: str = "cpu", progress: ProgressCallback | None = None) -> None:
@@ -95,18 +43,23 @@ class ImagesTask(Task):
         name, key = self.canonical(structure), self._trunk_key(structure)
         if self.prepared(name):
             return
-        found, data = self.classifier(name), images_of(self.config, name)
-        initial = found.published(derive_seed("trunk's head", self.config.seed)) if self.config.pretrained else None
-        made = make_trunk(self.config, name, found.fresh, data, initial=initial, device=device, progress=progress)
-        self._assets.put_if_absent(key, made)
+        there = stored_trunk(self._assets, key)
+        config, found = self.config_of(name), self.classifier(name)
+        initial = published_weights(config, found) if config.pretrained else None
+        data = self.images(name)
+        made = make_trunk(config, name, found.fresh, data, key=key, initial=initial, device=device, progress=progress)
+        there.commit(made)
 
     def prepared(self, structure: str) -> bool:
-        return self.config.start == "scratch" or self._assets.exists(self._trunk_key(structure))
+        return self.config.start == "scratch" or self._kept(structure) is not None
+
+    def damage(self, structure: str) -> str:
+        there = None if self.prepared(structure) else stored_trunk(self._assets, self._trunk_key(structure))
+        return there.notice() if there is not None and there.damage else ""
 
     def preparation_seconds(self, structure: str) -> float:
-        if self.config.start == "scratch" or not self.prepared(structure):
-            return 0.0
-        return _trunk(self._assets, self._trunk_key(structure)).seconds  # type: ignore[arg-type]  # hashed by identity
+        trunk = None if self.config.start == "scratch" else self._kept(structure)
+        return 0.0 if trunk is None else trunk.seconds
 
     def missing(self, structure: str) -> str:
         """The key of the trunk that lacks; whole networks are judged without one."""
@@ -119,14 +72,15 @@ class ImagesTask(Task):
         if self.config.start == "scratch":
             return None
         self.prepare(structure, device, progress)
-        return _trunk(self._assets, self._trunk_key(structure))  # type: ignore[arg-type]  # hashed by identity
+        key = self._trunk_key(structure)
+        return self._kept(structure) or read_trunk(self._assets.get(key), key)
 
     @own_failures("training")
     def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:
         config = parse_config(ImagesConfig, dict(spec.task), f"cohort {spec.digest}")
         task = ImagesTask(placed(config, self.config.data.root))
         task = task if self.assets is None else task.using(self.assets)
-        found, data = task.classifier(spec.structure), images_of(task.config, spec.structure)
+        found, data = task.classifier(spec.structure), task.images(spec.structure)
         trunk = task.trunk(spec.structure, device, progress)
         return collect(spec, task.config, found.view, trunk, data, fresh=found.fresh, device=device, progress=progress)
 
@@ -136,7 +90,7 @@ class ImagesTask(Task):
     ) -> FineTuned:
         """Train networks [M, D] on with the optimiser of the collection phase."""
         name = self.canonical(spec.structure)
-        view, data, trunk = self.classifier(name).view, images_of(self.config, name), self.trunk(name, device)
+        view, data, trunk = self.classifier(name).view, self.images(name), self.trunk(name, device)
         return continue_training(spec, self.config, view, trunk, data, weights, device=device, progress=progress)
 
     def untrained(self, structure: str, count: int, seed: int) -> Tensor:
@@ -153,16 +107,17 @@ class ImagesTask(Task):
             ZoogenError: the networks of a weights file were made for another trunk.
         """
         name, trunk = self.canonical(structure), None
+        config = self.config_of(name)
         if self.prepared(name) or self.missing(name):
             trunk = self.trunk(name, device)
         if trunk is None:
-            return bench_of(self.config, name, Rest(), device)
+            return bench_of(config, name, Rest(), device)
         if self.fixed not in ("", trunk.digest):
             raise ZoogenError(
                 f"networks made for the trunk {self.fixed} do not fit {trunk.digest}, the trunk of {name} here; "
                 "use the artifact root and the configuration that they come from"
             )
-        return bench_of(self.config, name, Rest(trunk.digest, trunk), device)
+        return bench_of(config, name, Rest(trunk.digest, trunk), device)
 
     @own_failures("judging")
     def score(self, structure: str, weights: Tensor, *, seed: int = 0, device: str = "cpu") -> Scores:
@@ -175,6 +130,14 @@ class ImagesTask(Task):
     def complete(self, structure: str, weights: Tensor) -> Mapping[str, Tensor]:
         """State dicts [K, ...] of whole networks, running statistics as they are judged."""
         return self.bench(structure).judge.states(weights)
+
+    def extract(self, structure: str, tensors: Mapping[str, Tensor]) -> Tensor:
+        return self.classifier(structure).view.extract(tensors)
+
+    def retaken(self, structure: str) -> frozenset[str]:
+        if self.config.statistics != "recalibrated":
+            return frozenset()
+        return frozenset(name for name, _ in self.classifier(structure).view.module.named_buffers())
 
     def symmetries(self, structure: str) -> tuple[UnitGroup, ...]:
         found = self.classifier(structure)
@@ -212,7 +175,7 @@ class ImagesTask(Task):
             update = named | ({"subset": json.loads(named["subset"])} if "subset" in named else {})
         except ValueError:
             raise ZoogenError(f"metadata subset {named['subset']!r} is no JSON list of patterns") from None
-        task = ImagesTask(parse_config(ImagesConfig, self.resolved() | update, "weights file"))
+        task = ImagesTask(parse_config(ImagesConfig, self.resolved() | update, "weights file")).knowing(self)
         task.assets, task.fixed = self.assets, metadata.get("fixed", "")
         return task
 
@@ -260,10 +223,5 @@ class ImagesTask(Task):
     def _trunk_key(self, structure: str) -> str:
         return trunk_key(self.resolved_for(structure), self.canonical(structure))
 
-
-@lru_cache(4)
-def _trunk(assets: Assets, key: str) -> Trunk:
-    try:
-        return read_trunk(assets.get(key))
-    except ZoogenError as error:
-        raise ZoogenError(f"{key} below the artifact root: {error}") from None
+    def _kept(self, structure: str) -> Trunk | None:
+        return kept_trunk(self._assets, self._trunk_key(structure))

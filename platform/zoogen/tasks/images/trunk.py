@@ -1,28 +1,27 @@
 """The trunk of a structure: one network, trained once, from which all its runs start."""
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from zoogen.errors import ZoogenError
+from zoogen.artifact import Artifact, Objects, examine
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.identity import DIGEST_LENGTH, derive_seed, digest
 from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.data.splits import ImageData
 from zoogen.tasks.images.training import Images, Stream, loss_and_accuracy, train
-from zoogen.weights.files import read_header
+from zoogen.weights.packing import pack, unpack
 
 Fresh = Callable[[int], nn.Module]  # a seed to an untrained network
 
-TRUNK_FORMAT = 1  # raise when the same configuration would make another trunk
-_KEY = "zoogen"  # key of the JSON text within the header's metadata
+TRUNK_FORMAT = 2  # raise when the same configuration would make another trunk
+_KIND = "trunk"
 _NOT_OF_TRUNK = frozenset(  # what of a task's configuration matters only once a trunk is there
     {"kind", "start", "collection", "subset", "statistics", "condition", "conditions", "judged_at_once", "mode"}
 )
@@ -62,6 +61,7 @@ def make_trunk(
     fresh: Fresh,
     data: ImageData,
     *,
+    key: str = "",
     initial: Mapping[str, Tensor] | None = None,
     device: str = "cpu",
     progress: ProgressCallback | None = None,
@@ -70,6 +70,7 @@ def make_trunk(
 
     Args:
         fresh: makes the untrained network.
+        key: where it will lie.
         initial: a state to begin from in place of the untrained one (published weights).
 
     Raises:
@@ -86,13 +87,13 @@ def make_trunk(
         figures = train(module, images, stream, phase, seed=seed, steps=steps, progress=progress)
         diverged = not bool(figures.finite.all())
     judged = {name: loss_and_accuracy(module, getattr(data, name), device) for name in ("validation", "test")}
-    # safetensors refuses tensors that share memory or have holes: each gets memory of its own
-    state = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in module.state_dict().items()}
+    state = {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
     if diverged or not all(bool(tensor.isfinite().all()) for tensor in state.values()):  # by its last step, perhaps
         raise ZoogenError(
             f"the trunk of {structure} diverged in its training; lower task.training.optimiser.learning_rate"
         )
     metadata = {
+        "key": key,
         "structure": structure,
         "config": config.model_dump(mode="json", exclude={**dict.fromkeys(_NOT_OF_TRUNK, True), "data": {"root"}}),
         "digest": state_digest(state),
@@ -100,25 +101,40 @@ def make_trunk(
         "accuracy": {name: accuracy for name, (_, accuracy) in judged.items()},
         "seconds": time.perf_counter() - began,
     }
-    return save(state, metadata={_KEY: json.dumps(metadata, sort_keys=True)})
+    return pack(_KIND, state, metadata)
 
 
-def read_trunk(data: bytes) -> Trunk:
-    """The trunk that `make_trunk` wrote.
+def read_trunk(data: bytes, key: str = "") -> Trunk:
+    """The trunk that `make_trunk` wrote, for this key if one is given.
 
     Raises:
-        ZoogenError: damaged data.
+        DamagedError: damaged data, or the trunk of another key.
     """
+    state, found = unpack(_KIND, data)
+    if key and found.get("key") != key:
+        raise DamagedError(f"it is {found.get('key')}", "the trunk")
     try:
-        state = load(data)
-        found = json.loads(read_header(data)["__metadata__"][_KEY])
-        trunk = Trunk(state, found["digest"], found["loss"], found["accuracy"], float(found["seconds"]))
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ZoogenError(f"damaged trunk ({reason:.100}); delete it and make it again") from None
-    if (actual := state_digest(state)) != trunk.digest:
-        raise ZoogenError(f"damaged trunk: its tensors are {actual}, not {trunk.digest}; delete it and make it again")
-    return trunk
+        return Trunk(state, found["digest"], found["loss"], found["accuracy"], float(found["seconds"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedError(f"{type(error).__name__}: {error}", "the trunk") from None
+
+
+def stored_trunk(assets: Objects, key: str) -> Artifact[Trunk]:
+    """What lies in a trunk's place."""
+    return examine(assets, key, partial(read_trunk, key=key))
+
+
+def kept_trunk(assets: Objects, key: str) -> Trunk | None:
+    """The trunk of a key, read once per process; None if there is none, or a damaged one."""
+    try:
+        return _read(assets, key) if assets.exists(key) else None  # type: ignore[arg-type]  # hashed by identity
+    except DamagedError:
+        return None
+
+
+@lru_cache(4)
+def _read(assets: Objects, key: str) -> Trunk:
+    return read_trunk(assets.get(key), key)
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:

@@ -50,8 +50,9 @@ class TorchgfnConfig(Config):
     """Policies on a torchgfn environment.
 
     Attributes:
-        environment: import path `module:name` of a `DiscreteEnv` class or of a function that makes one,
-            inside `gfn.gym` (see `environments.ALLOWED_VARIABLE` for further modules).
+        environment: name `module:Class` of a class of discrete environments, one of `environments.ENVIRONMENTS` (see
+            `environments.ALLOWED_VARIABLE` for further ones).
+        source: SHA-256 of the environment's own module, filled in when a cohort is planned; None for installed ones.
         structures: keyword arguments of the environment by structure name.
         encoding: how states enter the network; `auto` is `khot` for grids (one-hot per coordinate),
             else the state tensor as it is.
@@ -61,6 +62,7 @@ class TorchgfnConfig(Config):
 
     kind: Literal["torchgfn"] = "torchgfn"
     environment: str = "gfn.gym.hypergrid:HyperGrid"
+    source: str | None = Field(default=None, exclude_if=lambda source: source is None)
     structures: dict[str, dict[str, JsonValue]] = {"8x2": {"ndim": 2, "height": 8}}
     encoding: Literal["auto", "khot", "identity"] = "auto"
     network: PolicyNetworkConfig = PolicyNetworkConfig()

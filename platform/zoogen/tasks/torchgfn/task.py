@@ -11,19 +11,23 @@ from torch import Tensor
 from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
-from zoogen.tasks.base import ProgressCallback, Task
+from zoogen.tasks.base import MOST_SAMPLES, ProgressCallback, Task, beyond
 from zoogen.tasks.records import Cohort, CohortSpec, MetricGroup, Portrait, Scores
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.enumeration import StateGraph
-from zoogen.tasks.torchgfn.environments import make_environment
+from zoogen.tasks.torchgfn.environments import excess, make_environment
 from zoogen.tasks.torchgfn.judge import PolicyJudge, state_graph
 from zoogen.tasks.torchgfn.policies import forward_policy, get_weights, layout_of, mlp, preprocessor
+from zoogen.tasks.torchgfn.source import require_source, source_of
 from zoogen.tasks.torchgfn.training import train_run
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup, linear_chain
 
 if TYPE_CHECKING:
     from gfn.env import DiscreteEnv
+
+# what a weights file from anywhere may ask for
+_MOST_STATES, _WIDEST, _DEEPEST = 1_000_000, 4_096, 16
 
 
 class TorchgfnTask(Task):
@@ -40,7 +44,12 @@ class TorchgfnTask(Task):
     def resolved_for(self, structure: str) -> dict[str, Any]:
         """The configuration with this structure alone, so that adding others renames no cohort."""
         name = self.canonical(structure)
-        return self.resolved() | {"structures": {name: self.config.structures[name]}}
+        return self.resolved() | {"structures": {name: self.config.structures[name]}} | self.content(name)
+
+    def content(self, structure: str) -> dict[str, Any]:
+        """The source of an environment of one's own; nothing of those that are installed."""
+        source = source_of(self.config.environment)
+        return {} if source is None else {"source": source}
 
     def canonical(self, structure: str) -> str:
         if structure not in self.config.structures:
@@ -53,6 +62,16 @@ class TorchgfnTask(Task):
 
     def environment(self, structure: str) -> "DiscreteEnv":
         return make_environment(self.config.environment, self.config.structures[self.canonical(structure)])
+
+    def excess(self, structure: str) -> str:
+        config, network = self.config, self.config.network
+        return (
+            beyond("samples", config.samples, MOST_SAMPLES)
+            or beyond("exact_states", config.exact_states, _MOST_STATES)
+            or beyond("hidden", network.hidden, _WIDEST)
+            or beyond("hidden_layers", network.hidden_layers, _DEEPEST)
+            or excess(config.environment, config.structures[self.canonical(structure)])
+        )
 
     def layout(self, structure: str) -> ParameterLayout:
         env = self.environment(structure)
@@ -70,6 +89,7 @@ class TorchgfnTask(Task):
     def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:
         """Train the runs one after the other (on the CPU: single small networks gain nothing on a GPU)."""
         config = parse_config(TorchgfnConfig, dict(spec.task), f"cohort {spec.digest}")
+        require_source(config.environment, config.source)
         env = TorchgfnTask(config).environment(spec.structure)
         start, iterations = time.monotonic(), config.training.iterations
         trained = []

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import UnavailableError, ZoogenError
+from zoogen.identity import digest
+from zoogen.networks.classifiers.hub import offline_unless_reachable
 from zoogen.tasks.images.config import DataConfig
 from zoogen.tasks.images.data.catalogue import HUB, HubSet
 from zoogen.tasks.images.data.partition import checked_labels, plan
-from zoogen.tasks.images.data.splits import ImageData, assemble
+from zoogen.tasks.images.data.splits import ImageData, assemble, hash_of_images
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
     from PIL.Image import Image
-
-_PROBE_SECONDS = 10.0
 
 
 def load_hub(name: str, size: int, channels: int, config: DataConfig) -> ImageData:
@@ -51,7 +49,8 @@ def load_hub(name: str, size: int, channels: int, config: DataConfig) -> ImageDa
     titles = getattr(source["train"].features[label], "names", None) or [str(k) for k in range(entry.classes)]
     if len(titles) != entry.classes:
         raise ZoogenError(f"data set {name} has {entry.classes} classes, but the one found names {len(titles)}")
-    return assemble(name, images, labels, parts, tuple(titles))
+    content = hash_of_images(images, {ours: labels[part.source][part.indices] for ours, part in parts.items()})
+    return assemble(name, images, labels, parts, tuple(titles), content)
 
 
 def _open(name: str, entry: HubSet, root: str | None) -> DatasetDict:
@@ -79,46 +78,32 @@ def _read_folder(folder: Path, entry: HubSet) -> DatasetDict:
         folder = folder / entry.section
     # The reader is named, so that no other kind of file in the folder is ever opened.
     kind = "parquet" if next(folder.rglob("*.parquet"), None) else "imagefolder"
-    return load_dataset(kind, data_dir=str(folder))
+    return load_dataset(kind, data_dir=str(folder), cache_dir=_conversions(folder))
+
+
+def _conversions(folder: Path) -> str:
+    """Where `datasets` keeps what it converts files to. It knows files by name and time of change, which a corrected
+    copy may share; state changes and file numbers, which nobody sets, tell those apart, too."""
+    import datasets
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    states = [(path, path.stat()) for path in files]
+    seen = [[str(p), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for p, s in states]
+    return str(Path(datasets.config.HF_DATASETS_CACHE) / f"zoogen-{digest([str(folder.resolve()), seen])}")
 
 
 def _read_hub(name: str, entry: HubSet, folder: Path | None) -> DatasetDict:
     from datasets import load_dataset
 
     try:
-        with _offline_unless_reachable(entry):
+        with offline_unless_reachable(entry.hub, "dataset"):
             return load_dataset(entry.hub, entry.section)
     except Exception as error:  # connection, access, disk: the reader's own errors are of many kinds
         place = f"in {folder}" if folder is not None else "below task.data.root (not set)"
-        raise ZoogenError(
+        raise UnavailableError(
             f"data set {name} is neither {place} nor reachable as {entry.hub} ({_line(error)}); "
             "set task.data.root to a folder with it, or use digits or glyphs-0"
         ) from None
-
-
-@contextmanager
-def _offline_unless_reachable(entry: HubSet) -> Iterator[None]:
-    """One quick question decides whether the hub can be asked; else only what was downloaded before is used, since
-    `datasets` would retry for half a minute first."""
-    import datasets
-    import huggingface_hub
-
-    try:
-        huggingface_hub.HfApi().dataset_info(entry.hub, timeout=_PROBE_SECONDS)
-    except huggingface_hub.errors.HfHubHTTPError:
-        yield  # it answers: what it says of access is told by the reader
-    except Exception:  # no connection, in whatever way
-        switches: tuple[Any, ...] = (huggingface_hub.constants, datasets.config)
-        before = [switch.HF_HUB_OFFLINE for switch in switches]
-        for switch in switches:
-            switch.HF_HUB_OFFLINE = True
-        try:
-            yield
-        finally:
-            for switch, value in zip(switches, before, strict=True):
-                switch.HF_HUB_OFFLINE = value
-    else:
-        yield
 
 
 def _column(name: str, split: Dataset, candidates: tuple[str, ...]) -> str:

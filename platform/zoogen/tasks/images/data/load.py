@@ -1,6 +1,7 @@
 """Any data set by name, as images of one size in three splits."""
 
 import random
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,35 +13,66 @@ import torch
 from zoogen.errors import ZoogenError
 from zoogen.networks.classifiers.own import OwnModule
 from zoogen.tasks.images.config import DataConfig
+from zoogen.tasks.images.content import require_content
 from zoogen.tasks.images.data.catalogue import OWN, canonical_data, glyph_set
 from zoogen.tasks.images.data.glyphs import render
 from zoogen.tasks.images.data.hub import load_hub
 from zoogen.tasks.images.data.partition import Indices, checked_labels, plan
 from zoogen.tasks.images.data.pixels import array_of, as_tensor, fitted
-from zoogen.tasks.images.data.splits import ImageData, assemble
+from zoogen.tasks.images.data.splits import ImageData, assemble, hash_of_images
 
 __all__ = ["canonical_data", "from_arrays", "load_images"]
 
 
-def load_images(name: str, *, size: int, channels: int, config: DataConfig, own: OwnModule | None = None) -> ImageData:
+def load_images(
+    name: str,
+    *,
+    size: int,
+    channels: int | None,
+    config: DataConfig,
+    own: OwnModule | None = None,
+    content: str | None = None,
+    anew: bool = False,
+) -> ImageData:
     """The data set of that name (any spelling), the same object for the same arguments in one process.
 
     Args:
         size: edge in pixels.
-        channels: 1 or 3.
+        channels: 1 or 3; None: as many as the images of one's own file have.
         own: the file that `own` stands for.
+        content: hash that images and labels must have (`ImageData.content`); None for any.
+        anew: whether images that do not come with the package are loaded now, though they were loaded before.
 
     Raises:
-        ZoogenError: no such data set, not to be had, or not fit to be learnt from.
+        ZoogenError: no such data set, not to be had, not fit to be learnt from, or of another content.
     """
     name = canonical_data(name)
-    if channels not in (1, 3) or size < 1:
+    if channels not in (1, 3, None if name == OWN else 1) or size < 1:
         raise ZoogenError(f"images have 1 or 3 channels and a size of 1 or more, not {channels} and {size}")
-    if name == OWN:
-        return _own(own, size, channels, config)
-    if name == "digits" or glyph_set(name) is not None:
+    if channels is not None and not loaded_from_outside(name):
         return _embedded(name, size, channels, config)
-    return _hub(name, size, channels, config)
+    wanted = (name, size, config, own)
+    for held in () if anew else reversed(_LOADED):
+        if held[0] == wanted and channels in (None, held[1].channels) and content in (None, held[1].content):
+            return held[1]
+    data = _own(own, size, channels, config) if channels is None or name == OWN else _hub(name, size, channels, config)
+    require_content(_title(name, config, own), data.content, content)
+    _LOADED.append((wanted, data))
+    return data
+
+
+def loaded_from_outside(name: str) -> bool:
+    """Whether that data set, a canonical name, does not come with the package."""
+    return name != "digits" and glyph_set(name) is None
+
+
+_hub = load_hub
+_LOADED: deque[tuple[tuple[object, ...], ImageData]] = deque(maxlen=2)  # hundreds of megabytes each
+
+
+def _title(name: str, config: DataConfig, own: OwnModule | None) -> str:
+    place = own.path if own is not None else f"below {config.root}" if config.root is not None else "of the hub"
+    return f"data set {name} ({place})"
 
 
 def from_arrays(
@@ -49,7 +81,7 @@ def from_arrays(
     labels: Any,
     config: DataConfig,
     size: int,
-    channels: int,
+    channels: int | None,
     titles: tuple[str, ...] = (),
 ) -> ImageData:
     """A data set of arrays, split by the shares of `config`, every class in proportion.
@@ -57,6 +89,7 @@ def from_arrays(
     Args:
         images: [n, H, W], [n, H, W, C] or [n, C, H, W] with C 1 or 3, numbers of any type.
         labels: [n] whole numbers 0 … K - 1.
+        channels: 1 or 3; None: as many as the images have.
         titles: names of the K classes; their numbers where none are given.
 
     Raises:
@@ -66,10 +99,11 @@ def from_arrays(
     numbers = checked_labels(name, "train", array_of(labels), len(titles) or None)
     if len(numbers) != len(pixels):
         raise ZoogenError(f"data set {name} has {len(pixels)} images but {len(numbers)} labels")
+    content, channels = hash_of_images({"": pixels}, {"": numbers}), channels or int(pixels.shape[1])
     titles = titles or tuple(str(label) for label in range(_counted(name, numbers)))
     parts = plan(name, {"train": numbers}, None, len(titles), config)
     chosen = {split: fitted(pixels[part.indices], size, channels) for split, part in parts.items()}
-    return assemble(name, chosen, {"train": numbers}, parts, titles)
+    return assemble(name, chosen, {"train": numbers}, parts, titles, content)
 
 
 def _counted(name: str, labels: Indices) -> int:
@@ -99,20 +133,7 @@ def _embedded(name: str, size: int, channels: int, config: DataConfig) -> ImageD
     return from_arrays(name, digits.images.astype(np.float32) / 16, digits.target, config, size, channels, titles)
 
 
-_hub = lru_cache(2)(load_hub)  # hundreds of megabytes each
-
-
-def own_channels(own: OwnModule | None) -> int:
-    """Channels that the images of one's own data set have as they come, 1 or 3.
-
-    Raises:
-        ZoogenError: there is no such data set, or it holds no images.
-    """
-    return int(as_tensor(OWN, _arrays(own)[0]).shape[1])
-
-
-@lru_cache(2)
-def _own(own: OwnModule | None, size: int, channels: int, config: DataConfig) -> ImageData:
+def _own(own: OwnModule | None, size: int, channels: int | None, config: DataConfig) -> ImageData:
     images, labels = _arrays(own)
     return from_arrays(OWN, images, labels, config, size, channels, own.titles if own is not None else ())
 
@@ -132,9 +153,8 @@ def _same_draws() -> Iterator[None]:
         np.random.set_state(legacy)
 
 
-@lru_cache(1)
 def _arrays(own: OwnModule | None) -> tuple[Any, Any]:
-    """Images and labels as one's own file gives them, asked once."""
+    """Images and labels as one's own file gives them."""
     if own is None:
         raise ZoogenError("the data set own needs task.own, a Python file that defines data() -> (images, labels)")
     if own.data is None:

@@ -1,6 +1,7 @@
 """Images and labels in three splits: the record that all data sets become."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 from zoogen.errors import ZoogenError
 from zoogen.tasks.images.data.partition import SPLITS, Indices, Part
 from zoogen.tasks.images.data.pixels import moments
+from zoogen.weights.hashing import tensors_hash
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class ImageData:
         name: canonical name, for example `digits` or `glyphs-3`.
         classes: number K of classes; labels are 0 … K − 1.
         titles: names of the classes.
+        content: hash of images and labels as they were loaded, before arithmetic that machines may round differently.
     """
 
     name: str
@@ -39,6 +42,7 @@ class ImageData:
     test: ImageSplit
     classes: int
     titles: tuple[str, ...] = ()
+    content: str = ""
 
     @property
     def channels(self) -> int:
@@ -50,8 +54,19 @@ class ImageData:
         return int(self.train.images.shape[-1])
 
 
+def hash_of_images(images: Mapping[str, Tensor], labels: Mapping[str, Indices]) -> str:
+    """Hash of images [n, C, H, W] and labels [n] by split, 32 hexadecimal digits."""
+    numbers = {f"labels {split}": torch.from_numpy(values) for split, values in labels.items()}
+    return tensors_hash({**{f"images {split}": pixels for split, pixels in images.items()}, **numbers})
+
+
 def assemble(
-    name: str, images: dict[str, Tensor], labels: dict[str, Indices], parts: dict[str, Part], titles: tuple[str, ...]
+    name: str,
+    images: dict[str, Tensor],
+    labels: dict[str, Indices],
+    parts: dict[str, Part],
+    titles: tuple[str, ...],
+    content: str = "",
 ) -> ImageData:
     """The data set of the parts' images, raw pixels [n, C, S, S] by split (the mapping is emptied on the way).
 
@@ -79,7 +94,7 @@ def assemble(
         )
     mean, deviation = moments(images["train"])
     made = {split: ImageSplit(_standardised(images.pop(split), mean, deviation), chosen[split]) for split in SPLITS}
-    return ImageData(name, made["train"], made["validation"], made["test"], classes, titles)
+    return ImageData(name, made["train"], made["validation"], made["test"], classes, titles, content)
 
 
 def _marks(images: Tensor) -> list[bytes]:

@@ -20,14 +20,14 @@ _FRONT = {GENERATED: 4, ORIGINALS: 3}
 _SMALL, _LARGE = 20, 50  # areas of the marks of networks and of means
 
 
-def similarity_figure(run: NamedEvaluation) -> Figure | None:
+def similarity_figure(judged: NamedEvaluation) -> Figure | None:
     """A panel per structure: similarity to the most similar original (x) against accuracy (y).
 
     A faint mark per network, an outlined one at the mean of each method. The panel shows originals, held-out and
     generated networks and what lies around them; how many networks of a method lie below is written under it. None
     where similarity was not measured.
     """
-    panels = [(place, results) for place in places([run]) if (results := _drawable(run, place))]
+    panels = [(place, results) for place in places([judged]) if (results := _drawable(judged, place))]
     if not panels:
         return None
     columns = min(len(panels), _PER_ROW)
@@ -51,17 +51,17 @@ def similarity_figure(run: NamedEvaluation) -> Figure | None:
     return figure
 
 
-def similarity_violins(runs: Sequence[NamedEvaluation]) -> Figure | None:
+def similarity_violins(evaluations: Sequence[NamedEvaluation]) -> Figure | None:
     """A panel per structure: how the similarity to the most similar original is distributed, with mean accuracies.
 
-    Of one run all methods are shown, of several the originals and the generated networks of each. None where
+    Of one evaluation all methods are shown, of several the originals and the generated networks of each. None where
     similarity was not measured.
     """
     panels = []
-    for place in places(runs):
-        entries = [(run, result) for run in runs for result in _drawable(run, place)]
-        if len(runs) > 1:
-            entries = [(run, result) for run, result in entries if result.method in (ORIGINALS, GENERATED)]
+    for place in places(evaluations):
+        entries = [(judged, result) for judged in evaluations for result in _drawable(judged, place)]
+        if len(evaluations) > 1:
+            entries = [(judged, result) for judged, result in entries if result.method in (ORIGINALS, GENERATED)]
         if entries:
             panels.append((place, entries))
     if not panels:
@@ -71,7 +71,7 @@ def similarity_violins(runs: Sequence[NamedEvaluation]) -> Figure | None:
     axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     for (place, entries), ax in zip(panels, axes, strict=True):
         _violins(ax, [result for _, result in entries])
-        names = [f"{run.name} " if len(runs) > 1 else "" for run, _ in entries]
+        names = [f"{judged.name} " if len(evaluations) > 1 else "" for judged, _ in entries]
         texts = [
             f"{name}{method_title(result.method)}\n{accuracies(result).mean:.2f} %"
             for name, (_, result) in zip(names, entries, strict=True)
@@ -82,8 +82,8 @@ def similarity_violins(runs: Sequence[NamedEvaluation]) -> Figure | None:
     return figure
 
 
-def _drawable(run: NamedEvaluation, place: Place) -> list[MethodResult]:
-    return [result for result in error_results(run.evaluation, place.structure) if similarities(result)]
+def _drawable(judged: NamedEvaluation, place: Place) -> list[MethodResult]:
+    return [result for result in error_results(judged.evaluation, place.structure) if similarities(result)]
 
 
 def _in_view(ax: Axes, result: MethodResult) -> bool:

@@ -1,41 +1,41 @@
-"""Tensors and JSON-like metadata in one safetensors byte string: the only form in which learnt models are stored."""
+"""Tensors and JSON-like metadata in one sealed safetensors byte string: the only form in which networks that were
+trained once (trunks, autoencoders, generators, states of a training) are stored."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from zoogen.errors import ZoogenError
-from zoogen.weights.files import read_header
+from zoogen.errors import DamagedError
+from zoogen.weights.header import METADATA, check_seal, read_header, sealed
 
 _KEY = "zoogen"  # key of the JSON text within the header's metadata
 
 
 def pack(kind: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> bytes:
-    """A safetensors byte string; `kind` names what it holds, `metadata` is JSON-like."""
+    """A sealed safetensors byte string; `kind` names what it holds, `metadata` is JSON-like."""
     # safetensors refuses tensors that share memory or have holes: each gets memory of its own.
     own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    return save(own, metadata={_KEY: json.dumps({"kind": kind, **metadata}, sort_keys=True)})
+    return sealed(save(own, metadata={_KEY: json.dumps({"kind": kind, **metadata}, sort_keys=True)}))
 
 
 def unpack(kind: str, data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and metadata of a byte string made by `pack`.
 
     Raises:
-        ZoogenError: damaged data, or data of another kind.
+        DamagedError: data that do not fit their seal, or are of another kind.
     """
     try:
+        check_seal(data)
         tensors = load(data)
-        metadata = json.loads(read_header(data)["__metadata__"][_KEY])
-        found = metadata.pop("kind")
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ZoogenError(f"damaged {kind} artifact ({reason}); delete it and make it again") from None
-    if found != kind:
-        raise ZoogenError(f"the artifact holds a {found}, not a {kind}; give the artifact of the right stage")
+        metadata = json.loads(read_header(data)[METADATA][_KEY])
+        stored = metadata.pop("kind")
+    except Exception as error:  # whatever bytes of another kind may lead to
+        raise DamagedError(str(error) or type(error).__name__, f"the {kind}") from None
+    if stored != kind:
+        raise DamagedError(f"it holds a {stored}, not a {kind}", f"the {kind}")
     return tensors, metadata
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoogen.errors import ZoogenError
-from zoogen.training.packing import pack, prefixed, section, unpack
+from zoogen.weights.packing import pack, prefixed, section, unpack
 
 
 def test_round_trip_keeps_views_types_and_metadata() -> None:
@@ -25,7 +25,7 @@ def test_sections_by_prefix() -> None:
 def test_damage_and_other_kinds_are_one_line() -> None:
     data = pack("thing", {"a": torch.zeros(3)}, {})
     for damaged in (b"", b"\x80\x04pickle", data[:-2], data[:20], data.replace(b"kind", b"kin_")):
-        with pytest.raises(ZoogenError, match="damaged thing") as caught:
+        with pytest.raises(ZoogenError, match="the thing is damaged") as caught:
             unpack("thing", damaged)
         assert "\n" not in str(caught.value)
     with pytest.raises(ZoogenError, match="holds a thing, not a other"):
