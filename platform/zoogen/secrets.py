@@ -8,21 +8,26 @@ from typing import Any, TextIO
 
 HIDDEN = "***"
 
+# Every repetition is bounded: texts come from outside, and no text may take more than time in proportion to its length.
 # Up to the last @ of the word: a password may hold one, and SQLAlchemy takes slashes in it, too.
-_USER = re.compile(r"([A-Za-z][\w+.-]*://)([^/@:\s]*):[^\s\"<>]*@")
+_USER = re.compile(r"([A-Za-z][\w+.-]{0,30}://)([^/@:\s]{0,256}):[^\s\"<>]{0,512}@")
 # A name alone is a token with these schemes; with others it is a user (postgresql://me@host) or a container (abfss).
-_TOKEN = re.compile(r"((?:https?|s3a?|gs|gcs|r2)://)[^/@:\s\"<>]+@", re.IGNORECASE)
+_TOKEN = re.compile(r"((?:https?|s3a?|gs|gcs|r2)://)[^/@:\s\"<>]{1,512}@", re.IGNORECASE)
 _KEYED_STORES = ("s3", "gs", "gcs", "az", "azure", "adl", "r2")  # their "user" is half of the key
 _NAMES = (
     r"pass(?:word|wd|phrase)?|pwd|secret|token|signature|credentials?|(?:api|access|account|private|shared)[_-]?key"
 )
 _QUERY = re.compile(
-    rf"([?&;](?:[\w.%~-]*(?:{_NAMES})[\w.%~-]*|x-amz-[\w-]*|x-goog-[\w-]*|sig|key|auth(?:orization)?)=)[^&\s\"]*",
+    rf"([?&;](?:[\w.%~-]{{0,40}}(?:{_NAMES})[\w.%~-]{{0,40}}|x-(?:amz|goog)-[\w-]{{0,40}}|sig|key|auth(?:orization)?)=)"
+    r"[^&\s\"]*",
     re.IGNORECASE,
 )
 # Outside of URLs only names that are never anything else: `token` is also a part of a sentence.
 _STRICT = r"password|passwd|secret[_-]?(?:access[_-]?)?key|(?:access|account|api)[_-]?key(?:[_-]?id)?|session[_-]?token"
-_ASSIGNED = re.compile(rf"(\b\w*(?:{_STRICT}|client[_-]?secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]+", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    rf"((?:{_STRICT}|client[_-]?secret)[\"']?\s{{0,3}}[=:]\s{{0,3}}[\"']?)[^\s\"'&,;]+", re.IGNORECASE
+)
+_SECRET_NAME = re.compile(rf"{_STRICT}|client[_-]?secret", re.IGNORECASE)
 _BEARER = re.compile(r"(\b(?:Bearer|Basic)\s+)[\w+/=.~-]{8,}")
 _AMAZON_KEY = re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")
 
@@ -40,7 +45,8 @@ def masked(text: str) -> str:
 
 
 def masked_settings(settings: Any) -> Any:
-    """Nested settings with `masked` applied to every text; tuples become lists.
+    """Nested settings with `masked` applied to every text, and *** for texts that a key calls a secret; tuples become
+    lists.
 
     Example:
         >>> masked_settings({"tracking.uri": "http://u:p@h", "runs": [1, "a"]})
@@ -49,7 +55,12 @@ def masked_settings(settings: Any) -> Any:
     if isinstance(settings, str):
         return masked(settings)
     if isinstance(settings, Mapping):
-        return {key: masked_settings(value) for key, value in settings.items()}
+        return {
+            key: HIDDEN
+            if value and isinstance(value, str) and _SECRET_NAME.search(str(key))
+            else masked_settings(value)
+            for key, value in settings.items()
+        }
     if isinstance(settings, list | tuple):
         return [masked_settings(value) for value in settings]
     return settings
@@ -73,15 +84,25 @@ class MaskedStream:
         return getattr(self._stream, name)
 
 
+def mask_output() -> None:
+    """From now on everything that Python writes to this process's standard output and error is `masked`."""
+    sys.stdout, sys.stderr = _masked(sys.stdout), _masked(sys.stderr)
+
+
 @contextmanager
 def masked_output() -> Iterator[None]:
     """Everything that Python writes to standard output and standard error within is `masked`."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (MaskedStream(stream) for stream in before)  # type: ignore[assignment]
+    mask_output()
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+def _masked(stream: Any) -> Any:
+    """The stream masked, once; a process without one keeps none."""
+    return stream if stream is None or isinstance(stream, MaskedStream) else MaskedStream(stream)
 
 
 def _without_password(match: re.Match[str]) -> str:

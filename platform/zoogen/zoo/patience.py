@@ -1,5 +1,6 @@
 """For how long a store that does not answer is asked again: bounds of time, never of attempts."""
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -40,26 +41,27 @@ def patiently(call: Callable[[int], T], seconds: float, say: Say, what: str) -> 
 
     Args:
         call: gets the number of earlier attempts.
-        seconds: from the first attempt on; attempts that begin within them are waited for.
+        seconds: from the first failure on; an attempt that begins within them is waited for.
         say: told what is waited for, now and then.
         what: names the store in those lines.
 
     Raises:
         Transient: the last one, when the time is over.
     """
-    begin = time.monotonic()
-    attempt, pause, said = 0, _FIRST_PAUSE, begin + _QUIET - _SAY_EVERY
+    attempt, pause = 0, _FIRST_PAUSE
+    end = say_next = math.inf
     chance = random.Random()  # of its own: results depend on seeds alone
     while True:
         try:
             return call(attempt)
         except Transient as error:
             now = time.monotonic()
-            left = begin + seconds - now
-            if left <= 0:
+            if attempt == 0:
+                end, say_next = now + seconds, now + _QUIET
+            if now >= end:
                 raise
-            if now - said >= _SAY_EVERY:
-                said = now
-                say(f"{what}: {error.reason}; trying again for {left:.0f} s")
-            time.sleep(min(left, pause * (0.5 + chance.random())))
+            if now >= say_next:
+                say_next = now + _SAY_EVERY
+                say(f"{what}: {error.reason}; trying again for {end - now:.0f} s")
+            time.sleep(min(end - now, pause * (0.5 + chance.random())))
             attempt, pause = attempt + 1, min(2 * pause, _LONGEST_PAUSE)

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterable
+from io import FileIO
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -98,7 +100,24 @@ def inside(root: Path, path: Path) -> Path:
     return path
 
 
-def require_inside(root: Path, keys: list[str]) -> None:
+def open_inside(root: Path, path: Path) -> FileIO:
+    """A file for reading, unbuffered. Where it lies is asked once it is open, so that no link put there meanwhile leads
+    out.
+
+    Raises:
+        ZoogenError: as `inside`.
+        OSError: it cannot be opened.
+    """
+    file = FileIO(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+    place = f"/proc/self/fd/{file.fileno()}"
+    if os.path.lexists(place) and not _below(os.readlink(place), os.path.realpath(root)):
+        file.close()
+        inside(root, path)
+        raise ZoogenError(f"{path} led out of the artifact root {root} for a moment; somebody else changes that folder")
+    return file
+
+
+def require_inside(root: Path, keys: Iterable[str]) -> None:
     """`inside` for many keys, at one look per object and one per folder.
 
     Raises:
