@@ -87,6 +87,38 @@ def test_other_levels_are_told_of_the_same_curves(make_study: MakeStudy) -> None
     assert any(name.endswith("reached trained x5") for name in more.fine_tuning.medians())
 
 
+def test_damaged_curves_are_trained_again(
+    make_study: MakeStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"starts": ["untrained"], "iterations": 4, "points": 2, "count": 1, "structures": ["F*"]}
+    stages.build_zoo(make_study())
+    first = fine_tune(make_study(fine_tuning=settings))
+    paths = list((tmp_path / "artifacts" / "fine_tuning").rglob("*.json"))
+    assert len(paths) == 2, "the whole and its part"
+    for path in paths:
+        path.write_text(path.read_text().replace("1", "2", 1))
+    capsys.readouterr()
+    again = fine_tune(make_study(fine_tuning=settings))
+    said = capsys.readouterr().err
+    assert all(f"{path.name} is damaged (" in said for path in paths) and not again.reused
+    values = [curve.values for found in again.fine_tuning.results for curve in found.curves]
+    assert values == [curve.values for found in first.fine_tuning.results for curve in found.curves]
+    assert fine_tune(make_study(fine_tuning=settings)).reused
+
+
+def test_a_damaged_tuned_file_is_written_again(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = make_study(fine_tuning={"iterations": 3})
+    target = study.targets[0]
+    write_weights(tmp_path / "nets.safetensors", target.layout, study.task.untrained(target.structure, 2, 0), {})
+    first = fine_tune_file(study, str(tmp_path / "nets.safetensors"))
+    whole = first.path.read_bytes()
+    for damaged in (whole[:-1], whole.replace(b"F32", b"I32", 1), b""):
+        first.path.write_bytes(damaged)
+        again = fine_tune_file(study, str(tmp_path / "nets.safetensors"))
+        assert again.seconds is not None and again.path.read_bytes() == whole
+    assert fine_tune_file(study, str(tmp_path / "nets.safetensors")).seconds is None
+
+
 def test_starts_are_made_of_what_the_generator_learns_from(make_study: MakeStudy) -> None:
     settings = {"starts": ["training", "nearest"], "iterations": 4, "points": 2, "count": 4, "structures": ["F*", "E*"]}
     study = make_study(last_checkpoints=1, best_runs=0.3, fine_tuning=settings)

@@ -26,7 +26,7 @@ from zoogen.sweeps import run as sweep
 from zoogen.sweeps.clock import AUTOENCODER, EVALUATION, GENERATOR, TrialClock
 from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import load_sweep
-from zoogen.sweeps.result import SweepResult, TrialRecord, TrialTime
+from zoogen.sweeps.result import SweepResult, TrialRecord, TrialTime, trial_key
 from zoogen.sweeps.trial import AT, STAGE, WAITED, judging_seconds
 from zoogen.sweeps.trial_table import SweepView
 from zoogen.tracking.base import NullRun, NullTracker, Run
@@ -118,6 +118,26 @@ def test_an_interrupt_ends_each_trial_by_its_own_end(open_book: Callable[..., Bo
         "b": ("KILLED", "KeyboardInterrupt: "),
         "c": ("FAILED", "ZoogenError: the loss is nan"),
     }
+
+
+def test_a_damaged_result_is_a_missing_one(open_book: Callable[..., Book], capsys: pytest.CaptureFixture[str]) -> None:
+    ledger, study, _ = open_book()
+    for name in "ab":
+        ledger.started(name)
+        ledger.finished(name, record(ledger, name))
+    assert study.store.root is not None
+    path = study.store.root / trial_key(ledger._plan.digest, ledger.records["a"].digest)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"3.0", b"2.0", 1))
+    later, _, _ = open_book()
+    later.recall()
+    assert list(later.records) == ["b"] and [trial.name for trial in later.missing] == ["a", "c", "d"]
+    assert f"{path.name} is damaged (" in capsys.readouterr().err.replace("\n", "")
+    later.started("a")
+    later.finished("a", record(later, "a"))
+    last, _, _ = open_book()
+    last.recall()
+    assert sorted(last.records) == ["a", "b"]
 
 
 def test_an_interrupt_within_the_telling_of_an_end(open_book: Callable[..., Book]) -> None:

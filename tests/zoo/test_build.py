@@ -20,7 +20,7 @@ from zoogen.zoo.progress import ProgressMeter
 from zoogen.zoo.provenance import Provenance, git_revision
 from zoogen.zoo.read import Zoo
 from zoogen.zoo.store import ArtifactStore
-from zoogen.zoo.verify import PartName, open_part
+from zoogen.zoo.verify import open_part, parts_of
 
 CONFIG = ZooConfig(structures=("2", "3"), runs=3, validation_runs=1, test_runs=2, cohort=2)
 
@@ -71,7 +71,7 @@ def test_encodings_and_row_groups(tmp_path):
     columns = {c.path_in_schema: c for c in (stored.row_group(0).column(i) for i in range(stored.num_columns))}
     assert "BYTE_STREAM_SPLIT" in columns["weights.list.element"].encodings
     assert {c.compression for c in columns.values()} == {"ZSTD"}
-    file = open_part(store, PartName.of(plan.cohorts[0]))
+    file = open_part(store, *parts_of(plan.cohorts))
     assert file.rows == [200] and file.columns.num_rows == 200
     metadata = file.metadata
     assert (

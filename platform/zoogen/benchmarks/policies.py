@@ -1,17 +1,15 @@
 """How good conventionally trained policies are, what they cost, structure by structure."""
 
-import json
 from pathlib import Path
 from statistics import median
 
 import torch
-from pydantic import ValidationError
 
 from zoogen.benchmarks.config import PoliciesBenchmark
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
 from zoogen.benchmarks.result import Measure
-from zoogen.errors import ZoogenError
-from zoogen.evaluation.records import Record
+from zoogen.errors import DamagedError, ZoogenError
+from zoogen.evaluation.records import Record, read_record, record_bytes
 from zoogen.identity import digest
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.task import HypergridTask
@@ -111,12 +109,12 @@ def _record(task: HypergridTask, spec: CohortSpec, folder: Path, console: Benchm
 
 def _read(path: Path) -> PolicyRecord | None:
     try:
-        return PolicyRecord.model_validate(json.loads(path.read_text()))
-    except (OSError, ValueError, ValidationError):
-        return None  # not there, or of another version: it is measured again
+        return read_record(PolicyRecord, path.read_bytes(), str(path))
+    except (OSError, DamagedError):
+        return None  # not there, damaged, or of another version: it is measured again
 
 
 def _write(path: Path, record: PolicyRecord) -> None:
     whole = path.with_suffix(".tmp")
-    whole.write_text(record.model_dump_json(indent=1) + "\n")
+    whole.write_bytes(record_bytes(record))
     whole.replace(path)

@@ -59,7 +59,7 @@ def build_zoo(
         raise ZoogenError(f"{store.uri} lives in one process; give workers a folder or a bucket, or build serially")
     begin_zoo(plan, store)
     task = task.using(store)
-    missing, deaths = missing_cohorts(plan, store, check="sound"), 0
+    missing, deaths = missing_cohorts(plan, store, sound=task), 0
     parts: tuple[PartReport, ...] = ()
     reused = len(plan.cohorts) - len(missing)
     if missing:

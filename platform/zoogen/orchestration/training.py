@@ -28,7 +28,7 @@ from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.orchestration.cluster import import_ray
 from zoogen.training.hooks import Figures
-from zoogen.weights.header import check_seal
+from zoogen.weights.packing import read_whole
 from zoogen.weights.target import Target
 from zoogen.zoo.read import CheckpointSet
 
@@ -235,16 +235,6 @@ def _work(settings: dict[str, Any]) -> None:
     hooks.report(_ARTIFACT, artifact, {})
 
 
-def _whole(file: Path) -> bytes | None:
-    """What a checkpoint holds; None, so that the training begins anew, if it holds none or a damaged one."""
-    try:
-        data = file.read_bytes()
-        check_seal(data)
-    except (OSError, ValueError):
-        return None
-    return data
-
-
 class _RayHooks:
     """The training loop's hooks within a Ray Train worker."""
 
@@ -258,9 +248,9 @@ class _RayHooks:
         checkpoint = train.get_checkpoint()
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
-                self.finished = _whole(Path(folder, _ARTIFACT)) is not None
+                self.finished = read_whole(Path(folder, _ARTIFACT)) is not None
                 if not self.finished:
-                    self.initial_state = _whole(Path(folder, _STATE))
+                    self.initial_state = read_whole(Path(folder, _STATE))
 
     def on_log(self, step: int, total: int, figures: Figures) -> None:
         if self.rank == 0:

@@ -22,11 +22,11 @@ def require_device(study: Study) -> None:
 
 def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> ZooReport:
     """Train what is missing of a zoo."""
-    if study.config.ray is not None and missing_cohorts(plan, study.store, check="sound"):
+    if study.config.ray is not None and missing_cohorts(plan, study.store, sound=study.task):
         if study.config.ray.address is None:
             study.store.check()  # before seconds are spent on a local Ray
         _ = study.cluster
-        return build_on_ray(plan, study.task, study.store.uri, study.config.pool, progress)
+        return build_on_ray(plan, study.task, study.store, study.config.pool, progress)
     return build_serially(plan, study.task, study.store, progress, device=study.device)
 
 
@@ -89,5 +89,4 @@ def _ray_run(study: Study, name: str) -> RayRun:
     config = study.config.train
     if study.config.device == "cuda":
         config = config.model_copy(update={"use_gpu": True})
-    root = study.store.root
-    return RayRun(config, str(root / "ray") if root is not None else f"{study.store.uri}/ray", name)
+    return RayRun(config, str(study.store.folder("ray") or f"{study.store.uri}/ray"), name)

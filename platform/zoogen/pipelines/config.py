@@ -15,7 +15,9 @@ from zoogen.orchestration.training import TrainConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.registry import TaskConfig
 from zoogen.tracking.config import TrackingConfig
+from zoogen.zoo.patience import StoreConfig
 from zoogen.zoo.plan import ZooConfig
+from zoogen.zoo.roots import ArtifactRoot
 
 
 class RayConfig(Config):
@@ -35,9 +37,10 @@ class PipelineConfig(Config):
     seed: int = Field(0, ge=0, lt=2**63, description="seed of autoencoder and generator; the zoo has its own")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
     compile: bool = Field(False, description="train autoencoder and generator through torch.compile; names no artifact")
-    artifacts: str = Field(
+    artifacts: ArtifactRoot = Field(
         "artifacts", min_length=1, description="artifact root: a folder or a URI such as s3://bucket/x"
     )
+    store: StoreConfig = StoreConfig()
     task: TaskConfig = HypergridConfig()
     zoo: ZooConfig
     reference: ZooConfig | None = Field(

@@ -35,9 +35,8 @@ def store_files(study: Study, folder: str, files: Mapping[str, bytes]) -> tuple[
     Raises:
         ZoogenError: the folder cannot be written.
     """
-    root = study.store.root
-    if root is None:
+    if study.store.root is None:
         for name, data in files.items():
             study.store.put_if_absent(f"{folder}/{name}", data)
-    place = root / folder if root is not None else Path(tempfile.mkdtemp(prefix=f"zoogen-{study.config.study}-"))
+    place = study.store.folder(folder) or Path(tempfile.mkdtemp(prefix=f"zoogen-{study.config.study}-"))
     return write_files(files, place)

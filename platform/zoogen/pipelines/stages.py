@@ -50,7 +50,7 @@ def build_zoo(study: Study) -> ZooResult:
         params = {"zoo": plan.config.model_dump(mode="json"), "task": plan.task}
         with study.tracker.stage("build-zoo", plan.digest, name=title, params=params) as run:
             study.mend(plan.structures)  # even if all of its parts are there
-            run.reused = has_manifest(plan, study.store) and not missing_cohorts(plan, study.store, check="sound")
+            run.reused = has_manifest(plan, study.store) and not missing_cohorts(plan, study.store, sound=study.task)
             if run.reused:
                 study.console.say(f"{title}: {len(plan.cohorts)} cohorts reused, {study.store.uri_of(key)}")
                 continue

@@ -193,7 +193,7 @@ def _build_zoos(trials: Sequence[TrialPlan], study: Study) -> None:
         own = _Within(trial.config, study.console, f"trial {trial.name}", whole=study)
         zoos.setdefault(" ".join(zoo.digest for zoo in own.plans), own)
     lacking = {
-        name: sum(len(missing_cohorts(zoo, study.store, check="sound")) for zoo in own.plans)
+        name: sum(len(missing_cohorts(zoo, study.store, sound=own.task)) for zoo in own.plans)
         for name, own in zoos.items()
     }
     for name in sorted(zoos, key=lambda name: -lacking[name]):

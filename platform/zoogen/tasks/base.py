@@ -52,14 +52,6 @@ class MemoryAssets:
         return True
 
 
-MOST_SAMPLES = 100_000  # per network that a weights file from anywhere may ask for
-
-
-def beyond(name: str, asked: float, most: float) -> str:
-    """What `Task.excess` says of a number that exceeds its limit, empty if it does not."""
-    return f"{name} {min(asked, 1e18):.6g} (at most {most:,})" if asked > most else ""
-
-
 class Task(ABC):
     """What a checkpoint is for. Instances are cheap, picklable and hold no device memory."""
 
@@ -88,6 +80,11 @@ class Task(ABC):
         """What `prepare` made earlier and will make again, because it is damaged, in one line; empty if there is no
         such thing."""
         return ""
+
+    def shared(self, structure: str) -> Mapping[str, str]:
+        """Text columns of a structure's rows that name what `prepare` made for it and is there now (`Cohort.columns`);
+        rows that name another belong to other networks."""
+        return {}
 
     def preparation_seconds(self, structure: str) -> float:
         """Wall-clock time of what `prepare` made for this structure; a part of what its zoo costs."""

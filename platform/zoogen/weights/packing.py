@@ -3,6 +3,7 @@ trained once (trunks, autoencoders, generators, states of a training) are stored
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load, save
@@ -37,6 +38,16 @@ def unpack(kind: str, data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if stored != kind:
         raise DamagedError(f"it holds a {stored}, not a {kind}", f"the {kind}")
     return tensors, metadata
+
+
+def read_whole(file: Path) -> bytes | None:
+    """The content of a file that `pack` made; None if there is no such file, or a damaged one."""
+    try:
+        data = file.read_bytes()
+        check_seal(data)
+    except (OSError, ValueError):
+        return None
+    return data
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from zoogen.artifact import Artifact, examine
 from zoogen.errors import DamagedError, ZoogenError
@@ -148,20 +147,21 @@ def missing_cohorts(
     store: ArtifactStore,
     structures: Sequence[str] | None = None,
     *,
-    check: Literal["listed", "sound"] = "listed",
+    sound: Task | None = None,
 ) -> tuple[CohortSpec, ...]:
     """Cohorts without a part, in the order of the plan (of the given canonical structures only).
 
     Args:
-        check: `listed` asks only whether a part lies there; `sound` reads them, and counts damaged ones as missing.
+        sound: read the parts, too, and count those as missing that are damaged, or not of this task.
     """
-    parts = parts_of(plan, structures)
-    if check == "sound":
+    cohorts = [c for c in plan.cohorts if structures is None or c.structure in structures]
+    parts = parts_of(cohorts, sound)
+    if sound is not None:
         presence = look(store, parts)
         absent = {*presence.missing, *presence.damaged}
     else:
         absent = {name.key for name in parts} - {key for folder in _folders(parts) for key in store.list(folder)}
-    return tuple(c for c in plan.cohorts if part_key(c) in absent)
+    return tuple(cohort for cohort, part in zip(cohorts, parts, strict=True) if part.key in absent)
 
 
 def _folders(parts: Sequence[PartName]) -> set[str]:
@@ -187,10 +187,10 @@ def build_part(
         ValueError: the task returned something else than it was asked for.
     """
     key, size = part_key(spec), task.layout(spec.structure).size
-    there = _part(store, spec, size)
+    task = task if task.assets is not None else task.using(store)
+    there = _part(store, spec, task)
     if there.value:
         return PartReport(spec.digest, key, spec.structure)
-    task = task if task.assets is not None else task.using(store)
     if not task.prepared(spec.structure):
         task.prepare(spec.structure, device, progress)
     cohort = task.train_cohort(spec, device=device, progress=progress)
@@ -232,7 +232,7 @@ def build_serially(
     """Build what is missing of a zoo in this process, cohort by cohort, and commit the manifest."""
     start, task = time.perf_counter(), task.using(store)
     begin_zoo(plan, store)
-    missing, provenance, parts = missing_cohorts(plan, store, check="sound"), Provenance.current(), []
+    missing, provenance, parts = missing_cohorts(plan, store, sound=task), Provenance.current(), []
     meter = ProgressMeter(len(plan.cohorts), len(plan.cohorts) - len(missing))
     prepare_serially(task, missing, meter, progress, device=device)
     for spec in missing:
@@ -248,11 +248,11 @@ def build_serially(
     return ZooReport(plan.digest, manifest, tuple(parts), meter.reused, time.perf_counter() - start)
 
 
-def _part(store: ArtifactStore, spec: CohortSpec, size: int) -> Artifact[bool]:
+def _part(store: ArtifactStore, spec: CohortSpec, task: Task) -> Artifact[bool]:
     """What lies in a part's place."""
     key = part_key(spec)
     version = store.version(key)  # before it is read, as in `examine`
-    damage = damage_of(store, PartName.of(spec, size)) if version else None
+    damage = damage_of(store, *parts_of([spec], task)) if version else None
     whole = True if version and damage is None else None
     return Artifact(store, key, whole, damage.reason if damage is not None else "", version)
 

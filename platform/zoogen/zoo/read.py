@@ -19,7 +19,7 @@ from zoogen.zoo.part_file import PartFile
 from zoogen.zoo.plan import Split, ZooPlan, split_of
 from zoogen.zoo.selection import Selection, last_of_each
 from zoogen.zoo.store import ArtifactStore
-from zoogen.zoo.verify import PARALLEL_READS, PartName, open_part
+from zoogen.zoo.verify import PARALLEL_READS, PartName, open_part, parts_of
 
 T = TypeVar("T")
 
@@ -213,8 +213,7 @@ class Zoo:
         return name
 
     def _parts(self, name: str, split: Split | None) -> list[PartName]:
-        size = self.plan.targets[name].layout.size
-        return [PartName.of(cohort, size) for cohort in self.plan.cohorts_of(name, split)]
+        return parts_of(self.plan.cohorts_of(name, split), self.task)
 
     def _each(self, parts: Sequence[PartName], use: Callable[[PartFile, PartName], T]) -> Iterator[T]:
         """What `use` makes of each part, in order."""

@@ -5,7 +5,11 @@ import re
 from collections.abc import Iterable
 from io import FileIO
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from zoogen.errors import ZoogenError
 from zoogen.secrets import masked
@@ -57,6 +61,16 @@ def require_no_secret(uri: str) -> str:
             f"give {scheme}://bucket/prefix alone, credentials in {variables}, an endpoint in AWS_ENDPOINT_URL"
         )
     return uri
+
+
+def _no_secret(uri: str) -> str:
+    try:
+        return require_no_secret(uri)
+    except ZoogenError as error:
+        raise PydanticCustomError("secret", "{reason}", {"reason": str(error)}) from None
+
+
+ArtifactRoot = Annotated[str, AfterValidator(_no_secret)]  # of a configuration
 
 
 def local_root(uri: str) -> Path | None:

@@ -8,31 +8,51 @@ import numpy as np
 import pyarrow as pa
 
 from zoogen.errors import DamagedError, ZoogenError
+from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.part_file import PartBytes, PartFile
 from zoogen.zoo.parts import FIXED_COLUMNS, WEIGHTS
-from zoogen.zoo.plan import ZooPlan, part_key, split_of, structure_key
+from zoogen.zoo.plan import part_key, split_of, structure_key
 from zoogen.zoo.store import ArtifactStore
 
 PARALLEL_READS = 8  # of a remote store, where waiting is most of the reading
-_WHOLE: set[tuple[str, str]] = set()  # URI and version of parts that this process has compared with their seals
+_WHOLE: set[tuple[str, str, "PartName"]] = set()  # stores, versions and parts that this process has compared with seals
 
 
 @dataclass(frozen=True)
 class PartName:
-    """What a part's name promises: the cohort's digest, its structure, its runs in order, and the length D of its
-    weights where that is known."""
+    """What a part is to be.
+
+    Attributes:
+        key: where it lies.
+        cohort: digest.
+        structure: canonical name.
+        runs: in order.
+        size: length D of its weights, None if that is not known.
+        shared: text columns that are the same in all of its rows (`Task.shared`).
+    """
 
     key: str
     cohort: str
     structure: str
     runs: tuple[int, ...]
     size: int | None = None
+    shared: tuple[tuple[str, str], ...] = ()
 
-    @classmethod
-    def of(cls, spec: CohortSpec, size: int | None = None) -> "PartName":
-        """The part of a cohort."""
-        return cls(part_key(spec), spec.digest, spec.structure, tuple(run.run for run in spec.runs), size)
+
+def parts_of(cohorts: Sequence[CohortSpec], task: Task | None = None) -> list[PartName]:
+    """The parts of cohorts; a task tells more of what they are to be."""
+    size: dict[str, int | None] = {}
+    shared: dict[str, tuple[tuple[str, str], ...]] = {}
+    for name in dict.fromkeys(cohort.structure for cohort in cohorts):
+        size[name] = None if task is None else task.layout(name).size
+        shared[name] = () if task is None else tuple(task.shared(name).items())
+    return [
+        PartName(
+            part_key(c), c.digest, c.structure, tuple(r.run for r in c.runs), size[c.structure], shared[c.structure]
+        )
+        for c in cohorts
+    ]
 
 
 def open_part(store: ArtifactStore, name: PartName) -> PartFile:
@@ -89,8 +109,10 @@ def _wrong_rows(file: PartFile, name: PartName) -> str:
         return "its rows are not those of its runs and steps"
     if table["split"].to_pylist() != [split_of(run) for run in expected["run"].tolist()]:
         return "runs are in the wrong split"
-    others = set(table["cohort"].unique().to_pylist()) - {name.cohort}
-    return f"rows of cohort {min(others)} are among its own" if others else ""
+    for column, value in (("cohort", name.cohort), *name.shared):
+        if others := set(table[column].unique().to_pylist()) - {value}:
+            return f"it has rows of {column} {min(others)}, not {value}"
+    return ""
 
 
 def damage_of(store: ArtifactStore, name: PartName, *, thorough: bool = True) -> DamagedError | None:
@@ -127,17 +149,11 @@ def look(store: ArtifactStore, parts: Sequence[PartName], *, thorough: bool = Tr
     for structure in dict.fromkeys(name.structure for name in parts):
         versions |= store.versions(f"zoo/parts/{structure_key(structure)}")
     there = [name for name in parts if name.key in versions]
-    unknown = [name for name in there if (store.uri_of(name.key), versions[name.key]) not in _WHOLE]
+    unknown = [name for name in there if (store.uri, versions[name.key], name) not in _WHOLE]
     with ThreadPoolExecutor(PARALLEL_READS if store.root is None else 1) as pool:
         damage = list(pool.map(lambda name: damage_of(store, name, thorough=thorough), unknown))
     if thorough:
         whole = [name for name, why in zip(unknown, damage, strict=True) if not why]
-        _WHOLE.update((store.uri_of(name.key), versions[name.key]) for name in whole)
+        _WHOLE.update((store.uri, versions[name.key], name) for name in whole)
     damaged = {name.key: str(why) for name, why in zip(unknown, damage, strict=True) if why}
     return Presence(tuple(name.key for name in parts if name.key not in versions), damaged)
-
-
-def parts_of(plan: ZooPlan, structures: Sequence[str] | None = None) -> list[PartName]:
-    """The parts of a plan (of the given canonical structures only)."""
-    wanted = plan.structures if structures is None else structures
-    return [PartName.of(c, plan.targets[c.structure].layout.size) for c in plan.cohorts if c.structure in wanted]

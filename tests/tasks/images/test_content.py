@@ -158,6 +158,26 @@ def test_a_corrected_folder_of_images_is_another_zoo(change: Callable[[], None])
     require_other_names("cnn-small@mnist", change, data={"root": "sets"})
 
 
+def test_an_unchanged_folder_is_decoded_once_and_compared_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pictures(Path("sets/mnist"))
+    structure, config = "cnn-small@mnist", {"data": {"root": "sets"}}
+    loads: list[str] = []
+    plain = load.load_hub
+    monkeypatch.setattr(load, "_hub", lambda name, *rest: loads.append(name) or plain(name, *rest))
+    first = made(**config).content(structure)
+    assert made(**config).content(structure) == first and loads == ["mnist"]
+    made(data={"root": "sets", "limit": 50}).content(structure)
+    made(data={"root": "sets", "size": 32}).content(structure)
+    assert len(loads) == 3, "other images, another hash"
+    (kept,) = (file for file in Path("../cache").rglob("content-*") if file.read_text() == first["images"])
+    kept.write_text("0" * 32)
+    monkeypatch.setattr(load, "_LOADED", deque(maxlen=2))
+    with pytest.raises(ZoogenError, match=f"data set mnist .below sets. has the content {first['images'][:16]}"):
+        made(**config).images(structure)
+    kept.write_text("damaged")
+    assert made(**config).content(structure) == first
+
+
 def test_corrected_parquet_of_the_same_size_and_time_is_another_zoo() -> None:
     import datasets
 

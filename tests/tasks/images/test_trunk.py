@@ -3,10 +3,11 @@
 import pytest
 import torch
 from safetensors.torch import load, save
+from tests.flips import flipped_bits
 from tests.tasks.images.rows import data
 from torch import nn
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import DamagedError, ZoogenError
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.training import loss_and_accuracy
 from zoogen.tasks.images.trunk import make_trunk, read_trunk, state_digest, trunk_key
@@ -102,6 +103,16 @@ def test_structure_and_sources_name_the_trunk() -> None:
 
 def key(settings: ImagesConfig) -> str:
     return trunk_key(settings.model_dump(mode="json"), "net@rows")
+
+
+def test_no_flipped_bit_is_read() -> None:
+    packed = make_trunk(config(training={"iterations": 0}), "net@rows", fresh, data(), key="trunks/a")
+    assert read_trunk(packed, "trunks/a").digest
+    for flipped in flipped_bits(packed, 60):
+        with pytest.raises(DamagedError):
+            read_trunk(flipped, "trunks/a")
+    with pytest.raises(DamagedError, match="it is trunks/a"):
+        read_trunk(packed, "trunks/b")
 
 
 def test_damage_is_one_line() -> None:

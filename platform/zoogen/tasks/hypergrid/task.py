@@ -12,7 +12,7 @@ from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.networks.stacked_mlp import MLPShape
-from zoogen.tasks.base import MOST_SAMPLES, ProgressCallback, Task, beyond
+from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.hypergrid.behaviour import distributions, layer_outputs
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
@@ -22,6 +22,7 @@ from zoogen.tasks.hypergrid.protocol import SampledProtocol
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.trainer import CohortTrainer
 from zoogen.tasks.hypergrid.transfer import transfer_policies
+from zoogen.tasks.limits import MOST_SAMPLES, beyond
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, MetricGroup, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup, linear_chain

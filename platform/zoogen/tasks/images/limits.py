@@ -1,7 +1,7 @@
 """What a weights file from anywhere may ask for when its networks are judged by what it says of itself."""
 
-from zoogen.tasks.base import beyond
 from zoogen.tasks.images.config import ImagesConfig
+from zoogen.tasks.limits import beyond
 
 _MOST_GLYPHS = 100_000  # rendered images
 _LARGEST_EDGE = 512

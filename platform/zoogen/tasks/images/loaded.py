@@ -1,6 +1,10 @@
 """What is loaded for a structure from outside the package, found out by loading it."""
 
+import os
+import re
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from torch import Tensor
 
@@ -9,6 +13,7 @@ from zoogen.identity import derive_seed
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.content import NOTHING, UNAVAILABLE, Content, require_content
 from zoogen.tasks.images.data.catalogue import OWN
+from zoogen.tasks.images.data.hub import content_file
 from zoogen.tasks.images.data.load import loaded_from_outside
 from zoogen.tasks.images.structure import (
     Classifier,
@@ -60,10 +65,34 @@ def _content_of_images(config: ImagesConfig, structure: str, known: dict[str, Co
     size, channels = form_of(config, parsed, own)
     key = f"{parsed.data} {size} {channels} {config.data.model_dump_json()} {config.own} {config.own_source}"
     if key not in known:
+        kept = (
+            None if parsed.data == OWN or channels is None else content_file(parsed.data, size, channels, config.data)
+        )
+        if kept is not None and (content := _read(kept)):
+            known[key] = Content(images=content)
+            return known[key]
         images = load_for(config, structure, size, channels, anew=True)
         told = {"channels": images.channels, "classes": images.classes} if parsed.data == OWN else {}
         known[key] = Content(images=images.content, **told)
+        if kept is not None and kept == content_file(parsed.data, size, images.channels, config.data):
+            _keep(kept, images.content)  # nothing changed while it was read
     return known[key]
+
+
+def _read(file: Path) -> str:
+    try:
+        content = file.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return content if re.fullmatch(r"[0-9a-f]{32}", content) else ""
+
+
+def _keep(file: Path, content: str) -> None:
+    with suppress(OSError):  # a folder that cannot be written to costs time, and nothing else
+        file.parent.mkdir(parents=True, exist_ok=True)
+        whole = file.with_name(f"{file.name}.{os.getpid()}")
+        whole.write_text(content)
+        whole.replace(file)
 
 
 def published_weights(config: ImagesConfig, found: Classifier) -> Mapping[str, Tensor]:

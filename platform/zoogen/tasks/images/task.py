@@ -57,6 +57,10 @@ class ImagesTask(ImagesNames):
         there = None if self.prepared(structure) else stored_trunk(self._assets, self._trunk_key(structure))
         return there.notice() if there is not None and there.damage else ""
 
+    def shared(self, structure: str) -> Mapping[str, str]:
+        trunk = self._kept(structure) if self.config.start == "trunk" else None
+        return {} if trunk is None else {"fixed": trunk.digest}
+
     def preparation_seconds(self, structure: str) -> float:
         trunk = None if self.config.start == "scratch" else self._kept(structure)
         return 0.0 if trunk is None else trunk.seconds
@@ -67,8 +71,7 @@ class ImagesTask(ImagesNames):
         return self._trunk_key(structure) if needed else ""
 
     def trunk(self, structure: str, device: str = "cpu", progress: ProgressCallback | None = None) -> Trunk | None:
-        """The network that all of the structure's runs start from, made where it is not there yet; None if runs start
-        from scratch."""
+        """The network that all of the structure's runs start from, made where there is none; None from scratch."""
         if self.config.start == "scratch":
             return None
         self.prepare(structure, device, progress)
@@ -198,11 +201,7 @@ class ImagesTask(ImagesNames):
 
     def describe_run(self) -> dict[str, str]:
         config = self.config
-        return {
-            "optimiser": config.collection.optimiser.kind,
-            "start": config.start,
-            "statistics": config.statistics,
-        }
+        return {"optimiser": config.collection.optimiser.kind, "start": config.start, "statistics": config.statistics}
 
     @property
     def primary_metrics(self) -> tuple[str, ...]:

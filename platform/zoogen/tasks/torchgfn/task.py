@@ -11,7 +11,8 @@ from torch import Tensor
 from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
-from zoogen.tasks.base import MOST_SAMPLES, ProgressCallback, Task, beyond
+from zoogen.tasks.base import ProgressCallback, Task
+from zoogen.tasks.limits import MOST_SAMPLES, beyond
 from zoogen.tasks.records import Cohort, CohortSpec, MetricGroup, Portrait, Scores
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.enumeration import StateGraph

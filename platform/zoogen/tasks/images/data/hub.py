@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +83,31 @@ def _read_folder(folder: Path, entry: HubSet) -> DatasetDict:
 
 
 def _conversions(folder: Path) -> str:
-    """Where `datasets` keeps what it converts files to. It knows files by name and time of change, which a corrected
-    copy may share; state changes and file numbers, which nobody sets, tell those apart, too."""
+    """Where `datasets` keeps what it converts the files of a folder to."""
     import datasets
 
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    states = [(path, path.stat()) for path in files]
+    return str(Path(datasets.config.HF_DATASETS_CACHE) / f"zoogen-{_state(folder)}")
+
+
+def _state(folder: Path) -> str:
+    """Names the state of a folder's files. `datasets` knows them by name and time of change, which a corrected copy may
+    share; times of state changes and file numbers, which nobody can set, tell those apart, too."""
+    states = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
     seen = [[str(p), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for p, s in states]
-    return str(Path(datasets.config.HF_DATASETS_CACHE) / f"zoogen-{digest([str(folder.resolve()), seen])}")
+    return digest([str(folder.resolve()), seen])
+
+
+def content_file(name: str, size: int, channels: int, config: DataConfig) -> Path | None:
+    """Where the hash of the images in a folder, in its present state, is kept from one command to the next; None of
+    sets that come from the hub. It spares decoding; whoever loads the images compares them with it."""
+    import datasets
+
+    folder = Path(config.root).expanduser() / name if config.root is not None else None
+    if folder is None or not folder.is_dir():
+        return None
+    versions = [metadata.version(package) for package in ("datasets", "pillow", "numpy")]
+    form = digest([name, size, channels, config.model_dump(mode="json", exclude={"root", "glyphs"}), versions])
+    return Path(datasets.config.HF_DATASETS_CACHE) / f"zoogen-{_state(folder)}" / f"content-{form}"
 
 
 def _read_hub(name: str, entry: HubSet, folder: Path | None) -> DatasetDict:
