@@ -111,7 +111,8 @@ def _describe(model: type[BaseModel], mapping: dict[str, Any], item: Any) -> str
         hint = f" (did you mean {near}?)" if near else ""
         return f"unknown key {path}{hint}"
     message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    got = "" if isinstance(item["input"], dict) else f" (got {item['input']!r:.80})"  # a whole section tells nothing
+    hidden = isinstance(item["input"], dict) or item["type"] == "secret"
+    got = "" if hidden else f" (got {item['input']!r:.80})"  # a whole section tells nothing
     return " ".join(f"{path or 'configuration'}: {message}{got}".split())
 
 

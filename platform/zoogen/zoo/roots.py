@@ -18,7 +18,7 @@ _SCHEMES = ("file", "memory", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss",
 _MISTYPED = re.compile(rf"(?:{'|'.join(_SCHEMES)}|https?):(?!//)", re.IGNORECASE)
 _CONTAINER_FIRST = ("abfs", "abfss")  # abfss://container@account.dfs.core.windows.net/path
 _VARIABLES = {
-    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an endpoint in AWS_ENDPOINT_URL",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY (or AZURE_STORAGE_SAS_TOKEN)",
 }
@@ -55,10 +55,10 @@ def require_no_secret(uri: str) -> str:
     user, at, host = place.rpartition("@")
     container = scheme in _CONTAINER_FIRST and at and ":" not in user
     if (at and not container) or ":" in (host if at else place) or re.search(r"[?#]", rest):
-        variables = _VARIABLES.get(_PROVIDERS.get(scheme, scheme), "your provider's variables")
+        variables = _VARIABLES.get(_PROVIDERS.get(scheme, scheme), _VARIABLES["s3"])
         raise ZoogenError(
             f"the artifact root ({scheme}://…) holds a user, key, port or query, which would be shown and recorded; "
-            f"give {scheme}://bucket/prefix alone, credentials in {variables}, an endpoint in AWS_ENDPOINT_URL"
+            f"give {scheme if scheme in _SCHEMES else 's3'}://bucket/prefix alone, credentials in {variables}"
         )
     return uri
 
