@@ -101,7 +101,7 @@ class FakeTask(Task):
             return Scores(structure, groups, (f"structure {structure} is too large for the exact judge",))
         return Scores(structure, {"exact": MetricGroup({"js": js, "tv": tv}), **groups})
 
-    def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
+    def portraits(self, structure: str, weights: Tensor, device: str = "cpu") -> tuple[Portrait, ...]:
         def square(vector: Tensor) -> np.ndarray:
             return vector.detach().double().numpy().reshape(3, -1)
 

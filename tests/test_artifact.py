@@ -6,7 +6,7 @@ import pytest
 
 from zoogen.artifact import Objects, examine
 from zoogen.errors import DamagedError
-from zoogen.tasks.base import MemoryAssets
+from zoogen.tasks.assets import MemoryAssets
 from zoogen.zoo.store import ArtifactStore
 
 

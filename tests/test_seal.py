@@ -43,7 +43,7 @@ def test_every_flipped_bit_gives_the_content_or_an_error() -> None:
         ('{"a": 1}', "no seal"),
         ('{"a": 1, "seal": 5}', "does not fit"),
         ('{"a": NaN, "seal": "x"}', "Out of range"),
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 100_000, "nested more than 64 deep"),
     ],
 )
 def test_what_is_no_sealed_object_is_refused_with_a_reason(text: str, reason: str) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,9 @@ import typer
 from zoogen import __version__
 from zoogen.cli_zoo import ConfigFile, Overrides, zoo_app
 from zoogen.errors import ZoogenError
+from zoogen.secrets import masked_output
+from zoogen.shown import one_line
+from zoogen.unexpected import TRACEBACK_VARIABLE, fault_line, system_line
 
 app = typer.Typer(
     name="zoogen",
@@ -233,10 +237,15 @@ def ui(
     run_ui(config, overrides or [], port)
 
 
+@masked_output()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of the user are one line and status 2, an interrupt is status 130, SIGTERM 143."""
-    if os.environ.get("ZOOGEN_TRACEBACK"):
-        sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or 0)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        try:
+            sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or 0)
+        except Exception:
+            traceback.print_exc()  # masked, as all output
+            sys.exit(1)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray does, so that files are closed
     try:
@@ -252,16 +261,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except typer.TyperException as error:
         _stop(error.format_message() + " (try zoogen --help)", 2)
     except OSError as error:
-        if error.filename is None:
-            raise
-        _stop(f"{error.filename}: {error.strerror}; check that the folder exists and is writable", 2)
+        _stop(system_line(error), 2)
+    except Exception as error:
+        _stop(fault_line(error), 1)
     if status == _INTERRUPTED:  # typer turns an interrupt into this status
         _stop(_ON_INTERRUPT, _INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def _stop(message: str, status: int) -> None:
-    print("zoogen: " + " ".join(message.split()), file=sys.stderr)
+    print("zoogen: " + one_line(message), file=sys.stderr)
     sys.exit(status)
 
 

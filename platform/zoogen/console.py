@@ -10,6 +10,8 @@ from typing import Protocol, TextIO
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from zoogen.secrets import masked
+
 
 class Report(Protocol):
     """Told how far something is."""
@@ -31,11 +33,11 @@ class Console:
 
     def say(self, line: str) -> None:
         """One line about what happens."""
-        self.err.print(line, markup=False)
+        self.err.print(masked(line), markup=False)
 
     def show(self, text: str) -> None:
         """A result, for example a table."""
-        self.out.print(text, markup=False)
+        self.out.print(masked(text), markup=False)
 
     @contextmanager
     def progress(self, title: str, unit: str) -> Iterator[Report]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import xxhash
 
+from zoogen.bounded import parse_json
 from zoogen.identity import canonical_json
 
 SEAL = "seal"  # the member of a JSON object, or the key of metadata, that holds the hash of everything else
@@ -44,17 +45,14 @@ def unsealed_json(data: bytes | str, *, required: bool = True) -> dict[str, Any]
     Raises:
         ValueError: the text is no such object, or its content does not fit its seal; the message says which.
     """
-    try:
-        content = json.loads(data)
-        if not isinstance(content, dict):
-            raise ValueError("it is no JSON object")
-        seal = content.pop(SEAL, None)
-        if seal is None and required:
-            raise ValueError("it has no seal")
-        if seal is not None and seal != _hash_of(content):
-            raise ValueError("its content does not fit its seal")
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    content = parse_json(data)
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    seal = content.pop(SEAL, None)
+    if seal is None and required:
+        raise ValueError("it has no seal")
+    if seal is not None and seal != _hash_of(content):
+        raise ValueError("its content does not fit its seal")
     return content
 
 

@@ -12,6 +12,7 @@ from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfi
 from zoogen.autoencoders.convolutional import kl_from_standard_normal
 from zoogen.autoencoders.pdiff import PDiffAutoencoder
 from zoogen.autoencoders.train import train_codec
+from zoogen.seeds import seeded_generator
 from zoogen.training.config import AdamWConfig, LoopConfig, ScheduleConfig
 from zoogen.training.hooks import LocalHooks
 
@@ -113,7 +114,7 @@ def test_variational_loss_is_error_and_weighted_divergence(config: AutoencoderCo
 
 
 def test_prior_is_normal_in_the_latents_of_a_variational_codec_and_in_standardised_ones_of_others() -> None:
-    noise = torch.randn(5, 16, generator=torch.Generator().manual_seed(7))
+    noise = torch.randn(5, 16, generator=seeded_generator(7))
     where = TRAIN[0].target
     plain = train_codec(short(PLAIN), TRAIN, seed=0)
     assert torch.equal(plain.sample_prior(where, 5, seed=7), plain.decode(where, noise))

@@ -37,7 +37,7 @@ class ErrorTask(FakeTask):
     def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor:
         return self.wrong(structure, weights, "test").float()
 
-    def behaviour_distances(self, first: Tensor, second: Tensor) -> Tensor:
+    def behaviour_distances(self, first: Tensor, second: Tensor, device: str = "cpu") -> Tensor:
         both = first.double() @ second.double().T
         either = first.sum(1, dtype=torch.float64)[:, None] + second.sum(1, dtype=torch.float64)[None] - both
         return 1 - torch.where(either > 0, both / either.clamp_min(1), 1.0)

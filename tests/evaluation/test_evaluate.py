@@ -15,7 +15,7 @@ from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.pictures import median_network
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.evaluation.structure import Sources, StructureData, nearest_structure
-from zoogen.zoo.plan import ZooConfig
+from zoogen.zoo.plan import SPLITS, ZooConfig
 
 KNOWN, UNSEEN = ("2", "3"), ("5", "6")
 
@@ -84,14 +84,15 @@ def test_methods_of_known_and_unseen_structures(evaluation):
     kernels = ["kde-0.01", "kde-0.1", "kde-0.3"]
     known = ["generated", *from_zoo, *ladder, "reconstructed", *kernels, "prior", "random", "untrained"]
     assert methods["2"] == methods["3"] == known
-    assert methods["5"] == ["generated", "nearest", "untrained", "reference"]
+    assert methods["5"] == ["generated", "nearest", "untrained", "reference", "reference-last"]
     assert methods["6"] == ["generated", "nearest", "untrained"]
     assert {r.known for r in evaluation.results if r.structure in KNOWN} == {True}
     assert {r.known for r in evaluation.results if r.structure in UNSEEN} == {False}
 
 
 def test_equal_numbers_for_all_methods(evaluation):
-    assert {r.count for r in evaluation.results if r.method != "held-out-last"} == {10}
+    ends = ("held-out-last", "reference-last")
+    assert {r.count for r in evaluation.results if r.method not in ends} == {10}
     assert {r.count for r in evaluation.results if r.method == "held-out-last"} == {3}
     assert all(len(v) == r.count for r in evaluation.results for v in r.metrics.values())
 
@@ -118,6 +119,23 @@ def test_held_out_networks_come_from_test_runs_and_reconstruction_from_the_same_
         np.testing.assert_allclose(rounded[rows], again, rtol=1e-9)
         last = evaluation.result(structure, "held-out-last").metrics["exact.js"]
         np.testing.assert_allclose(sorted(last), sorted(error[test.steps == 4].tolist()), rtol=1e-9)
+
+
+def test_ratios_are_to_the_last_checkpoints_on_known_and_unseen_structures(task, zoo, reference, evaluation):
+    """One meaning of conventional training: earlier checkpoints are worse, and would flatter what is compared."""
+    unseen = UNSEEN[0]
+    runs = {name: [zoo.select(name, "test")] for name in KNOWN}
+    runs[unseen] = [reference.select(unseen, split) for split in SPLITS if reference.plan.runs_of(split)]
+    for structure, parts in runs.items():
+        optimum = task.optimum(structure).double()
+        ends = torch.cat([part.weights[part.steps == 4] for part in parts]).double()
+        expected = ((ends - optimum) ** 2).mean(1)[:10].quantile(0.5).item()
+        assert evaluation.conventional(structure).summary().median == pytest.approx(expected, rel=1e-6)
+        generated = evaluation.result(structure, "generated").summary().median
+        assert evaluation.ratios_of_all()[structure, "generated"] == pytest.approx(generated / expected, rel=1e-6)
+        every = evaluation.result(structure, "reference" if structure == unseen else "held-out").summary().median
+        assert every > 1.1 * expected
+    assert evaluation.conventional(UNSEEN[1]) is None
 
 
 def _candidates(task, zoo, config, structure, **sources):

@@ -33,7 +33,9 @@ CONFIG = SimilarityConfig(inputs=30, vision=VisionConfig(resnets=NETS, transform
 class Linear(FakeTask):
     """Layer `in` is the two inputs, layer `out` the linear map of them."""
 
-    def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> Mapping[str, Tensor]:
+    def activations(
+        self, structure: str, weights: Tensor, count: int, seed: int, device: str = "cpu"
+    ) -> Mapping[str, Tensor]:
         inputs = torch.randn(count, 2, generator=torch.Generator().manual_seed(seed)).expand(len(weights), -1, -1)
         tensors = self.layout(structure).unflatten(weights)
         outputs = inputs @ tensors["dense1.weight"].transpose(1, 2) + tensors["dense1.bias"][:, None]

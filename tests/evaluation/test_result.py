@@ -79,6 +79,8 @@ def test_ratio_is_of_medians_where_both_methods_exist():
         _result("held-out", [1.0], structure="3"),
     )
     assert evaluation.ratios() == {"F2": pytest.approx(2.0)}
+    with_ends = _evaluation(*evaluation.results, _result("held-out-last", [0.05]))
+    assert with_ends.ratios() == {"F2": pytest.approx(4.0)}  # the last checkpoints count where there are others
     assert evaluation.result("F2", "generated").best == 0.1
     assert evaluation.result("2", "generated") is evaluation.results[0]
     assert evaluation.result("2", "average-2") is None

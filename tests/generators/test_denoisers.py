@@ -11,7 +11,7 @@ from zoogen.generators.config import ConditionConfig, DiffusionConfig, PDiffConf
 from zoogen.generators.denoisers.build import build_denoiser
 from zoogen.generators.denoisers.pdiff import PDiffDenoiser
 from zoogen.generators.diffusion import LatentDiffusion
-from zoogen.training.initialisation import seeded
+from zoogen.seeds import seeded
 
 FAST = SamplerConfig(steps=25)
 
@@ -190,12 +190,13 @@ def test_guidance_needs_hidden_conditions() -> None:
         model.sample(torch.ones(2), 1, torch.Generator(), SamplerConfig(guidance=2))
 
 
-@pytest.mark.parametrize("timesteps", [10, 100, 2000])
-def test_other_numbers_of_timesteps(timesteps: int) -> None:
+@pytest.mark.parametrize(("timesteps", "beta_end"), [(10, 0.9), (100, 0.2), (2000, 0.02)])
+def test_other_numbers_of_timesteps(timesteps: int, beta_end: float) -> None:
     """p-diff's Table 9: training and sampling by as many steps."""
     sampler = SamplerConfig(kind="ddpm", steps=timesteps)
+    config = DiffusionConfig(timesteps=timesteps, beta_end=beta_end, sampler=sampler, denoiser=SMALL["mlp"])
     with seeded(0):
-        model = LatentDiffusion(DiffusionConfig(timesteps=timesteps, sampler=sampler, denoiser=SMALL["mlp"]), 8, 1)
+        model = LatentDiffusion(config, 8, 1)
     loss, _ = model.loss(torch.randn(64, 8), torch.ones(64, 1), torch.Generator().manual_seed(0))
     seen: list[int] = []
     drawn = model.sample(torch.ones(1), 2, torch.Generator(), watch=lambda done, _: seen.append(done))

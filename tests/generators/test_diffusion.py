@@ -9,10 +9,10 @@ from zoogen.generators.build import build_generator
 from zoogen.generators.condition import ConditionNormaliser
 from zoogen.generators.config import DiffusionConfig, SamplerConfig, UNetConfig
 from zoogen.generators.denoisers.unet import ConditionalUNet1d
-from zoogen.generators.diffusion import LatentDiffusion, NoiseSchedule, make_scheduler
+from zoogen.generators.diffusion import LatentDiffusion, NoiseSchedule
 from zoogen.generators.train import GeneratorObjective
+from zoogen.seeds import seeded
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
-from zoogen.training.initialisation import seeded
 from zoogen.training.loop import fit
 
 UNET = UNetConfig(channels=(2, 4), middle=64, embedding=16)
@@ -29,11 +29,6 @@ def test_forward_marginals_are_those_of_the_chain() -> None:
         signal, noise = schedule.coefficients(torch.tensor([t]))
         assert signal.item() == pytest.approx(mean, rel=1e-5)
         assert noise.item() ** 2 == pytest.approx(variance, rel=1e-3)
-
-
-def test_schedule_is_that_of_diffusers() -> None:
-    scheduler, _ = make_scheduler(DiffusionConfig(), SamplerConfig())
-    torch.testing.assert_close(NoiseSchedule(1000, 1e-4, 2e-2).cumulative, scheduler.alphas_cumprod)
 
 
 class Gaussian(LatentDiffusion):
@@ -141,8 +136,8 @@ def test_impossible_sizes_are_refused() -> None:
         build_generator(DiffusionConfig(denoiser=UNET), latent=10, condition=2)
     with pytest.raises(ValueError, match="exceeds timesteps"):
         DiffusionConfig(timesteps=10)
-    with pytest.raises(ZoogenError, match="exceeds the diffusion's 20"):
-        make_scheduler(DiffusionConfig(timesteps=20, sampler=SamplerConfig(steps=5)), SamplerConfig(steps=21))
     model = LatentDiffusion(DiffusionConfig(denoiser=UNET), latent=8, condition=2)
+    with pytest.raises(ZoogenError, match="exceeds the diffusion's 1000"):
+        model.sample(torch.ones(2), 1, torch.Generator(), SamplerConfig(steps=1001))
     with pytest.raises(ZoogenError, match="has 3 numbers, the generator takes 2"):
         model.sample(torch.ones(3), 1, torch.Generator())

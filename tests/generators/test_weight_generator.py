@@ -16,6 +16,7 @@ from zoogen.generators.diffusion import LatentDiffusion
 from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded_generator
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
 
 TRAIN = [checkpoint_set(5), checkpoint_set(8)]
@@ -81,7 +82,7 @@ def test_trajectory_begins_with_noise_and_ends_with_what_is_generated(
     assert all(weights.shape == (7, wanted.layout.size) for _, weights in way)
     assert torch.equal(way[-1][1], generator.generate(wanted, 7, seed=2, sampler=sampler))
     seed = derive_seed(2, wanted.structure, 3)
-    noise = torch.randn(3, generator.codec.latent, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(3, generator.codec.latent, generator=seeded_generator(seed))
     torch.testing.assert_close(way[0][1][3:6], generator.codec.decode(wanted, noise))
     nearest = [torch.cdist(weights, TRAIN[0].weights).min(1).values.mean() for _, weights in way]
     assert nearest[-1] < 0.5 * nearest[0]

@@ -7,8 +7,8 @@ from zoogen.generators.base import LatentGenerator
 from zoogen.generators.build import build_generator
 from zoogen.generators.config import DenoiserConfig, DiffusionConfig, MlpConfig, PDiffConfig, TokensConfig, UNetConfig
 from zoogen.generators.train import GeneratorObjective
+from zoogen.seeds import seeded
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
-from zoogen.training.initialisation import seeded
 from zoogen.training.loop import fit
 
 SMALL: dict[str, DenoiserConfig] = {

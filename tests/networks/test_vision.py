@@ -14,7 +14,7 @@ from zoogen.networks.vision import (
     block_outputs,
     build_vision_net,
 )
-from zoogen.training.initialisation import seeded
+from zoogen.seeds import seeded
 from zoogen.weights.layout import ParameterLayout
 
 SMALL = {"size": 32, "channels": 1, "classes": 10}

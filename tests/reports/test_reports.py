@@ -60,7 +60,8 @@ def test_csv_agrees_with_the_values_by_numpy(evaluation):
             assert float(line[f"{metric}.median"]) == pytest.approx(np.median(values))
             assert float(line[f"{metric}.q75"]) == pytest.approx(np.quantile(values, 0.75))
     generated, held = (
-        next(line for line in lines if line["method"] == m and line["label"] == "F2") for m in ("generated", "held-out")
+        next(line for line in lines if line["method"] == m and line["label"] == "F2")
+        for m in ("generated", "held-out-last")
     )
     expected = float(generated["exact.js.median"]) / float(held["exact.js.median"])
     assert float(generated["against_held_out"]) == pytest.approx(expected)
@@ -76,7 +77,7 @@ def test_markdown_is_one_table_with_equal_rows(evaluation):
     assert len({line.count("|") for line in table}) == 1
     assert len(table) == 2 + len(report_rows(evaluation))
     assert "# Evaluation of fake study" in text
-    assert "generated / held-out, ratio of medians: F2 " in text
+    assert "generated / last checkpoints of held-out runs, ratio of medians: F2 " in text
     assert evaluation.inputs.zoo in text
 
 

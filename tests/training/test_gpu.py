@@ -10,8 +10,8 @@ from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import AutoencoderObjective, train_codec
 from zoogen.generators.config import DiffusionConfig, SamplerConfig, UNetConfig
 from zoogen.generators.train import train_generator
+from zoogen.seeds import seeded
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig
-from zoogen.training.initialisation import seeded
 from zoogen.training.loop import fit
 
 from .test_loop import Regression

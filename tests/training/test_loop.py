@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
+from zoogen.seeds import seeded
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
 from zoogen.training.hooks import LocalHooks
-from zoogen.training.initialisation import seeded
 from zoogen.training.loop import fit, rate_factor
 from zoogen.training.state import TrainingState
 

@@ -14,6 +14,7 @@ from zoogen.autoencoders.build import build_autoencoder
 from zoogen.autoencoders.config import AutoencoderConfig, AutoencoderSection
 from zoogen.config import parse_config
 from zoogen.errors import DamagedError, ZoogenError
+from zoogen.seeds import seeded_generator
 from zoogen.training.state import load_module
 from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.weights.scaling import WeightScaler
@@ -111,7 +112,7 @@ class WeightCodec:
         Raises:
             ZoogenError: the structure does not fit.
         """
-        latents = torch.randn(count, self.latent, generator=torch.Generator().manual_seed(seed))
+        latents = torch.randn(count, self.latent, generator=seeded_generator(seed))
         if self.autoencoder.variational:
             return self._decode_raw(target, latents.to(self.latent_mean.device))
         return self.decode(target, latents)

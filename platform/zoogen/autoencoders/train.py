@@ -14,8 +14,8 @@ from zoogen.autoencoders.reconstruction import reconstruction_figures
 from zoogen.autoencoders.scaled_checkpoints import ScaledCheckpoints
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded
 from zoogen.training.hooks import LoopHooks
-from zoogen.training.initialisation import seeded
 from zoogen.training.loop import fit
 from zoogen.weights.scaling import WeightScaler
 from zoogen.weights.target import Target

@@ -14,6 +14,7 @@ from zoogen.benchmarks.classifiers_config import ClassifiersBenchmark
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured, torch_threads
 from zoogen.benchmarks.result import Cell, Measure
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.images.config import ImagesConfig, PhaseConfig
 from zoogen.tasks.images.optimisers import build_optimiser
 from zoogen.tasks.images.structure import classifier_of, images_of
@@ -98,7 +99,7 @@ def train_plainly(config: ImagesConfig, structure: str, seeds: Sequence[int]) ->
     for seed in seeds:
         module = found.fresh(seed).train().requires_grad_(True)
         optimiser = build_optimiser(phase.optimiser, module.parameters())
-        order = torch.Generator().manual_seed(seed % 2**63)
+        order = seeded_generator(seed % 2**63)
         loader = DataLoader(
             TensorDataset(split.images, split.labels), _batch(phase, len(split)), True, drop_last=True, generator=order
         )

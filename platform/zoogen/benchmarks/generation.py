@@ -17,6 +17,7 @@ from zoogen.benchmarks.result import Measure
 from zoogen.errors import ZoogenError
 from zoogen.generators.build import build_generator
 from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.seeds import reseed
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.weights.scaling import WeightScaler
 
@@ -79,7 +80,7 @@ def _generator(config: GenerationBenchmark, task: HypergridTask) -> WeightGenera
         except OSError as error:
             raise ZoogenError(f"cannot read the generator {config.artifact}: {error.strerror}") from None
     targets = [task.target(structure) for structure in config.structures]
-    torch.manual_seed(config.seed)
+    reseed(torch.default_generator, config.seed)
     weights = [(target.layout, task.untrained(target.structure, 4, config.seed)) for target in targets]
     scaler = WeightScaler.fit(config.autoencoder.scaling, weights)
     autoencoder = build_autoencoder(config.autoencoder, padded_length(config.autoencoder, targets))

@@ -12,7 +12,7 @@ from zoogen.benchmarks.classifiers_config import JudgingBenchmark, JudgingCase
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured, torch_threads
 from zoogen.benchmarks.result import Cell, Measure
 from zoogen.evaluation.baselines import noisy
-from zoogen.tasks.base import MemoryAssets
+from zoogen.tasks.assets import MemoryAssets
 from zoogen.tasks.images.structure import images_of
 from zoogen.tasks.images.task import ImagesTask
 

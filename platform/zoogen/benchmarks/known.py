@@ -35,7 +35,7 @@ def measure_known(config: KnownBenchmark, console: BenchmarkConsole) -> Measured
         ratio = ratios[result.structure, result.method]
         name = f"{config.method} / held-out, {result.label}"
         measures.append(Measure(name=name, value=ratio, unit="×", better="lower", target=config.target))
-        held_out = evaluation.result(result.structure, "held-out")
+        held_out = evaluation.conventional(result.structure)
         rows.append(
             {
                 "structure": result.label,

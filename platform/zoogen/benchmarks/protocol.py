@@ -2,14 +2,13 @@
 
 from statistics import mean
 
-import torch
-
 from zoogen.benchmarks.config import ProtocolBenchmark
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
 from zoogen.benchmarks.result import Measure
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.reports.published.numbers import published_for
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.hypergrid.protocol import SampledProtocol
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.task import HypergridTask
@@ -87,7 +86,7 @@ def perfect_readings(task: HypergridTask, structure: str, samples: int, config: 
     """Mean readings of a perfect sampler with N samples."""
     protocol = _protocol(task, structure, samples, config)
     seeds = [derive_seed("perfect", config.seed, repeat) for repeat in range(config.repeats)]
-    read = [protocol.of_samples(protocol.perfect_samples(torch.Generator().manual_seed(seed))) for seed in seeds]
+    read = [protocol.of_samples(protocol.perfect_samples(seeded_generator(seed))) for seed in seeds]
     return {metric: mean(one[metric] for one in read) for metric in read[0]}
 
 

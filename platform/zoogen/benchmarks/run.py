@@ -32,6 +32,7 @@ from zoogen.benchmarks.trainer import measure_trainer
 from zoogen.config import parse_config, read_mapping
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.machine import describe_environment
+from zoogen.shown import shown
 
 
 def load_benchmark(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> BenchmarkConfig:
@@ -43,7 +44,7 @@ def load_benchmark(path: str | Path, overrides: list[str] | tuple[str, ...] = ()
     mapping = read_mapping(path, overrides)
     kind = mapping.get("kind")
     if kind not in KINDS:
-        raise ZoogenError(f"{path}: unknown benchmark {kind!r}; kind is one of {', '.join(KINDS)}")
+        raise ZoogenError(f"{path}: unknown benchmark {shown(kind)}; kind is one of {', '.join(KINDS)}")
     return parse_config(KINDS[kind], mapping, str(path))
 
 

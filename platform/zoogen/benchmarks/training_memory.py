@@ -16,6 +16,7 @@ from zoogen.autoencoders.config import AutoencoderConfig, AutoencoderSection
 from zoogen.autoencoders.train import train_codec
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
+from zoogen.seeds import seeded_generator
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.target import Target
 from zoogen.zoo.read import CheckpointSet
@@ -99,7 +100,7 @@ def trajectories(parameters: int, rows: int, rank: int, noise: float, seed: int)
     The deviations have a standard deviation of a hundredth of the network's weights; `noise` is the share of the
     noise in it.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded_generator(seed)
     checkpoints = torch.randn(rows, rank, generator=generator) @ torch.randn(rank, parameters, generator=generator)
     checkpoints *= ((1 - noise**2) / rank) ** 0.5
     for row in checkpoints:

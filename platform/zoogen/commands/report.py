@@ -22,7 +22,8 @@ from zoogen.reports.comparison import render_comparison
 from zoogen.reports.named_evaluations import NamedEvaluation, Origin
 from zoogen.reports.screen import print_overview, report_lines
 from zoogen.reports.write import write_files
-from zoogen.tracking.secrets import hidden_passwords
+from zoogen.secrets import masked
+from zoogen.shown import shown
 from zoogen.zoo.store import ArtifactStore
 
 _WAYS = (
@@ -102,7 +103,7 @@ def find_evaluations(argument: EvaluationArgument, artifacts: str | None, say: C
         return [_of_file(argument, path)]
     if _DIGEST.fullmatch(argument.text):
         return [_of_digest(argument, artifacts)]
-    raise ZoogenError(f"there is no evaluation {argument.text!r}: {_WAYS}")
+    raise ZoogenError(f"there is no evaluation {shown(argument.text)}: {_WAYS}")
 
 
 def _is_sweep(argument: EvaluationArgument) -> bool:
@@ -124,7 +125,7 @@ def _of_sweep(argument: EvaluationArgument, artifacts: str | None, say: Callable
         study = trial.study(Console())
         key = evaluation_key(study.evaluation_digest)
         if study.store.exists(key):
-            origin = Origin(hidden_passwords(plan.command), origin_of(study, "pipeline").configuration)
+            origin = Origin(masked(plan.command), origin_of(study, "pipeline").configuration)
             evaluation = read_evaluation(study.store, study.evaluation_digest, plan.config.study)
             found.append(Found(argument, study.evaluation_digest, evaluation, trial.name, study.store, origin))
         else:
@@ -208,7 +209,7 @@ def report(words: Sequence[str], out: str | None, artifacts: str | None, console
     evaluations = named_evaluations(found)
     folder = local_path(out) if out is not None else _default_folder(found, artifacts)
     options = [*(["--out", out] if out else []), *(["--artifacts", artifacts] if artifacts else [])]
-    command = hidden_passwords(shlex.join(["zoogen", "report", *words, *options]))
+    command = masked(shlex.join(["zoogen", "report", *words, *options]))
     paths = write_files(render_comparison(evaluations, notices, command), folder)
     print_overview(evaluations, console.out, notices)
     for line in report_lines(paths):

@@ -126,12 +126,15 @@ class Audit:
     def _diversity(self, behaviour: Tensor | None) -> float | None:
         if behaviour is None:
             return None
-        return novelty.pairwise_median(novelty.behaviour_distances(self.data.task, behaviour, behaviour))
+        return novelty.pairwise_median(self._between(behaviour, behaviour))
 
     def _to_train(self, behaviour: Tensor) -> Tensor | None:
         if self._train_behaviour is None:
             return None
-        return novelty.behaviour_distances(self.data.task, behaviour, self._train_behaviour)
+        return self._between(behaviour, self._train_behaviour)
+
+    def _between(self, first: Tensor, second: Tensor) -> Tensor:
+        return novelty.behaviour_distances(self.data.task, first, second, self.data.sources.device)
 
     def _behaviour(self, weights: Tensor) -> Tensor | None:
         if not self.config.behaviour:
@@ -174,7 +177,7 @@ class Audit:
     @cached_property
     def _train_to_train(self) -> Tensor | None:
         behaviour = self._train_behaviour
-        return None if behaviour is None else novelty.behaviour_distances(self.data.task, behaviour, behaviour)
+        return None if behaviour is None else self._between(behaviour, behaviour)
 
 
 def _padded(values: Tensor, count: int) -> Tensor:

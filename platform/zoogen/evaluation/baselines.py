@@ -5,20 +5,24 @@ generators match averages of checkpoints and Gaussians around them; hence these.
 tensors alone, draws from one seed and gives new memory.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from zoogen.evaluation.sources import Checkpoints
+from zoogen.seeds import seeded_generator
 from zoogen.weights.layout import ParameterLayout
 
 
 def draw(rows: int, count: int, seed: int) -> Tensor:
     """Indices of `count` of `rows` rows in seeded random order without repetition; all rows if there are fewer."""
-    return torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[:count]
+    return torch.randperm(rows, generator=seeded_generator(seed))[:count]
 
 
 def draw_repeated(rows: int, count: int, seed: int) -> Tensor:
     """Indices [count] of `rows` rows in seeded random order; all are used equally often, but for a remainder."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded_generator(seed)
     rounds = -(-count // rows)
     return torch.cat([torch.randperm(rows, generator=generator) for _ in range(rounds)])[:count]
 
@@ -35,6 +39,11 @@ def last_of_each_run(runs: Tensor, steps: Tensor) -> Tensor:
         rows = (runs == run).nonzero().flatten()
         indices.append(rows[steps[rows].argmax()])
     return torch.stack(indices)
+
+
+def last_checkpoints(parts: Sequence[Checkpoints]) -> Tensor:
+    """Weights of the latest checkpoint of every run, [R, D]: what conventional training ends with."""
+    return torch.cat([part.weights[last_of_each_run(part.runs, part.steps)] for part in parts])
 
 
 def average_of(weights: Tensor, runs: Tensor, k: int, count: int, seed: int) -> Tensor | None:
@@ -55,7 +64,7 @@ def average_of(weights: Tensor, runs: Tensor, k: int, count: int, seed: int) -> 
         groups = list(torch.arange(len(runs)).split(1))
     if len(groups) < k:
         return None
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded_generator(seed)
     means = torch.empty(count, weights.shape[1], dtype=weights.dtype)
     for row in range(count):
         chosen = torch.randperm(len(groups), generator=generator)[:k].tolist()
@@ -68,7 +77,7 @@ def average_of(weights: Tensor, runs: Tensor, k: int, count: int, seed: int) -> 
 def gaussian(weights: Tensor, count: int, seed: int) -> Tensor:
     """Weights [count, D], each from its own normal distribution: mean and standard deviation over rows [R, D]."""
     mean, std = weights.double().mean(0), weights.double().std(0, unbiased=False)
-    drawn = torch.randn(count, weights.shape[1], generator=torch.Generator().manual_seed(seed), dtype=weights.dtype)
+    drawn = torch.randn(count, weights.shape[1], generator=seeded_generator(seed), dtype=weights.dtype)
     return mean.to(drawn) + std.to(drawn) * drawn
 
 
@@ -84,7 +93,7 @@ def pca_gaussian(weights: Tensor, components: int, count: int, seed: int) -> Ten
     mean = weights.double().mean(0)
     _, singular, directions = torch.linalg.svd(weights.double() - mean, full_matrices=False)
     used = max(1, min(components, len(weights) - 1, len(singular)))
-    along = torch.randn(count, used, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    along = torch.randn(count, used, generator=seeded_generator(seed), dtype=torch.float64)
     spread = singular[:used] / len(weights) ** 0.5  # standard deviation of the rows along each component
     return (mean + (along * spread) @ directions[:used]).to(weights.dtype)
 
@@ -96,14 +105,14 @@ def noisy(layout: ParameterLayout, weights: Tensor, scale: float, count: int, se
         [count, D]. The same seed draws the same rows and the same noise at every scale.
     """
     drawn = weights[draw_repeated(len(weights), count, seed)]
-    noise = torch.randn(drawn.shape, generator=torch.Generator().manual_seed(seed), dtype=weights.dtype)
+    noise = torch.randn(drawn.shape, generator=seeded_generator(seed), dtype=weights.dtype)
     _, std = _tensor_moments(layout, weights)
     return drawn + scale * std * noise
 
 
 def random_like(layout: ParameterLayout, weights: Tensor, count: int, seed: int) -> Tensor:
     """Gaussian weights [count, D] with each tensor's mean and standard deviation over all of `weights` [R, D]."""
-    drawn = torch.randn(count, layout.size, generator=torch.Generator().manual_seed(seed), dtype=weights.dtype)
+    drawn = torch.randn(count, layout.size, generator=seeded_generator(seed), dtype=weights.dtype)
     mean, std = _tensor_moments(layout, weights)
     return mean + std * drawn
 
@@ -121,7 +130,7 @@ def kernel_density(latents: Tensor, bandwidth: float, count: int, seed: int) -> 
         [count, L].
     """
     rows, dimensions = latents.shape
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded_generator(seed)
     chosen = torch.randint(rows, (count,), generator=generator)
     noise = torch.randn(count, dimensions, generator=generator, dtype=latents.dtype)
     return latents[chosen] + bandwidth * latents.std(0, unbiased=False) * noise

@@ -68,7 +68,7 @@ def evaluate(
         drawn.extend(weight_maps(data, made, mapped))
         if made.method in config.portraits:
             first = not any(p.structure == result.structure for p in shown)
-            shown.extend(portraits(task, result, made.weights, first))
+            shown.extend(portraits(task, result, made.weights, first, device))
     if progress is not None:
         progress(len(work), len(work), "done")
     measured = {

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.baselines import last_of_each_run
+from zoogen.evaluation.baselines import last_checkpoints
 from zoogen.evaluation.candidates import Candidates
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
 from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves
@@ -22,12 +22,11 @@ from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.records import summarise
 from zoogen.evaluation.result import Inputs
-from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Generator
+from zoogen.evaluation.sources import CheckpointSource, Codec, Generator
 from zoogen.evaluation.structure import Sources, StructureData
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import FineTuned, FineTuneSpec
-from zoogen.zoo.plan import SPLITS
 
 
 def fine_tuning_curves(
@@ -173,14 +172,10 @@ def _train(
 def _conventional(data: StructureData) -> tuple[Literal["", "held-out", "reference"], Tensor]:
     """Last checkpoints of conventionally trained runs that nothing learnt from, [R, D]; R may be 0."""
     if data.held_out is not None:
-        return "held-out", _ends([data.held_out])
-    if (zoo := data.reference) is not None:
-        return "reference", _ends([zoo.select(data.name, split) for split in SPLITS if zoo.plan.runs_of(split)])
+        return "held-out", last_checkpoints([data.held_out])
+    if data.reference_parts:
+        return "reference", last_checkpoints(data.reference_parts)
     return "", torch.empty(0, data.target.layout.size)
-
-
-def _ends(parts: Sequence[Checkpoints]) -> Tensor:
-    return torch.cat([part.weights[last_of_each_run(part.runs, part.steps)] for part in parts])
 
 
 @dataclass(frozen=True)

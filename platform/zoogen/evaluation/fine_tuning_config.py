@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from zoogen.config import Config
 from zoogen.evaluation.config import DEFAULT_FAMILIES, EvaluationConfig, Family
+from zoogen.shown import shown
 
 SCRATCH = "untrained"  # the start that the others save against
 # Families whose methods carry a number, such as average-5
@@ -96,7 +97,7 @@ def _method_name(start: str) -> str:
     try:
         _methods((start,))
     except ValidationError as error:
-        raise ValueError(f"start {start!r}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        raise ValueError(f"start {shown(start)}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     if number is None:
         return start
     return f"{family}-{number}" if isinstance(number, int) else f"{family}-{number:g}"
@@ -120,4 +121,4 @@ def _parse_start(start: str) -> tuple[Family, int | float | None]:
         return "held-out", None
     shown = {family: f"{family}-{'INTEGER' if kind is int else 'NUMBER'}" for family, kind in _NUMBERED.items()}
     known = ", ".join(shown.get(family, family) for family in DEFAULT_FAMILIES)
-    raise ValueError(f"there is no start {start!r}; known are {known}")
+    raise ValueError(f"there is no start {shown(start)}; known are {known}")

@@ -8,6 +8,7 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.fine_tuning_config import SCRATCH, FineTuningConfig
 from zoogen.evaluation.records import Record, Summary, record_bytes, summarise
 from zoogen.evaluation.result import Environment, Inputs
+from zoogen.shown import shown
 
 R = TypeVar("R", bound=Record)
 
@@ -94,7 +95,7 @@ class StructureCurves(Record):
         """
         curve = self.curve(start)
         if curve is None:
-            raise ZoogenError(f"{self.label} was not fine-tuned from {start!r}; there are {_names(self.curves)}")
+            raise ZoogenError(f"{self.label} was not fine-tuned from {shown(start)}; there are {_names(self.curves)}")
         points = (0, *self.steps)
         return tuple(
             next((step for step, value in zip(points, values, strict=True) if value <= level), None)

@@ -10,7 +10,6 @@ from zoogen.evaluation import baselines
 from zoogen.evaluation.candidates import Candidate, Candidates, calculated, shortage
 from zoogen.evaluation.sources import Checkpoints
 from zoogen.evaluation.structure import StructureData, nearest_structure
-from zoogen.zoo.plan import SPLITS
 
 
 def held_out(data: StructureData) -> Iterator[Candidate]:
@@ -28,8 +27,12 @@ def training(data: StructureData) -> Iterator[Candidate]:
 
 
 def reference(data: StructureData) -> Iterator[Candidate]:
-    if data.reference is not None:
+    """Runs of an unseen structure; beside them the last checkpoint of each, where there are more."""
+    parts = data.reference_parts
+    if parts:
         yield Candidate("reference", partial(_reference, data))
+        if any(len(torch.unique(part.runs)) < len(part.runs) for part in parts):
+            yield Candidate("reference-last", partial(_reference_last, data))
 
 
 def average(data: StructureData) -> Iterator[Candidate]:
@@ -121,20 +124,20 @@ def _read(data: StructureData, method: str, rows: Checkpoints) -> Candidates:
 
 
 def _read_last(data: StructureData, method: str, rows: Checkpoints) -> Candidates:
-    chosen = baselines.last_of_each_run(rows.runs, rows.steps)[: data.config.count]
-    return Candidates(method, rows.weights[chosen], _training_seconds(rows))
+    return Candidates(method, baselines.last_checkpoints([rows])[: data.config.count], _training_seconds(rows))
 
 
 def _reference(data: StructureData) -> Candidates:
-    # The structure is unseen, so no split of its runs was ever learnt from: all of them serve.
-    zoo = data.reference
-    assert zoo is not None, "the caller asks only where there is a reference zoo"
-    splits = [split for split in SPLITS if zoo.plan.runs_of(split)]
-    parts = [zoo.select(data.name, split) for split in splits]
+    parts = data.reference_parts
     weights = torch.cat([part.weights for part in parts])
     chosen = baselines.draw(len(weights), data.config.count, data.seed("reference"))
     notices = shortage(data, len(chosen), sum(len(torch.unique(part.runs)) for part in parts))
     return Candidates("reference", weights[chosen], _training_seconds(*parts), notices=notices)
+
+
+def _reference_last(data: StructureData) -> Candidates:
+    weights = baselines.last_checkpoints(data.reference_parts)
+    return Candidates("reference-last", weights[: data.config.count], _training_seconds(*data.reference_parts))
 
 
 def _average(data: StructureData, train: Checkpoints, k: int) -> Candidate:

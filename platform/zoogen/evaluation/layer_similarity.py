@@ -144,7 +144,13 @@ class Networks:
 
 
 def compare_policies(
-    task: Task, group: Group, first: Networks, second: Networks, config: SimilarityConfig, shift: int = 0
+    task: Task,
+    group: Group,
+    first: Networks,
+    second: Networks,
+    config: SimilarityConfig,
+    shift: int = 0,
+    device: str = "cpu",
 ) -> LayerPair:
     """Compare the k-th network of `first` with the k-th of `second`, counted on by `shift` and around.
 
@@ -155,7 +161,7 @@ def compare_policies(
     chosen = first.weights[:count], second.weights[:count].roll(-shift, 0)
     sides = []
     for side, weights in zip((first, second), chosen, strict=True):
-        outputs = task.activations(side.structure, weights, config.inputs, config.seed)
+        outputs = task.activations(side.structure, weights, config.inputs, config.seed, device)
         if outputs is None:
             raise ZoogenError(f"the task {task.name} tells no activations, so layers cannot be compared")
         sides.append(outputs)

@@ -11,7 +11,7 @@ import torch
 from zoogen.evaluation.result import Environment
 from zoogen.zoo.provenance import git_revision
 
-_PACKAGES = ("zoogen", "torch", "numpy", "diffusers", "safetensors", "pyarrow", "ray", "mlflow")
+_PACKAGES = ("zoogen", "torch", "numpy", "safetensors", "pyarrow", "ray", "mlflow")
 
 
 def describe_environment(device: str = "cpu") -> Environment:

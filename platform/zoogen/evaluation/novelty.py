@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.base import Task
 from zoogen.weights.alignment import align, blind
 from zoogen.weights.layout import ParameterLayout
@@ -101,11 +102,11 @@ def matched_nearest(
     return Nearest(*matched.min(1))
 
 
-def behaviour_distances(task: Task, first: Tensor, second: Tensor) -> Tensor:
+def behaviour_distances(task: Task, first: Tensor, second: Tensor, device: str = "cpu") -> Tensor:
     """The task's distances between behaviours [K, X] and [R, X], [K, R] float64, in blocks of bounded memory."""
     rows = max(1, _BLOCK_VALUES // max(1, first.shape[1]))
     return torch.cat(
-        [torch.cat([task.behaviour_distances(a, b) for b in second.split(rows)], 1) for a in first.split(rows)]
+        [torch.cat([task.behaviour_distances(a, b, device) for b in second.split(rows)], 1) for a in first.split(rows)]
     )
 
 
@@ -128,7 +129,7 @@ def train_train_distance(weights: Tensor, runs: Tensor, seed: int) -> float | No
     """
     if len(torch.unique(runs)) < 2:
         return None
-    chosen = torch.randperm(len(runs), generator=torch.Generator().manual_seed(seed))[:_TRAIN_SAMPLE]
+    chosen = torch.randperm(len(runs), generator=seeded_generator(seed))[:_TRAIN_SAMPLE]
     nearest = []
     for rows in chosen.split(_QUERY_ROWS):
         distances = _without(weight_distances(weights[rows], weights), same_run(runs[rows], runs))

@@ -21,13 +21,15 @@ def median_network(values: Sequence[float]) -> int:
     return sorted(range(len(values)), key=lambda index: values[index])[(len(values) - 1) // 2]
 
 
-def portraits(task: Task, result: MethodResult, weights: Tensor, with_truth: bool) -> list[PortraitRecord]:
+def portraits(
+    task: Task, result: MethodResult, weights: Tensor, with_truth: bool, device: str = "cpu"
+) -> list[PortraitRecord]:
     """Pictures of a method's median network, preceded by the truth's if wanted; none where the task has none."""
     values = result.metrics[result.primary]
     index = median_network(values)
     if not bool(torch.isfinite(weights[index]).all()):
         return []
-    pictures = task.portraits(result.structure, weights[index])
+    pictures = task.portraits(result.structure, weights[index], device)
     if len(pictures) < 2:
         return []
     records = [_portrait(result, result.method, pictures[1], values[index])]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.seal import sealed_json, unsealed_json
+from zoogen.shown import clipped
 
 _KEY = "key"  # the member of a stored record that says where it belongs
 
@@ -55,11 +56,11 @@ def read_record(
         return model.model_validate_json(json.dumps(content))
     except ValidationError as error:
         first = error.errors()[0]
-        reason = f"{'.'.join(str(part) for part in first['loc']) or 'text'}: {first['msg']}"
+        reason = f"{clipped('.'.join(str(part) for part in first['loc'])) or 'text'}: {first['msg']}"
     except ValueError as error:
         reason = str(error)
     if not sealed:
-        raise ZoogenError(f"{where} is no {model.__name__}: {' '.join(reason.split())[:200]}; write it again")
+        raise ZoogenError(f"{where} is no {model.__name__}: {clipped(reason, 200)}; write it again")
     remedy = f"`{again}` makes it again" if again else "run the stage that makes it again"
     raise DamagedError(f"it is no {model.__name__}: {reason}", where, remedy)
 

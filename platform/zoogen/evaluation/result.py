@@ -13,6 +13,10 @@ from zoogen.tasks.records import Scores
 # Floors of one structure: protocol to reference to metric, for example floors["sampled"]["perfect"]["l1"].
 Floors = dict[str, dict[str, dict[str, float]]]
 
+# Conventional training, what ratios are to: the last checkpoint of each run that nothing was learnt from. A method of
+# last checkpoints exists only where runs have more of them; where they have one, all checkpoints are last ones.
+CONVENTIONAL = ("held-out-last", "held-out", "reference-last", "reference")
+
 TRUTH = "truth"  # the method of a portrait that shows what was to be learnt
 
 
@@ -195,20 +199,23 @@ class Evaluation(Record):
         """The result of a method on a structure (canonical name or label), None if there is none."""
         return next((r for r in self.results if r.method == method and structure in (r.structure, r.label)), None)
 
+    def conventional(self, structure: str) -> MethodResult | None:
+        """What conventional training reaches: the last checkpoints of the held-out runs, or of the reference runs of an
+        unseen structure; None without any."""
+        found = (self.result(structure, method) for method in CONVENTIONAL)
+        return next((result for result in found if result is not None), None)
+
     def ratios(self, method: str = "generated") -> dict[str, float]:
-        """Median primary metric of `method` over that of the held-out runs, by structure label."""
+        """`ratios_of_all` of one method, by structure label."""
         found = self.ratios_of_all()
         results = (result for result in self.results if result.method == method)
         return {r.label: found[r.structure, r.method] for r in results if (r.structure, r.method) in found}
 
     def ratios_of_all(self) -> dict[tuple[str, str], float]:
-        """Median primary metric of every structure and method over that of conventionally trained runs.
-
-        Those are the held-out runs, or the reference runs of an unseen structure; without them there is no ratio.
-        """
+        """Median primary metric of every structure and method over that of conventional training, if there is."""
         found = {}
         for result in self.results:
-            other = self.result(result.structure, "held-out") or self.result(result.structure, "reference")
+            other = self.conventional(result.structure)
             if other is not None and other.primary == result.primary:
                 below = other.summary().median
                 found[result.structure, result.method] = result.summary().median / below if below else math.inf

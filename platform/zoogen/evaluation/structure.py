@@ -13,7 +13,7 @@ from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Gene
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import Task
 from zoogen.weights.target import Target
-from zoogen.zoo.plan import Split
+from zoogen.zoo.plan import SPLITS, Split
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,13 @@ class StructureData:
     @property
     def reference(self) -> CheckpointSource | None:
         return self.sources.reference if self.name in self.sources.trained_elsewhere else None
+
+    @cached_property
+    def reference_parts(self) -> tuple[Checkpoints, ...]:
+        """Conventionally trained runs of an unseen structure: nothing learnt from any of their splits, so all serve."""
+        if (zoo := self.reference) is None:
+            return ()
+        return tuple(zoo.select(self.name, split) for split in SPLITS if zoo.plan.runs_of(split))
 
     @cached_property
     def generated(self) -> Generated | None:

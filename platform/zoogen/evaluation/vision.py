@@ -23,9 +23,9 @@ from zoogen.networks.vision import (
     block_outputs,
     build_vision_net,
 )
+from zoogen.seeds import seeded, seeded_generator
 from zoogen.training.config import AdamWConfig, LoopConfig, ScheduleConfig
 from zoogen.training.hooks import LocalHooks
-from zoogen.training.initialisation import seeded
 from zoogen.training.loop import fit
 
 SIZE = 32  # edge of the enlarged images: a ResNet halves it five times
@@ -96,7 +96,7 @@ def load_digits(held_out: float, seed: int) -> Digits:
     images = torch.from_numpy(raw.images).float()[:, None] / 16
     images = functional.interpolate(images, size=SIZE, mode="nearest")
     labels = torch.from_numpy(raw.target).long()
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(derive_seed(seed, "digits")))
+    order = torch.randperm(len(images), generator=seeded_generator(derive_seed(seed, "digits")))
     aside = round(held_out * len(images))
     if not 0 < aside < len(images):
         raise ZoogenError(f"held_out {held_out} of {len(images)} images leaves a part empty; choose about 0.3")

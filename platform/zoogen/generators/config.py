@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from zoogen.config import Config
+from zoogen.generators.noise import LEAST_SIGNAL, MOST_SIGNAL, Spacing, signal_left
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
 
 Positive = Annotated[int, Field(ge=1)]
@@ -17,9 +18,7 @@ class SamplerConfig(Config):
     kind: Literal["ddpm", "ddim"] = "ddim"
     steps: int = Field(50, ge=1, description="denoising steps, at most the diffusion's")
     eta: float = Field(0.0, ge=0, le=1, description="share of ancestral noise in DDIM; 0 is deterministic")
-    spacing: Literal["leading", "trailing", "linspace"] = Field(
-        "leading", description="which of the diffusion's time steps the sampler visits"
-    )
+    spacing: Spacing = Field("leading", description="which of the diffusion's time steps the sampler visits")
     guidance: float = Field(
         1.0,
         ge=0,
@@ -131,9 +130,9 @@ class DiffusionConfig(Config):
     """
 
     kind: Literal["diffusion"] = "diffusion"
-    timesteps: int = Field(1000, ge=2, description="T, steps of the noising process")
-    beta_start: float = Field(1e-4, gt=0, lt=1)
-    beta_end: float = Field(2e-2, gt=0, lt=1)
+    timesteps: int = Field(1000, ge=2, le=100_000, description="T, steps of the noising process")
+    beta_start: float = Field(1e-4, ge=1e-6, lt=1, description="variance that the first step adds")
+    beta_end: float = Field(2e-2, ge=1e-6, lt=1, description="and the last; fewer steps need more of it")
     prediction: Prediction = Field("sample", description="what the denoiser predicts; the paper: epsilon")
     snr_cap: float | None = Field(
         10.0, gt=0, description="weigh the implied sample's error by at most this; null: equal weights, as in the paper"
@@ -155,6 +154,17 @@ class DiffusionConfig(Config):
             raise ValueError(f"sampler.steps {self.sampler.steps} exceeds timesteps {self.timesteps}; lower it")
         if self.sampler.guidance != 1 and not self.condition.drop:
             raise ValueError(f"sampler.guidance {self.sampler.guidance:g} needs condition.drop above 0, such as 0.1")
+        return self
+
+    @model_validator(mode="after")
+    def _noise_ends_in_noise(self) -> "DiffusionConfig":
+        """Sampling begins with noise alone, so noising has to end there."""
+        left = signal_left(self.timesteps - 1, self.timesteps, self.beta_start, self.beta_end)
+        after = f"{left:.2g} of the signal is left after timesteps {self.timesteps} with beta_end {self.beta_end:g}"
+        if left > MOST_SIGNAL:
+            raise ValueError(f"{after}, at most {MOST_SIGNAL:g} may be; raise beta_end or timesteps")
+        if left < LEAST_SIGNAL:
+            raise ValueError(f"{after}, at least {LEAST_SIGNAL:g} must be; lower beta_end or timesteps")
         return self
 
 

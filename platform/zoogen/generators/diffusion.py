@@ -1,7 +1,5 @@
 """Latent denoising diffusion (Ho et al. 2020), conditioned on the structure (GenFlowNet §2.3)."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -10,12 +8,13 @@ from zoogen.generators.base import LatentGenerator, LossAndFigures, Watch
 from zoogen.generators.condition import ConditionNormaliser, StructureEncoder
 from zoogen.generators.config import DiffusionConfig, SamplerConfig
 from zoogen.generators.denoisers.build import build_denoiser
+from zoogen.generators.sampler import Sampler
 
 
 class NoiseSchedule(nn.Module):
     """Linear betas and q(z_t | z_0) = N(sqrt(a_t) z_0, (1 - a_t) I) with a_t the running product of 1 - beta.
 
-    Time steps count from 0 to T - 1, as diffusers' schedulers do; step t stands for the paper's t + 1.
+    Time steps count from 0 to T - 1; step t stands for the paper's t + 1.
     """
 
     cumulative: Tensor
@@ -105,7 +104,7 @@ class LatentDiffusion(LatentGenerator):
         return (snr + 1).clamp_max(cap)
 
     def steps(self, sampler: SamplerConfig | None = None) -> int:
-        return len(make_scheduler(self.config, sampler or self.config.sampler)[0].timesteps)
+        return len(Sampler(self.config, sampler or self.config.sampler).time_steps)
 
     @torch.no_grad()
     def sample(
@@ -122,46 +121,14 @@ class LatentDiffusion(LatentGenerator):
         if sampler.guidance != 1 and not self.config.condition.drop:
             raise ZoogenError("the generator was trained without condition.drop; set sampler.guidance to 1")
         device = self.schedule.cumulative.device
-        scheduler, keywords = make_scheduler(self.config, sampler)
+        reverse = Sampler(self.config, sampler)
         conditions = condition.to(device).unsqueeze(0)  # one condition serves the whole batch
         latents = torch.randn(count, self.latent, generator=generator).to(device)
         if watch is not None:
             watch(0, latents)
-        for done, timestep in enumerate(scheduler.timesteps, start=1):
-            prediction = self.guided(latents, timestep.to(device).unsqueeze(0), conditions, sampler.guidance)
-            latents = scheduler.step(prediction, timestep, latents, generator=generator, **keywords).prev_sample
+        for done, timestep in enumerate(reverse.time_steps):
+            at = torch.full((1,), timestep, device=device)
+            latents = reverse.step(done, latents, self.guided(latents, at, conditions, sampler.guidance), generator)
             if watch is not None:
-                watch(done, latents)
+                watch(done + 1, latents)
         return latents
-
-
-def make_scheduler(config: DiffusionConfig, sampler: SamplerConfig) -> tuple[Any, dict[str, Any]]:
-    """diffusers' scheduler with its time steps set, and keywords of its `step`.
-
-    Samples are not clipped: standardised latents leave [-1, 1].
-
-    Raises:
-        ZoogenError: more steps than the diffusion has.
-    """
-    if sampler.steps > config.timesteps:
-        raise ZoogenError(f"sampler.steps {sampler.steps} exceeds the diffusion's {config.timesteps}; lower it")
-    # Imported here, and from their own modules: diffusers takes seconds to load.
-    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-
-    settings: dict[str, Any] = {
-        "num_train_timesteps": config.timesteps,
-        "beta_start": config.beta_start,
-        "beta_end": config.beta_end,
-        "beta_schedule": "linear",
-        "prediction_type": config.prediction,
-        "clip_sample": False,
-        "timestep_spacing": sampler.spacing,
-    }
-    if sampler.kind == "ddpm":
-        scheduler: Any = DDPMScheduler(**settings)
-        keywords: dict[str, Any] = {}
-    else:
-        scheduler, keywords = DDIMScheduler(**settings), {"eta": sampler.eta}
-    scheduler.set_timesteps(sampler.steps)
-    return scheduler, keywords

@@ -13,8 +13,8 @@ from zoogen.generators.build import build_generator
 from zoogen.generators.config import GeneratorConfig
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded
 from zoogen.training.hooks import LoopHooks
-from zoogen.training.initialisation import seeded
 from zoogen.training.loop import fit
 from zoogen.zoo.read import CheckpointSet
 

@@ -14,6 +14,7 @@ from zoogen.generators.base import LatentGenerator, Watch
 from zoogen.generators.build import build_generator
 from zoogen.generators.config import GeneratorConfig, SamplerConfig
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded_generator
 from zoogen.training.state import load_module
 from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.weights.target import Target
@@ -110,7 +111,7 @@ class WeightGenerator:
         condition = torch.tensor(target.condition, dtype=torch.float32)
         chunk = max(1, _CHUNK_NUMBERS // self.codec.length)  # by the codec alone, so that a seed means one result
         for start in range(0, count, chunk):
-            generator = torch.Generator().manual_seed(derive_seed(seed, target.structure, start))
+            generator = seeded_generator(derive_seed(seed, target.structure, start))
             yield self.model.sample(condition, min(chunk, count - start), generator, sampler, watch)
 
     def to_bytes(self) -> bytes:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from zoogen.networks.workspace import Workspace
+from zoogen.seeds import seeded_generator
 from zoogen.weights.layout import ParameterLayout
 
 
@@ -45,7 +46,7 @@ class MLPShape:
         fan_in = {"dense1": self.inputs, "dense2": self.hidden, "dense3": self.hidden}
         networks = []
         for seed in seeds:
-            generator = torch.Generator().manual_seed(seed)
+            generator = seeded_generator(seed)
             parts = [
                 (torch.rand(entry.size, generator=generator) * 2 - 1) / math.sqrt(fan_in[entry.name.split(".")[0]])
                 for entry in self.layout.entries

@@ -19,9 +19,15 @@ from typing import Any
 
 import zoogen
 from zoogen.errors import ZoogenError
+from zoogen.secrets import masked
+from zoogen.shown import clipped, shown
 
 OBJECT_STORE_MEMORY = 256 * 2**20  # bytes; Ray would take 30 % of the memory, and weights travel through the store
 PROBE_SECONDS = 5.0  # an address that does not answer for so long is no cluster
+_FOLDER_VARIABLE = "RAY_TMPDIR"
+_LONGEST_SOCKET = 107  # bytes of a Unix socket's path
+# What Ray adds: /ray/session_2026-01-31_23-59-59_999999_4194304/sockets/plasma_store and a digit or two.
+_SOCKET_BYTES = 68
 _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set in the driver of `ray job submit`
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -94,6 +100,7 @@ def connect(
         elif local:
             os.environ.update(_local_authentication())
             options |= {"num_cpus": num_cpus, "object_store_memory": object_store_memory, "include_dashboard": False}
+            _require_short_folder()
             _start(ray, "local", {"address": "local", "runtime_env": _runtime_env(), **options})
         else:
             _probe(address)
@@ -114,11 +121,32 @@ def _start(ray: ModuleType, which: str, options: dict[str, Any]) -> None:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = (lines[0] if lines else type(error).__name__).rstrip(".")[:200]
+        reason = clipped(masked(lines[0] if lines else type(error).__name__).rstrip("."), 200)
+        if "AF_UNIX" in reason or "socket path" in reason:
+            raise ZoogenError(_long_folder(reason)) from None
         raise ZoogenError(
             f"cannot use the Ray cluster {which}: {reason}; "
             f"check the address, the token, and Ray's version there (here {ray.__version__})"
         ) from None
+
+
+def _require_short_folder() -> None:
+    """Ray's sockets lie below its folder, and the system refuses longer paths in words that name no remedy."""
+    length = len(os.fsencode(_folder()))
+    if length + _SOCKET_BYTES > _LONGEST_SOCKET:
+        raise ZoogenError(_long_folder(f"{length} bytes"))
+
+
+def _folder() -> str:
+    return os.environ.get(_FOLDER_VARIABLE) or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  Ray's own choice
+
+
+def _long_folder(reason: str) -> str:
+    return (
+        f"the folder of a local Ray, {clipped(_folder())}, is too long ({reason}): the paths of sockets below it may "
+        f"have {_LONGEST_SOCKET} bytes; set {_FOLDER_VARIABLE} to one of at most {_LONGEST_SOCKET - _SOCKET_BYTES} "
+        "bytes, such as /tmp/ray"
+    )
 
 
 def _probe(address: str) -> None:
@@ -128,11 +156,11 @@ def _probe(address: str) -> None:
     scheme, separator, _ = address.partition("://")
     if separator:
         advice = "give host:6379, or submit the job with `ray job submit --address http://host:8265`"
-        raise ZoogenError(f"{address!r} ({scheme}) is no address of a Ray cluster's head; {advice}")
+        raise ZoogenError(f"{shown(address)} ({scheme}) is no address of a Ray cluster's head; {advice}")
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise ZoogenError(
-            f"{address!r} is no address of a Ray cluster; give host:port (6379 by default), auto or local"
+            f"{shown(address)} is no address of a Ray cluster; give host:port (6379 by default), auto or local"
         )
     advice = "start one with `ray start --head`, or leave the address out for a local Ray"
     try:

@@ -17,6 +17,7 @@ from pydantic import Field, PositiveInt
 
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
+from zoogen.numerics import deterministic_here
 from zoogen.orchestration.cluster import Cluster, connect, import_ray
 from zoogen.orchestration.work import Preparation, Work, WorkQueue, title
 from zoogen.orchestration.worker import CohortFailure, CohortWorker
@@ -37,7 +38,9 @@ class PoolConfig(Config):
 
     workers: PositiveInt | Literal["auto"] = Field("auto", description="workers; auto: as many as the cluster holds")
     cpus_per_worker: float = Field(1.0, gt=0, description="CPUs that Ray reserves for a worker")
-    gpus_per_worker: float = Field(0.0, ge=0, description="GPUs for a worker, fractions share one; 0 trains on the CPU")
+    gpus_per_worker: float = Field(
+        0.0, ge=0, description="GPUs for a worker, fractions share one; 0: what `device` says"
+    )
     threads: PositiveInt = Field(1, description="torch threads of a worker")
     max_attempts: PositiveInt = Field(3, description="workers that may die of one cohort before it is given up")
 
@@ -113,7 +116,7 @@ class _Supervisor:
         self._queue, self._task, self._config, self._size = queue, task, config, size
         device = "cuda" if config.gpus_per_worker else "cpu"
         # A task of many megabytes would travel once for every worker: once is enough.
-        self._arguments = (self._ray.put(task), store.uri, config.threads, device, git_revision())
+        self._arguments = (self._ray.put(task), store.uri, config.threads, device, git_revision(), deterministic_here())
         self._actor = self._ray.remote(CohortWorker).options(
             num_cpus=config.cpus_per_worker,
             num_gpus=config.gpus_per_worker,

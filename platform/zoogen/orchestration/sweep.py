@@ -17,6 +17,7 @@ from zoogen.errors import ZoogenError
 from zoogen.orchestration.cluster import Cluster, import_ray
 from zoogen.orchestration.relay import ERROR, MAX_DEATHS, RESULT, TRIAL, TrialListener, relay_to, stopper_of
 from zoogen.orchestration.trial import STEP, Leases, TrialHandle
+from zoogen.secrets import mask_output
 
 _TERMINATED = 128 + signal.SIGTERM  # exit status of a process that SIGTERM ended
 _TRAINS_ELSEWHERE = 0.01  # CPUs of a trial whose work is done by others; Tune takes no zero
@@ -156,6 +157,7 @@ def _trainable(config: dict[str, Any], work: Work, payloads: Mapping[str, Any], 
     """What runs in a trial's process. SystemExit passes: the scheduler stops a trial by it."""
     import torch
 
+    mask_output()
     torch.set_num_threads(1)
     name = config[TRIAL]
     handle = TrialHandle(name, leases)

@@ -26,7 +26,9 @@ from zoogen.errors import ZoogenError
 from zoogen.generators.config import GeneratorConfig
 from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.numerics import deterministic, deterministic_here
 from zoogen.orchestration.cluster import import_ray
+from zoogen.secrets import mask_output
 from zoogen.training.hooks import Figures
 from zoogen.weights.packing import read_whole
 from zoogen.weights.target import Target
@@ -44,7 +46,7 @@ class TrainConfig(Config):
     """How many workers train, and on what."""
 
     workers: int = Field(1, ge=1, description="processes that share each batch; gradients are averaged")
-    use_gpu: bool = Field(False, description="one GPU per worker and nccl; else CPUs and gloo")
+    use_gpu: bool = Field(False, description="one GPU per worker and nccl; false: what `device` says")
     cpus_per_worker: float = Field(1, gt=0)
     max_failures: int = Field(3, ge=0, description="worker failures after which the training is given up")
 
@@ -138,7 +140,7 @@ def _fit(job: _Job, run: RayRun, log: Log | None) -> bytes:
     resources = {"CPU": config.cpus_per_worker, **({"GPU": 1.0} if config.use_gpu else {})}
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"job": ray.put(job), "board": board, "threads": max(1, int(config.cpus_per_worker))},
+        train_loop_config={"job": ray.put(job), "board": board, "config": config, "same": deterministic_here()},
         torch_config=TorchConfig(backend="nccl" if config.use_gpu else "gloo"),
         scaling_config=train.ScalingConfig(
             num_workers=config.workers, use_gpu=config.use_gpu, resources_per_worker=resources
@@ -226,13 +228,14 @@ def _work(settings: dict[str, Any]) -> None:
     """What a worker does."""
     import ray
 
-    torch.set_num_threads(settings["threads"])
+    mask_output()
+    torch.set_num_threads(max(1, int(settings["config"].cpus_per_worker)))
     hooks = _RayHooks(settings["board"])
     if hooks.finished:
         return
     device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
-    artifact = ray.get(settings["job"]).run(device, hooks)
-    hooks.report(_ARTIFACT, artifact, {})
+    with deterministic(settings["same"]):
+        hooks.report(_ARTIFACT, ray.get(settings["job"]).run(device, hooks), {})
 
 
 class _RayHooks:

@@ -4,11 +4,14 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
 from zoogen.errors import ZoogenError
+from zoogen.numerics import deterministic
 from zoogen.orchestration.work import Preparation, Work
+from zoogen.secrets import mask_output, masked
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.build import PartReport, build_part
@@ -50,13 +53,19 @@ class CohortWorker:
         threads: torch threads.
         device: `cpu` or `cuda`.
         revision: git revision of the driver's source, which a worker may not have.
+        determined: whether to take algorithms that give the same bits each time, as the driver does.
     """
 
-    def __init__(self, task: Task, store_uri: str, threads: int, device: str, revision: str) -> None:
+    def __init__(
+        self, task: Task, store_uri: str, threads: int, device: str, revision: str, determined: bool = False
+    ) -> None:
         import torch
 
         os.environ[REVISION_VARIABLE] = revision
         torch.set_num_threads(threads)
+        mask_output()  # into the worker's log
+        self._numerics = ExitStack()  # for as long as the worker lives
+        self._numerics.enter_context(deterministic(determined))
         self._store, self._threads, self._device = ArtifactStore(store_uri), threads, device
         self._task = task.using(self._store)
         self._provenance = Provenance.current()
@@ -99,7 +108,7 @@ class CohortWorker:
         except Exception as error:
             traceback.print_exc()  # into the worker's log
             where = traceback.extract_tb(error.__traceback__)[-1]
-            text = " ".join(str(error).split())[:200]
+            text = masked(" ".join(str(error).split()))[:200]
             return CohortFailure(
                 work.digest, f"{type(error).__name__}: {text} ({os.path.basename(where.filename)}:{where.lineno})"
             )

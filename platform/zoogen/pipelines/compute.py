@@ -26,7 +26,7 @@ def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> Zoo
         if study.config.ray.address is None:
             study.store.check()  # before seconds are spent on a local Ray
         _ = study.cluster
-        return build_on_ray(plan, study.task, study.store, study.config.pool, progress)
+        return build_on_ray(plan, study.task, study.store, study.pool, progress)
     return build_serially(plan, study.task, study.store, progress, device=study.device)
 
 
@@ -86,7 +86,4 @@ def train_generator(study: Study, codec: WeightCodec, log: Log) -> WeightGenerat
 def _ray_run(study: Study, name: str) -> RayRun:
     """Connects to Ray; checkpoints of the training lie under the artifact root until it is done and after."""
     _ = study.cluster
-    config = study.config.train
-    if study.config.device == "cuda":
-        config = config.model_copy(update={"use_gpu": True})
-    return RayRun(config, str(study.store.folder("ray") or f"{study.store.uri}/ray"), name)
+    return RayRun(study.training, str(study.store.folder("ray") or f"{study.store.uri}/ray"), name)

@@ -35,7 +35,12 @@ class PipelineConfig(Config):
 
     study: str = Field("study", description="name; also the experiment in MLflow", pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
     seed: int = Field(0, ge=0, lt=2**63, description="seed of autoencoder and generator; the zoo has its own")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where to compute; auto: on a GPU where there is one, on Ray where its workers have one"
+    )
+    deterministic: bool = Field(
+        False, description="algorithms with the same bits each time on a GPU, too; slower, and names no artifact"
+    )
     compile: bool = Field(False, description="train autoencoder and generator through torch.compile; names no artifact")
     artifacts: ArtifactRoot = Field(
         "artifacts", min_length=1, description="artifact root: a folder or a URI such as s3://bucket/x"

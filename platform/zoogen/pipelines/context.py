@@ -9,13 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import torch
-
 from zoogen.autoencoders.build import padded_length
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
+from zoogen.numerics import deterministic
 from zoogen.orchestration.cluster import Cluster, connect
+from zoogen.orchestration.devices import pool_on, resolve_device, training_on
+from zoogen.orchestration.pool import PoolConfig
+from zoogen.orchestration.training import TrainConfig
 from zoogen.pipelines import digests
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.tasks.base import Task
@@ -52,6 +54,7 @@ class Study:
     reporting: bool = True  # whether an evaluation writes its tables and figures
 
     def __enter__(self) -> Self:
+        self.resources.enter_context(deterministic(self.config.deterministic))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,6 +87,16 @@ class Study:
     @cached_property
     def device(self) -> str:
         return resolve_device(self.config.device)
+
+    @cached_property
+    def pool(self) -> PoolConfig:
+        """Ray's workers that train cohorts, on GPUs where `device` says so; connects to Ray."""
+        return pool_on(self.config.device, self.config.pool, self.cluster.gpus)
+
+    @cached_property
+    def training(self) -> TrainConfig:
+        """Ray's workers that train autoencoder and generator, likewise."""
+        return training_on(self.config.device, self.config.train, self.cluster.gpus)
 
     @cached_property
     def plan(self) -> ZooPlan:
@@ -255,19 +268,6 @@ def local_path(given: str) -> Path:
 def in_ray_job() -> bool:
     """Whether this process was started by `ray job submit`."""
     return JOB_VARIABLE in os.environ
-
-
-def resolve_device(given: str) -> str:
-    """`auto` is CUDA where there is one.
-
-    Raises:
-        ZoogenError: CUDA is asked for and not there.
-    """
-    if given == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if given == "cuda" and not torch.cuda.is_available():
-        raise ZoogenError("device=cuda, but torch sees no CUDA device; set device to auto or cpu")
-    return given
 
 
 def resolved_json(config: PipelineConfig) -> str:

@@ -15,7 +15,7 @@ from zoogen.tasks.records import FineTuneSpec
 from zoogen.weights.files import read_weights, write_weights
 from zoogen.zoo.plan import structure_key
 
-FILE_FORMAT = 1  # raise when the same file and settings come to mean other weights
+FILE_FORMAT = 2  # raise when the same file and settings come to mean other weights
 _DIGEST_KEY = "fine_tuning"  # metadata: names the source's weights and how they were trained on
 
 

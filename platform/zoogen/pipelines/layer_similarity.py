@@ -140,18 +140,20 @@ def _compare(study: Study, pairs: list[tuple[str, str]], inputs: Inputs) -> Simi
 
 
 def _policies(study: Study, pairs: list[tuple[str, str]], with_generator: bool) -> list[LayerPair]:
-    task, config = study.task, study.config.similarity
+    task, config, device = study.task, study.config.similarity, study.device
     trained = {name: _trained(study, name) for pair in pairs for name in pair}
-    made = [compare_policies(task, "policies", trained[a], trained[b], config) for a, b in pairs]
+    made = [compare_policies(task, "policies", trained[a], trained[b], config, device=device) for a, b in pairs]
     for name in _generated_structures(study, pairs):
         own = trained.get(name) or _trained(study, name)
         if with_generator:
-            made.append(compare_policies(task, "same structure", _generated(study, name), own, config))
+            generated = _generated(study, name)
+            made.append(compare_policies(task, "same structure", generated, own, config, device=device))
         if len(own.weights) > 1:
-            made.append(compare_policies(task, "same structure", own, own, config, shift=1))
+            made.append(compare_policies(task, "same structure", own, own, config, shift=1, device=device))
     if config.untrained:
         fresh = {name: _untrained(study, name) for pair in pairs for name in pair}
-        made += [compare_policies(task, FLOOR_OF["policies"], fresh[a], fresh[b], config) for a, b in pairs]
+        floor = FLOOR_OF["policies"]
+        made += [compare_policies(task, floor, fresh[a], fresh[b], config, device=device) for a, b in pairs]
     return made
 
 

@@ -8,7 +8,7 @@ from zoogen.evaluation.result import Evaluation
 from zoogen.pipelines.context import Study
 from zoogen.reports.named_evaluations import Origin
 from zoogen.reports.write import render_report, write_files
-from zoogen.tracking.secrets import hidden_passwords, without_passwords
+from zoogen.secrets import masked, masked_settings
 
 
 def report_folder(study: Study) -> str:
@@ -23,8 +23,8 @@ def write_reports(study: Study, evaluation: Evaluation) -> tuple[Path, ...]:
 
 def origin(study: Study, command: str) -> Origin:
     """A study's command and configuration, without the passwords of its stores."""
-    configuration = without_passwords(study.config.model_dump(mode="json"))
-    return Origin(hidden_passwords(f"zoogen {command} {study.source}"), configuration)
+    configuration = masked_settings(study.config.model_dump(mode="json"))
+    return Origin(masked(f"zoogen {command} {study.source}"), configuration)
 
 
 def store_files(study: Study, folder: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from zoogen.errors import ZoogenError
 from zoogen.evaluation.evaluate import evaluate as judge
 from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Evaluation, Inputs
@@ -34,6 +35,7 @@ from zoogen.pipelines.stored import (
     stored_generator,
     stored_record,
 )
+from zoogen.shown import listed
 from zoogen.tracking.base import Run
 from zoogen.zoo.build import ZooReport, has_manifest, manifest_key, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
@@ -53,11 +55,26 @@ def build_zoo(study: Study) -> ZooResult:
             run.reused = has_manifest(plan, study.store) and not missing_cohorts(plan, study.store, sound=study.task)
             if run.reused:
                 study.console.say(f"{title}: {len(plan.cohorts)} cohorts reused, {study.store.uri_of(key)}")
+                _require_checkpoints(study, plan, title)
                 continue
             reports.append(_build(study, plan, title, run))
+            _require_checkpoints(study, plan, title)
             run.dataset(title, plan.digest, study.store.uri_of(key), "training")
             run.zoo_rows(zoo_rows(Zoo(study.store, plan, study.task)))
     return ZooResult(study.zoo, study.reference, tuple(reports), reused=not reports)
+
+
+def _require_checkpoints(study: Study, plan: ZooPlan, title: str) -> None:
+    """Raises:
+    ZoogenError: of a structure nothing is left to learn from.
+    """
+    zoo = Zoo(study.store, plan, study.task)
+    empty = [name for name in plan.structures if plan.runs_of("train") and not zoo.table(name, "train").num_rows]
+    if empty:
+        raise ZoogenError(
+            f"{title}: no checkpoint of {listed(map(study.task.label, empty), 100)} is left, all of its training runs "
+            "diverged; lower the learning rate, or change the reward or the data that it is trained on"
+        )
 
 
 def _build(study: Study, plan: ZooPlan, title: str, run: Run) -> ZooReport:

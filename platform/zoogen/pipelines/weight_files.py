@@ -64,7 +64,7 @@ def generate(
             "seed": str(seed),
             TASK_KEY: canonical_json(study.task.resolved()),
         }
-        tensors = study.task.complete(target.structure, weights) if whole else {}
+        tensors = study.task.complete(target.structure, weights, study.device) if whole else {}
         if tensors.keys() <= target.layout.shapes.keys():
             write_weights(path, target.layout, weights, metadata)
         else:

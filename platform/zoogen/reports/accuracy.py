@@ -12,7 +12,7 @@ ORIGINALS = "training"  # the checkpoints that were learnt from
 BEHAVIOUR = f"{NOVELTY}.behaviour_train"
 SAME_POINTS = 0.1  # points of accuracy that count as equal, or one image where that is more
 SAME_SIMILARITY = 0.005  # below this, methods are equally similar
-_FIRST = (ORIGINALS, "held-out", "held-out-last", "reference", "ensemble", "vae", GENERATED)
+_FIRST = (ORIGINALS, "held-out", "held-out-last", "reference", "reference-last", "ensemble", "vae", GENERATED)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from zoogen.evaluation.records import TrajectoryRecord, is_error
-from zoogen.evaluation.result import Evaluation
+from zoogen.evaluation.result import CONVENTIONAL, Evaluation
 from zoogen.reports.accuracy import ORIGINALS, accuracy
-from zoogen.reports.named_evaluations import TRAINED, median
+from zoogen.reports.named_evaluations import median
 from zoogen.reports.styles import RUN_COLOURS, new_figure
 from zoogen.reports.table_rows import metric_title
 
@@ -63,8 +63,8 @@ def _shown(value: float, error: bool) -> float:
 
 
 def _compared(evaluation: Evaluation, record: TrajectoryRecord) -> tuple[str, float] | None:
-    """Median of the first of originals, held-out and reference runs that were judged by the same metric."""
-    for method in (ORIGINALS, *TRAINED):
+    """Median of originals, or else of conventional training, judged by the same metric."""
+    for method in (ORIGINALS, *CONVENTIONAL):
         value = median(evaluation.result(record.structure, method), record.metric)
         if value is not None:
             return ("originals" if method == ORIGINALS else method), value

@@ -48,9 +48,8 @@ class NamedEvaluation:
         return self.evaluation.result(structure, GENERATED)
 
     def trained(self, structure: str) -> MethodResult | None:
-        """Held-out runs of a known, reference runs of an unseen structure."""
-        found = (self.evaluation.result(structure, method) for method in TRAINED)
-        return next((result for result in found if result is not None), None)
+        """What conventional training reaches: last checkpoints (`Evaluation.conventional`)."""
+        return self.evaluation.conventional(structure)
 
 
 @dataclass(frozen=True)

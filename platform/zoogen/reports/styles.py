@@ -16,6 +16,7 @@ _COLOURS = {
     "held-out": "#0072B2",
     "held-out-last": "#56B4E9",
     "reference": "#0072B2",
+    "reference-last": "#56B4E9",
     "training": "#009E73",
     "nearest": "#B2DF8A",
     "reconstructed": "#CC79A7",

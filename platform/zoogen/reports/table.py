@@ -16,7 +16,9 @@ _STATISTICS = ("median", "q25", "q75", "mean", "std", "minimum", "maximum")
 _FLOOR = "floor: "  # before a reference in the column of methods
 _WORDS = 3  # columns of words before the numbers
 CAPTION = (
-    "Medians over N networks. Floors: what a sampled protocol reads for a reference with the same number of samples."
+    "Medians over N networks. Floors: what a sampled protocol reads for a reference with the same number of samples. "
+    "× held-out: the median over that of conventional training, which is the last checkpoint of each held-out run (of "
+    "each reference run, on unseen structures)."
 )
 
 
@@ -35,7 +37,7 @@ def comparison_lines(evaluation: Evaluation) -> list[str]:
     ratios = {} if ranks_by_error(evaluation) else evaluation.ratios()
     if ratios:
         shown = ", ".join(f"{label} {number(value)}" for label, value in ratios.items())
-        lines.append(f"generated / held-out, ratio of medians: {shown}")
+        lines.append(f"generated / last checkpoints of held-out runs, ratio of medians: {shown}")
     if evaluation.cost:
         lines.append("seconds: " + ", ".join(f"{stage} {number(value)}" for stage, value in evaluation.cost.items()))
     return lines

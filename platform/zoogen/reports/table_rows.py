@@ -23,8 +23,8 @@ class Row:
         method: name of the method, or of the reference.
         primary: the metric that ranks on this structure.
         statistics: metric to its statistics over the networks.
-        against_held_out: median primary metric over that of the held-out runs (of the reference runs, on
-            unseen structures), None without them.
+        against_held_out: median primary metric over that of conventional training (`Evaluation.conventional`), None
+            without it.
         training: seconds of training per network; `generating`: seconds for all networks.
     """
 

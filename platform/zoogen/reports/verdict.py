@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from zoogen.evaluation.result import MethodResult
+from zoogen.evaluation.result import CONVENTIONAL, MethodResult
 from zoogen.reports.accuracy import BEHAVIOUR, ORIGINALS, SAME_SIMILARITY, accuracies
 from zoogen.reports.named_evaluations import GENERATED, TRAINED, NamedEvaluation, median
 from zoogen.reports.quality import GOOD, SAME, Quality, middle
@@ -23,7 +23,7 @@ _WORDS = {
     BEHAVIOUR.partition(".")[2]: "distance in behaviour",
 }
 # What is no rival: networks that were trained, and what a codec makes of held-out ones.
-_NO_BASELINES = {GENERATED, *TRAINED, "held-out-last", ORIGINALS, "reconstructed"}
+_NO_BASELINES = {GENERATED, *CONVENTIONAL, ORIGINALS, "reconstructed"}
 UNTRAINED = "untrained"
 _RIVALLED: "Kind" = "no better than a baseline"
 

@@ -6,6 +6,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from zoogen.config import Config
 from zoogen.pipelines.config import PipelineConfig
+from zoogen.shown import shown
 
 Stage = Literal["pipeline", "train_autoencoder", "train_generator"]
 NAME = "name"  # key of a point that is no setting
@@ -87,7 +88,7 @@ class SweepConfig(Config):
             if not isinstance(name, str) or not name.strip():
                 raise ValueError(f"point {index + 1} needs a name, for example {{name: N=2, zoo.structures: [A, B]}}")
             if name in names[:index]:
-                raise ValueError(f"two points are named {name!r}")
+                raise ValueError(f"two points are named {shown(name)}")
         return points
 
     @model_validator(mode="after")
@@ -102,7 +103,7 @@ class SweepConfig(Config):
                 raise ValueError(f"{section} is shared by all trials and cannot be swept; set it in overrides or base")
         for point in self.points:
             if both := [key for key in point if key in self.space]:
-                raise ValueError(f"{both[0]} is set by the point {point[NAME]!r} and by space; keep one of them")
+                raise ValueError(f"{both[0]} is set by the point {shown(point[NAME])} and by space; keep one of them")
         if self.scheduler is not None and self.train_in == "ray":
             raise ValueError("a scheduler needs train_in: process, where the training curve can be told to it")
         return self

@@ -17,9 +17,11 @@ from zoogen.identity import canonical_json, derive_seed, digest
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.validation import VALIDATION_ERROR
+from zoogen.shown import shown
 from zoogen.sweeps.config import NAME, Domain, SchedulerConfig, Stage, SweepConfig
 from zoogen.tasks.registry import shared_contents
 
+MOST_TRIALS = 10_000  # of a sweep: each is resolved before anything starts
 SWEEP_FORMAT = 1  # raise when the same sweep comes to mean other results
 
 
@@ -81,14 +83,24 @@ def load_sweep(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) ->
     merge(base, {**config.overrides, "study": config.study}, str(path))
     trials: list[TrialPlan] = []
     with shared_contents():
-        for name, values in _variants(config):
-            trials.append(_trial(config, str(path), base, _unique(name, trials), values))
+        _require_countable(config, str(path))
+    for name, values in _variants(config):
+        trials.append(_trial(config, str(path), base, _unique(name, trials), values))
     content = {
         "format": SWEEP_FORMAT,
         "study": config.study,
         "trials": [[trial.name, trial.digest] for trial in trials],
     }
     return SweepPlan(config, str(path), tuple(trials), digest(content), tuple(overrides))
+
+
+def _require_countable(config: SweepConfig, where: str) -> None:
+    grids = math.prod(len(domain.grid or ()) for domain in config.space.values() if not domain.random)
+    count = max(1, len(config.points)) * grids * config.samples
+    if count > MOST_TRIALS:
+        raise ZoogenError(
+            f"{where}: {shown(count)} trials are more than {MOST_TRIALS:,}; lower samples, or shorten the grids"
+        )
 
 
 def merge(mapping: dict[str, Any], settings: Mapping[str, Any], where: str) -> None:
@@ -126,7 +138,7 @@ def _kind(section: Mapping[str, Any], default: Mapping[str, Any]) -> Any:
 
 
 def _trial(config: SweepConfig, path: str, base: dict[str, Any], name: str, values: dict[str, Any]) -> TrialPlan:
-    where = f"{path}: trial {name!r}"
+    where = f"{path}: trial {shown(name)}"
     mapping = dict(base)
     merge(mapping, values, where)
     resolved = parse_config(PipelineConfig, mapping, where)

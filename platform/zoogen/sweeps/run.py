@@ -23,13 +23,13 @@ from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.reports.named_evaluations import Origin
 from zoogen.reports.screen import report_lines
 from zoogen.seal import sealed_json, unsealed_json
+from zoogen.secrets import masked, masked_settings
 from zoogen.sweeps.ledger import Ledger
 from zoogen.sweeps.plan import SweepPlan, TrialPlan, judged_iterations, load_sweep
 from zoogen.sweeps.report import print_sweep, render_sweep
 from zoogen.sweeps.result import SweepResult, SweepTime, sweep_folder, sweep_time
 from zoogen.sweeps.trial import AUTOENCODER, GENERATOR, TrialOrder, run_trial
 from zoogen.sweeps.trial_table import sweep_view
-from zoogen.tracking.secrets import hidden_passwords, without_passwords
 from zoogen.tracking.tracker import Tracker
 from zoogen.zoo.build import missing_cohorts
 
@@ -128,8 +128,10 @@ def _begin(plan: SweepPlan, study: Study, resume: bool) -> None:
             "file and overrides as then"
         )
     study.store.check()
-    names = [{"name": trial.name, "digest": trial.digest, "values": dict(trial.values)} for trial in plan.trials]
-    config = without_passwords(plan.config.model_dump(mode="json"))
+    names = [
+        {"name": trial.name, "digest": trial.digest, "values": masked_settings(trial.values)} for trial in plan.trials
+    ]
+    config = masked_settings(plan.config.model_dump(mode="json"))
     content = {"source": plan.source, "sweep": config, "trials": names}
     examine(study.store, key, _require_sealed).commit(sealed_json(content))
 
@@ -264,6 +266,6 @@ def _write_report(plan: SweepPlan, study: Study, result: SweepResult) -> tuple[P
         folder += f"-{len(result.trials)}-of-{len(plan.trials)}"
     if study.store.root is None and plan.config.columns:
         folder += f"-columns-{digest({'columns': plan.config.columns})}"
-    configuration = without_passwords(plan.config.model_dump(mode="json"))
-    origin = Origin(hidden_passwords(plan.command), configuration)
+    configuration = masked_settings(plan.config.model_dump(mode="json"))
+    origin = Origin(masked(plan.command), configuration)
     return store_files(study, folder, render_sweep(result, plan.config.columns, origin))

@@ -21,6 +21,7 @@ from zoogen.pipelines.results import AutoencoderResult, EvaluationResult, Genera
 from zoogen.pipelines.stored import stored_autoencoder, stored_generator, stored_record
 from zoogen.pipelines.validation import ValidatingHooks, validation_error
 from zoogen.reports.accuracy import accuracy_figures
+from zoogen.secrets import masked_settings
 from zoogen.sweeps.clock import AUTOENCODER, EVALUATION, GENERATOR
 from zoogen.sweeps.config import Stage
 from zoogen.sweeps.result import TrialRecord, TrialTime, scores_of
@@ -177,7 +178,7 @@ def _record(study: TrialStudy, results: Mapping[str, Any], begin: float) -> Tria
     return TrialRecord(
         name=order.name,
         digest=order.digest,
-        values=dict(order.values),
+        values=masked_settings(order.values),
         state="finished",
         artifacts=artifacts,
         scores=scores,

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from zoogen.artifact import Objects
 from zoogen.errors import ZoogenError
-from zoogen.seal import content_hash
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup
@@ -27,33 +26,12 @@ class Assets(Objects, Protocol):
     """Where a task keeps what is made once for many networks (`ArtifactStore`)."""
 
 
-class MemoryAssets:
-    """Assets of one process."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, bytes] = {}
-
-    def exists(self, key: str) -> bool:
-        return key in self._held
-
-    def get(self, key: str) -> bytes:
-        return self._held[key]
-
-    def put_if_absent(self, key: str, data: bytes) -> bool:
-        return self._held.setdefault(key, data) is data
-
-    def version(self, key: str) -> str:
-        return content_hash(self._held[key]) if key in self._held else ""
-
-    def replace(self, key: str, data: bytes, version: str) -> bool:
-        if self.version(key) != version:
-            return False
-        self._held[key] = data
-        return True
-
-
 class Task(ABC):
-    """What a checkpoint is for. Instances are cheap, picklable and hold no device memory."""
+    """What a checkpoint is for. Instances are cheap, picklable and hold no device memory.
+
+    Methods that compute take the `device` to compute on, and give their results on the CPU. Initial weights
+    (`untrained`, `transfer`) are drawn on the CPU whatever the device, so that a seed means the same ones.
+    """
 
     name: str  # also the `kind` of the task's configuration
     assets: Assets | None = None
@@ -95,9 +73,9 @@ class Task(ABC):
         if there is nothing, or where networks are judged without it."""
         return ""
 
-    def complete(self, structure: str, weights: Tensor) -> Mapping[str, Tensor]:
+    def complete(self, structure: str, weights: Tensor, device: str = "cpu") -> Mapping[str, Tensor]:
         """Whole networks: tensors [K, ...] by name for flat weights [K, D], whatever is not generated included."""
-        return self.layout(structure).unflatten(weights)
+        return self.layout(structure).unflatten(weights.cpu())
 
     def extract(self, structure: str, tensors: Mapping[str, Tensor]) -> Tensor:
         """Flat weights [K, D] of whole networks, tensors [K, ...] by name: what `complete` made them of."""
@@ -125,12 +103,8 @@ class Task(ABC):
         return self.identity()
 
     def content(self, structure: str) -> dict[str, Any]:
-        """Hashes of what is loaded from outside the package for this structure (images, code, weights), loaded when it
-        is first asked for; empty where nothing is. It is a part of `resolved_for`, and names what is made besides.
-
-        Raises:
-            ZoogenError: it is there, and cannot be used.
-        """
+        """Hashes of what is loaded from outside the package for this structure (images, code, weights), when it is
+        first asked for; empty where nothing is. A part of `resolved_for`; a ZoogenError if it cannot be used."""
         return {}
 
     def unavailable(self, structure: str) -> str:
@@ -203,12 +177,14 @@ class Task(ABC):
         large to be kept for many networks."""
         return None
 
-    def behaviour_distances(self, first: Tensor, second: Tensor) -> Tensor:
+    def behaviour_distances(self, first: Tensor, second: Tensor, device: str = "cpu") -> Tensor:
         """Distances between behaviours [K, X] and [R, X], [K, R] float64; by default half the L1 distance (the total
         variation of distributions)."""
-        return torch.cdist(first.double(), second.double(), p=1) / 2
+        return (torch.cdist(first.to(device).double(), second.to(device).double(), p=1) / 2).cpu()
 
-    def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> Mapping[str, Tensor] | None:
+    def activations(
+        self, structure: str, weights: Tensor, count: int, seed: int, device: str = "cpu"
+    ) -> Mapping[str, Tensor] | None:
         """Outputs of every layer on `count` seeded inputs that correspond between structures: layer name to
         [K, count, width] for networks [K, D]; None where the task has none."""
         return None
@@ -227,7 +203,7 @@ class Task(ABC):
         return layout.flatten(made)
 
     @abstractmethod
-    def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
+    def portraits(self, structure: str, weights: Tensor, device: str = "cpu") -> tuple[Portrait, ...]:
         """Pictures of the truth and of one network [D], the truth first."""
 
     def infer_structure(self, shapes: dict[str, tuple[int, ...]], known: Sequence[str] = ()) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoogen.identity import digest
 
-COHORT_FORMAT = 2  # raise when the meaning of a cohort's rows changes, so that old parts are not reused
+COHORT_FORMAT = 3  # raise when the meaning of a cohort's rows changes, so that old parts are not reused
 
 
 @dataclass(frozen=True)

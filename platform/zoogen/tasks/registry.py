@@ -7,6 +7,7 @@ from pydantic import Field
 
 from zoogen.config import Config, parse_config
 from zoogen.errors import ZoogenError
+from zoogen.shown import shown
 from zoogen.tasks.base import Task
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
@@ -49,7 +50,7 @@ def task_from_mapping(resolved: Mapping[str, Any]) -> Task:
     """
     kind = str(resolved.get("kind"))
     if kind not in _CONFIGS:
-        raise ZoogenError(f"unknown task {kind!r}; known: {', '.join(sorted(_CONFIGS))}")
+        raise ZoogenError(f"unknown task {shown(kind)}; known: {', '.join(sorted(_CONFIGS))}")
     config = parse_config(_CONFIGS[kind], dict(resolved), f"task {kind}")
     assert isinstance(config, AnyTaskConfig)
     if isinstance(config, ImagesConfig) and config.own is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoogen.evaluation.result import Evaluation
+from zoogen.secrets import masked, masked_settings
 from zoogen.tracking.base import Run, Split, State
 from zoogen.tracking.names import MAX_TAG_VALUE, flatten, safe_key, shorten
 from zoogen.tracking.result_runs import RESULTS, learnt_from, log_results
@@ -64,7 +65,7 @@ class MlflowRun(Run):
 
         # Parameters cannot change in MLflow. What names the run is equal by its digest; what may differ between
         # two goes (device, workers) keeps its first value, and the configuration's artifact tells the latest.
-        new = {key: value for key, value in flatten(settings).items() if key not in self._known_params}
+        new = {key: value for key, value in flatten(masked_settings(settings)).items() if key not in self._known_params}
         entries = [Param(key, value) for key, value in new.items()]
         for start in range(0, len(entries), _PARAMS_PER_REQUEST):
             chunk = entries[start : start + _PARAMS_PER_REQUEST]
@@ -74,7 +75,7 @@ class MlflowRun(Run):
     def tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        entries = [RunTag(key, shorten(str(value), MAX_TAG_VALUE)) for key, value in tags.items() if str(value)]
+        entries = [RunTag(key, shorten(masked(str(value)), MAX_TAG_VALUE)) for key, value in tags.items() if str(value)]
         if entries:
             self._try(self._client.log_batch, self.run_id, tags=entries)
 
@@ -106,12 +107,12 @@ class MlflowRun(Run):
     def dataset(self, name: str, digest: str, source: str, context: str = "training") -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        data = Dataset(name=name, digest=digest, source_type="uri", source=json.dumps({"uri": source}))
+        data = Dataset(name=name, digest=digest, source_type="uri", source=json.dumps({"uri": masked(source)}))
         entry = DatasetInput(data, [InputTag("mlflow.data.context", context)])
         self._try(self._client.log_inputs, self.run_id, [entry])
 
     def text(self, name: str, content: str) -> None:
-        self._try(self._client.log_text, self.run_id, content, name)
+        self._try(self._client.log_text, self.run_id, masked(content), name)
 
     def files(self, paths: Sequence[Path], folder: str = "") -> None:
         for path in paths:
@@ -155,7 +156,7 @@ class MlflowRun(Run):
         except Exception as problem:  # MLflow's, SQLAlchemy's, requests' and the system's errors have no common base
             self._paused_until = time.monotonic() + _PAUSE_SECONDS
             if not self._said:
-                reason = shorten(" ".join(str(problem).split()), 200)
+                reason = shorten(masked(" ".join(str(problem).split())), 200)
                 self._say(f"tracking is interrupted, the work goes on: {reason}; run the same command again afterwards")
                 self._said = True
             return _FAILED

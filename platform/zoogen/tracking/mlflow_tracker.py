@@ -15,11 +15,11 @@ import yaml
 
 from zoogen import __version__
 from zoogen.errors import ZoogenError
+from zoogen.secrets import masked, masked_settings
 from zoogen.tracking.base import NullRun, Run, Tracker
 from zoogen.tracking.config import TrackingConfig
 from zoogen.tracking.mlflow_run import MlflowRun
 from zoogen.tracking.names import shorten
-from zoogen.tracking.secrets import hidden_passwords, without_passwords
 from zoogen.zoo.provenance import git_revision
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class MlflowTracker(Tracker):
     def __init__(self, config: TrackingConfig, root: Path | None, study: str, say: Callable[[str], None]) -> None:
         self._config, self._root = config, root
         self.uri = config.store_uri or default_uri(root)
-        self._say: Callable[[str], None] = lambda text: say(hidden_passwords(text))
+        self._say: Callable[[str], None] = lambda text: say(masked(text))
         self._parent: MlflowRun | None = None
         self._monitor: Any = None
         self._client = self._connect()
@@ -91,7 +91,7 @@ class MlflowTracker(Tracker):
             reason = shorten(" ".join(str(problem).split()), 160)
             text = f"cannot reach MLflow at {self.uri}: {reason}"
             hint = "start the server, correct tracking.uri, or set tracking.kind=none"
-            raise ZoogenError(f"{hidden_passwords(text)}; {hint}") from None
+            raise ZoogenError(f"{masked(text)}; {hint}") from None
         finally:
             os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = retries
 
@@ -130,7 +130,7 @@ class MlflowTracker(Tracker):
             return NullRun()
         source = {"mlflow.source.name": Path(sys.argv[0]).name or "zoogen", "mlflow.source.type": "PROJECT"}
         run.tags({"zoogen.version": __version__, "mlflow.source.git.commit": git_revision(), **source, **tags})
-        shown = without_passwords(params)
+        shown = masked_settings(params)
         run.params(shown)
         if shown:
             plain = json.loads(json.dumps(shown, default=str))  # YAML knows plain types alone
@@ -201,7 +201,7 @@ def ui_command(root: Path | None, uri: str | None = None) -> str:
     """The line that opens the UI on this machine's loopback alone, or the address of the server in use."""
     store = uri or default_uri(root)
     if urlsplit(store).scheme in ("http", "https"):
-        return hidden_passwords(store)
+        return masked(store)
     database = local_database(store)
     folder = root or (database.parent if database else Path.cwd())
     program = Path(sys.executable).parent / "mlflow"

@@ -54,7 +54,7 @@ def accuracy_metrics(result: MethodResult) -> dict[str, float]:
 
 
 def evaluation_medians(evaluation: Evaluation) -> dict[str, float]:
-    """`<label>/<method>/<metric>` to medians; ratios to held-out runs and seconds beside them.
+    """`<label>/<method>/<metric>` to medians; ratios to conventional training and seconds beside them.
 
     Baselines give their ranking metric alone: hundreds of charts would hide the few that one looks for, and the
     report's tables hold every number.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed, digest
+from zoogen.seeds import reseed
 from zoogen.training.config import LoopConfig, ScheduleConfig
 from zoogen.training.ema import ParameterAverage
 from zoogen.training.hooks import LocalHooks, LoopHooks
@@ -100,7 +101,7 @@ def fit(
     while step < config.iterations:
         for group in optimiser.param_groups:
             group["lr"] = config.optimiser.lr * rate_factor(config.schedule, step, config.iterations)
-        generator.manual_seed(derive_seed(seed, hooks.rank, step))
+        reseed(generator, derive_seed(seed, hooks.rank, step))
         with autocast:
             output = model(sample_batch(share, generator), generator)
         loss, figures = output if isinstance(output, tuple) else (output, {})

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from zoogen.bounded import parse_json
 from zoogen.seal import SEAL, SEAL_LENGTH, content_hash
 
 METADATA = "__metadata__"  # key of the header's text by key
@@ -17,10 +18,7 @@ def read_header(data: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it has none.
     """
-    try:
-        header = json.loads(data[_LENGTH_BYTES : _end(data)])
-    except RecursionError:
-        raise ValueError("the header is nested too deeply") from None
+    header = parse_json(data[_LENGTH_BYTES : _end(data)])
     if not isinstance(header, dict):
         raise ValueError("the header is no JSON object")
     return header

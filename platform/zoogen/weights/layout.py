@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
+from zoogen.shown import shown
 
 _SHOWN = 5  # parameter names in a message
 
@@ -102,7 +103,7 @@ class ParameterLayout:
         """
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(entry.name, pattern) for entry in self.entries):
-                raise ZoogenError(f"pattern {pattern!r} matches no parameter; {self._nearest(pattern)}")
+                raise ZoogenError(f"pattern {shown(pattern)} matches no parameter; {self._nearest(pattern)}")
         return ParameterLayout.of(
             {e.name: e.shape for e in self.entries if any(fnmatch.fnmatchcase(e.name, p) for p in patterns)}
         )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
+from zoogen.shown import shown
 from zoogen.weights.layout import ParameterLayout
 
 ScalingKind = Literal["none", "global", "tensor", "coordinate"]
@@ -110,7 +111,9 @@ class WeightScaler:
         except (KeyError, TypeError, ValueError, AttributeError):
             raise ZoogenError("the weight scaler's state is malformed; train the autoencoder again") from None
         if kind not in get_args(ScalingKind):
-            raise ZoogenError(f"weight scaling {kind!r} is unknown; expected one of {', '.join(get_args(ScalingKind))}")
+            raise ZoogenError(
+                f"weight scaling {shown(kind)} is unknown; expected one of {', '.join(get_args(ScalingKind))}"
+            )
         return cls(kind, statistics, dict(tensors or {}))
 
     def vectors(self, layout: ParameterLayout, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:

@@ -15,9 +15,11 @@ from zoogen import identity
 from zoogen.config import parse_config
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.seal import unsealed_json
+from zoogen.shown import clipped, shown
 from zoogen.tasks.base import Task
 from zoogen.weights.files import write_bytes, write_weights
 from zoogen.zoo.build import manifest_key, plan_manifest_key
+from zoogen.zoo.manifest import Manifest, checked_manifest
 from zoogen.zoo.part_file import BUILD_AGAIN
 from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, canonical_config, plan_zoo, structure_key
 from zoogen.zoo.read import Zoo
@@ -73,7 +75,7 @@ def list_zoos(store: ArtifactStore) -> list[ZooListing]:
     """All zoos whose building has begun, finished or not, by digest."""
     keys = [key for key in store.list("zoo") if key.endswith(".json")]
     digests = sorted({Path(key).stem for key in keys})
-    return [_listing(store, digest, read_manifest(store, digest)) for digest in digests]
+    return [_listing(store, read_manifest(store, digest)) for digest in digests]
 
 
 def find_zoo(store: ArtifactStore, digest: str) -> ZooListing:
@@ -86,11 +88,11 @@ def find_zoo(store: ArtifactStore, digest: str) -> ZooListing:
     if len(found) != 1:
         there = ", ".join(z.digest for z in (found or list_zoos(store))) or "none"
         problem = f"{len(found)} zoos begin" if found else "no zoo begins"
-        raise ZoogenError(f"{problem} with {digest!r} in {store.uri}; give one of: {there}")
+        raise ZoogenError(f"{problem} with {shown(digest)} in {store.uri}; give one of: {there}")
     return found[0]
 
 
-def read_manifest(store: ArtifactStore, digest: str) -> dict[str, Any]:
+def read_manifest(store: ArtifactStore, digest: str) -> Manifest:
     """The manifest of a zoo, or the plan of an unfinished one.
 
     Raises:
@@ -102,26 +104,16 @@ def read_manifest(store: ArtifactStore, digest: str) -> dict[str, Any]:
         if not store.exists(key):
             continue
         try:
-            return _checked_manifest(unsealed_json(store.get(key)), digest)
-        except (ValueError, AttributeError, TypeError) as error:
+            return checked_manifest(unsealed_json(store.get(key)), digest)
+        except ValueError as error:
             reasons.append((f"it is no manifest of a zoo: {error}", store.uri_of(key)))
     if not reasons:
         raise ZoogenError(f"there is no zoo {digest} in {store.uri}; build it with `zoogen build-zoo`")
     raise DamagedError(*reasons[0], BUILD_AGAIN)
 
 
-def _checked_manifest(manifest: dict[str, Any], digest: str) -> dict[str, Any]:
-    if not {"config", "task", "cohorts", "splits"} <= manifest.keys():
-        raise ValueError("entries are missing")
-    if manifest.get("digest") != digest:
-        raise ValueError(f"it is that of zoo {manifest.get('digest')}")
-    if not all(isinstance(c.get(name), str) for c in manifest["cohorts"] for name in ("key", "structure", "digest")):
-        raise ValueError("its cohorts are incomplete")
-    return manifest
-
-
 def plan_of(listing: ZooListing, task: Task) -> ZooPlan:
-    """The plan of a listed zoo; `task` must be the task that made it (`build_task(listing.task_config)`).
+    """The plan of a listed zoo; `task` must be the task that made it (`task_from_mapping(listing.task_config)`).
 
     What was loaded for its structures is taken from the listing, so that a zoo can be read where the data are not.
 
@@ -229,18 +221,18 @@ def _rows(zoo: Zoo, structures: Sequence[str] | None, split: Split | None) -> pa
     return pa.concat_tables(tables, promote_options="default").replace_schema_metadata(None).combine_chunks()
 
 
-def _listing(store: ArtifactStore, digest: str, manifest: Mapping[str, Any]) -> ZooListing:
-    parts = [PartName(c["key"], c["digest"], c["structure"], tuple(c["runs"])) for c in manifest["cohorts"]]
+def _listing(store: ArtifactStore, manifest: Manifest) -> ZooListing:
+    parts = [PartName(c.key, c.digest, c.structure, tuple(c.runs)) for c in manifest.cohorts]
     presence = look(store, parts, thorough=False)
     return ZooListing(
-        digest=digest,
-        task=str(manifest["task"].get("kind", "")),
+        digest=manifest.digest,
+        task=clipped(str(manifest.task.get("kind", ""))),
         structures=tuple(dict.fromkeys(part.structure for part in parts)),
-        runs={split: len(runs) for split, runs in manifest["splits"].items()},
+        runs={split: len(runs) for split, runs in manifest.splits.items()},
         cohorts_done=len(parts) - len(presence.missing) - len(presence.damaged),
         cohorts_expected=len(parts),
-        config=manifest["config"],
-        task_config=manifest["task"],
+        config=manifest.config,
+        task_config=manifest.task,
         damaged=tuple(presence.damaged.values()),
-        contents=manifest.get("contents", {}),
+        contents=manifest.contents,
     )

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed, digest
+from zoogen.shown import clipped, shown
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec, RunSpec
 from zoogen.weights.target import Target
@@ -160,7 +161,8 @@ def canonical_config(config: ZooConfig, task: Task) -> ZooConfig:
     names = [task.canonical(structure) for structure in config.structures]
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise ZoogenError(f"zoo.structures names {name} twice (as {config.structures[index]!r}); drop one of them")
+            again = shown(config.structures[index])
+            raise ZoogenError(f"zoo.structures names {clipped(name)} twice (as {again}); drop one of them")
     return config.model_copy(update={"structures": tuple(names)})
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
+from zoogen.shown import shown
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.weights.target import Target
@@ -209,7 +210,9 @@ class Zoo:
         name = self.task.canonical(structure)
         if name not in self.plan.targets:
             known = ", ".join(f"{t.label} ({s})" for s, t in self.plan.targets.items())
-            raise ZoogenError(f"the zoo holds no structure {structure!r}; it holds {known}: add it to zoo.structures")
+            raise ZoogenError(
+                f"the zoo holds no structure {shown(structure)}; it holds {known}: add it to zoo.structures"
+            )
         return name
 
     def _parts(self, name: str, split: Split | None) -> list[PartName]:

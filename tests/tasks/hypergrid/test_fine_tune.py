@@ -8,6 +8,7 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.networks.stacked_mlp import MLPShape, StackedMLP
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.hypergrid.config import HypergridConfig, PolicyTrainingConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment, RewardConfig
 from zoogen.tasks.hypergrid.judge import ExactJudge
@@ -59,7 +60,7 @@ def sampled(
 ) -> tuple[CohortLearner, Trajectories]:
     policy = StackedMLP(shape, weights)
     sampler = TrajectorySampler(policy, environment, batch)
-    uniforms = sampler.uniforms([torch.Generator().manual_seed(7 + m) for m in range(len(weights))])
+    uniforms = sampler.uniforms([seeded_generator(7 + m) for m in range(len(weights))])
     return CohortLearner(TrajectoryBalanceConfig(), environment, policy, None), sampler.sample(uniforms)
 
 
@@ -143,7 +144,7 @@ def counts_by_hand(structure: str, batch: int, start: Tensor) -> tuple[float, in
     """Mean reward and visited states of the first batch of the policy with seed 50."""
     plain = task()
     sampler = TrajectorySampler(StackedMLP(plain.shape(structure), start[:1]), plain.environment(structure), batch)
-    first = sampler.sample(sampler.uniforms([torch.Generator().manual_seed(50)]))
+    first = sampler.sample(sampler.uniforms([seeded_generator(50)]))
     environment = plain.environment(structure)
     states = (first.final.sum(2) + 1).sum()  # a trajectory to x passes |x| + 1 states
     return float(environment.levels[environment.reward_class(first.final)].mean()), int(states)

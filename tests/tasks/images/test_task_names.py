@@ -8,7 +8,7 @@ import torch
 from tests.tasks.images.small import NARROW, SMALL, cohort, made, small_zoo
 
 from zoogen.errors import ZoogenError
-from zoogen.tasks.base import MemoryAssets
+from zoogen.tasks.assets import MemoryAssets
 from zoogen.tasks.images.data import load
 from zoogen.tasks.images.structure import images_of
 from zoogen.tasks.registry import task_from_mapping

@@ -46,7 +46,6 @@ def test_another_source_is_another_cohort(workplace: Path, path: str) -> None:
 def test_installed_environments_are_told_by_their_names() -> None:
     assert source_of("gfn.gym.hypergrid:HyperGrid") is None and source_of("elsewhere:Grid") is None
     assert "source" not in cohort("gfn.gym.hypergrid:HyperGrid").task
-    assert cohort("gfn.gym.hypergrid:HyperGrid").digest == "b685b55636a572f9"
 
 
 def test_a_worker_with_another_source_refuses(workplace: Path) -> None:

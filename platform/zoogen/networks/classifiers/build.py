@@ -12,6 +12,7 @@ from zoogen.errors import ZoogenError
 from zoogen.networks.classifiers.own import failure
 from zoogen.networks.classifiers.spec import ClassifierSpec
 from zoogen.seal import content_hash
+from zoogen.seeds import seeded, seeded_generator
 from zoogen.weights.hashing import tensors_hash
 
 
@@ -29,7 +30,7 @@ def checked(spec: ClassifierSpec, channels: int, size: int, classes: int, *, see
     _require_sizes(spec, module)
     _require_distinct(spec, module)
     _require_single_precision(spec, module)
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded_generator(seed)
     images = torch.randn(2, channels, size, size, generator=generator)
     try:
         with torch.no_grad():
@@ -49,8 +50,7 @@ def seeded_build(spec: ClassifierSpec, channels: int, size: int, classes: int, s
         ZoogenError: the network cannot be built, or has no parameters.
     """
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             module = spec.build(channels, size, classes)
     except ZoogenError:
         raise

@@ -12,6 +12,7 @@ from zoogen.errors import ZoogenError
 from zoogen.networks.classifiers import published, small, vit_mini
 from zoogen.networks.classifiers.groups import convnext_groups
 from zoogen.networks.classifiers.spec import ClassifierSpec
+from zoogen.shown import shown
 
 if TYPE_CHECKING:
     from zoogen.networks.classifiers.own import OwnModule
@@ -132,7 +133,7 @@ def classifier(name: str, own: "OwnModule | None" = None) -> ClassifierSpec:
     if known in _BY_NAME:
         return _BY_NAME[known]
     nearest = difflib.get_close_matches(known, (*_BY_NAME, OWN), n=3, cutoff=0.0)
-    raise ZoogenError(f"there is no network {name!r}; the nearest are {', '.join(nearest)}")
+    raise ZoogenError(f"there is no network {shown(name)}; the nearest are {', '.join(nearest)}")
 
 
 def _own(own: "OwnModule | None") -> ClassifierSpec:

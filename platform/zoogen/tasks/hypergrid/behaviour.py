@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from zoogen.networks.stacked_mlp import MLPShape, StackedMLP
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 from zoogen.tasks.hypergrid.judge import ExactJudge
 from zoogen.tasks.hypergrid.structure import HypergridStructure
@@ -39,7 +40,7 @@ def corresponding_states(structure: HypergridStructure, count: int, seed: int) -
     A grid of n dimensions takes the first n coordinates of u.
     """
     # drawn coordinate by coordinate, so that further dimensions leave the first ones as they are
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded_generator(seed)
     u = torch.stack([torch.rand(count, generator=generator, dtype=torch.float64) for _ in range(structure.dimensions)])
     return (u * structure.horizon).long().clamp(max=structure.horizon - 1).T.contiguous()
 

@@ -7,6 +7,8 @@ trajectory has. Reductions are torchgfn's. The backward policy is uniform over p
 import torch
 from torch import Tensor
 
+from zoogen.numerics import running_sum
+
 
 def trajectory_balance(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor, log_z: Tensor) -> Tensor:
     """Mean over trajectories of (log Z + Σ log P_F − Σ log P_B − log R)², [M] (Malkin et al. 2022, eq. 14).
@@ -46,7 +48,7 @@ def sub_trajectory_balance(
     to step b is e_a − e_b with e_t = log F(s_t) − Σ_{u<t} (log P_F − log P_B).
     """
     steps = mask.shape[1]
-    balance = torch.where(mask, log_pf - log_pb, 0).cumsum(1)
+    balance = running_sum(torch.where(mask, log_pf - log_pb, 0), 1)
     e = _potentials(log_flow, log_reward, mask) - torch.nn.functional.pad(balance, (0, 0, 1, 0))
     position = torch.arange(steps + 1, device=mask.device)
     length = position.unsqueeze(0) - position.unsqueeze(1)  # [a, b]

@@ -1,13 +1,15 @@
 """SGD, Adam and AdamW over stacked parameters with a learning rate for each model."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from zoogen.config import Config
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimiserConfig(Config):
@@ -24,7 +26,7 @@ class OptimiserConfig(Config):
     learning_rate: float | tuple[float, ...] = 3e-3
     log_z_learning_rate: float = Field(default=0.1, gt=0)
     momentum: float = Field(default=0.0, ge=0, lt=1)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     eps: float = Field(default=1e-8, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     schedule: Literal["constant", "linear", "cosine"] = "linear"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoogen.identity import derive_seed
 from zoogen.networks.stacked_mlp import MLPShape, StackedMLP
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 from zoogen.tasks.hypergrid.sampling import TrajectorySampler
 
@@ -41,9 +42,7 @@ class SampledProtocol:
         for first in range(0, len(weights), at_once):
             chunk = weights[first : first + at_once].to(device, torch.float32)
             sampler = TrajectorySampler(StackedMLP(self.shape, chunk), self.environment, self.samples)
-            generators = [
-                torch.Generator().manual_seed(derive_seed("sampled", seed, first + k)) for k in range(len(chunk))
-            ]
+            generators = [seeded_generator(derive_seed("sampled", seed, first + k)) for k in range(len(chunk))]
             final = sampler.sample(sampler.uniforms(generators), keep_rows=False).final.cpu()
             rows += [self.of_samples(states) for states in final]
         return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in METRICS}
@@ -52,7 +51,7 @@ class SampledProtocol:
     def floors(self, seed: int) -> dict[str, dict[str, float]]:
         """The protocol's mean reading for a perfect sampler and for untrained policies, at the same N."""
         perfect = [
-            self.of_samples(self.perfect_samples(torch.Generator().manual_seed(derive_seed("perfect", seed, r))))
+            self.of_samples(self.perfect_samples(seeded_generator(derive_seed("perfect", seed, r))))
             for r in range(self.floor_repeats)
         ]
         fresh = self.shape.initial([derive_seed("untrained floor", seed, r) for r in range(self.floor_repeats)])

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from zoogen.networks.stacked_mlp import Activations, StackedMLP
 from zoogen.networks.workspace import Workspace
+from zoogen.numerics import running_sum
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 
 _COMPACT_EVERY = 4  # steps between looks at how many trajectories still run
@@ -130,7 +131,7 @@ class TrajectorySampler:
                 allowed = torch.isfinite(logits)
                 weights = (1 - epsilon) * weights / weights.sum(-1, keepdim=True)
                 weights += epsilon * allowed / allowed.sum(-1, keepdim=True)
-            cumulative = weights.cumsum(-1)
+            cumulative = running_sum(weights, -1)
             u = uniforms[:, step] if whole else uniforms[:, step].gather(1, column)
             # inverse distribution function; a policy with NaN stops, so it cannot leave the grid
             threshold = u.unsqueeze(-1) * cumulative[..., n:]

@@ -129,21 +129,25 @@ class HypergridTask(Task):
         budget = self.config.judge.memory_gib
         return distributions(self.environment(structure), self.shape(structure), weights, budget, device)
 
-    def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> dict[str, Tensor]:
-        return layer_outputs(HypergridStructure.parse(structure), self.shape(structure), weights, count, seed)
+    def activations(
+        self, structure: str, weights: Tensor, count: int, seed: int, device: str = "cpu"
+    ) -> dict[str, Tensor]:
+        parsed, shape = HypergridStructure.parse(structure), self.shape(structure)
+        outputs = layer_outputs(parsed, shape, weights.to(device), count, seed)
+        return {name: output.cpu() for name, output in outputs.items()}
 
     def transfer(self, weights: Tensor, source: str, target: str, seed: int = 0) -> Tensor:
         """Inputs of corresponding levels, outputs of corresponding actions; nothing is random, so no seed is used."""
         grids = HypergridStructure.parse(source), HypergridStructure.parse(target)
         return transfer_policies(weights, *grids, self.shape(source), self.shape(target))
 
-    def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
+    def portraits(self, structure: str, weights: Tensor, device: str = "cpu") -> tuple[Portrait, ...]:
         """Truth and learnt distribution, summed over all but the first two dimensions."""
         environment, shape = self.environment(structure), self.shape(structure)
         grid = environment.structure
         if ExactJudge.capacity(grid, shape, self.config.judge.memory_gib) < 1:
             return ()
-        judge = ExactJudge(environment, shape, self.config.judge.memory_gib)
+        judge = ExactJudge(environment, shape, self.config.judge.memory_gib, device)
 
         def marginal(distribution: Tensor) -> np.ndarray:
             if grid.dimensions == 1:

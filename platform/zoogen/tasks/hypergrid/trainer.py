@@ -9,6 +9,7 @@ from torch import Tensor
 
 from zoogen.identity import derive_seed
 from zoogen.networks.stacked_mlp import MLPShape, StackedMLP
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.hypergrid.config import PolicyTrainingConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
@@ -77,7 +78,7 @@ class CohortTrainer:
             flow = StackedMLP(flow_shape, flow_shape.initial(seeds).to(device))
         self.learner = CohortLearner(config.objective, environment, policy, flow)
         self.sampler = TrajectorySampler(policy, environment, config.batch_size)
-        self._generators = [torch.Generator().manual_seed(run.seed) for run in runs]
+        self._generators = [seeded_generator(run.seed) for run in runs]
         optimiser = config.optimiser
         rates = torch.tensor([optimiser.rates[run.run % len(optimiser.rates)] for run in runs])
         self._updates = [(StackedOptimiser(optimiser, policy.parameters, rates), policy.gradient)]

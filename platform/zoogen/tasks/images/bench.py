@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.images.config import ImagesConfig
 from zoogen.tasks.images.data.splits import ImageData
 from zoogen.tasks.images.judge import Judge, Outcome
@@ -67,7 +68,7 @@ class Bench:
         """Test images [count, C, S, S] by a seed, the same ones for all networks of a data set; more than there are
         begin anew."""
         images = self.seen["test"].images
-        generator = torch.Generator().manual_seed(derive_seed("inputs", self.data.name, seed))
+        generator = seeded_generator(derive_seed("inputs", self.data.name, seed))
         order = torch.randperm(len(images), generator=generator)
         return images[order[torch.arange(count) % len(images)].to(images.device)]
 
@@ -109,5 +110,5 @@ def bench_of(config: ImagesConfig, structure: str, rest: Rest, device: str) -> B
 
 def calibration_images(data: ImageData) -> Tensor:
     """The training images from which running statistics are taken anew: the same for all networks, [n, C, S, S]."""
-    generator = torch.Generator().manual_seed(derive_seed("calibration", data.name))
+    generator = seeded_generator(derive_seed("calibration", data.name))
     return data.train.images[torch.randperm(len(data.train), generator=generator)[:CALIBRATION]]

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.images.data.splits import ImageData
 
 _EDGE = 8  # pixels that images are reduced to
@@ -37,6 +38,6 @@ def _projected(images: Tensor, data: ImageData) -> list[float]:
     means = torch.stack([images[data.train.labels == label].mean(0) for label in range(data.classes)])
     total = images.new_zeros(_PROJECTIONS)
     for label, mean in enumerate(means):
-        generator = torch.Generator().manual_seed(derive_seed("class projection", label))
+        generator = seeded_generator(derive_seed("class projection", label))
         total += torch.randn(_PROJECTIONS, mean.numel(), generator=generator, dtype=torch.float64) @ mean
     return (total / math.sqrt(means.numel())).tolist()

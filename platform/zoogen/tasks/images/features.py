@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from zoogen.numerics import full_precision
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.images.prefix import Prefix, Table, close
 from zoogen.tasks.images.trace import Calls, Forward, rebuilt, replaced, tensors_of, trace
 
@@ -42,7 +44,9 @@ def frozen_prefix(
         per_image = sum(t[0].nbytes for name in read for t in tensors_of(frozen[name]) or ())
         if per_image * len(images) > gib * 2**30:
             return None
-        if _agrees(tabled(read, few), names):
+        with full_precision():
+            agreed = _agrees(tabled(read, few), names)
+        if agreed:
             return tabled(read, images.to(device))
     return None  # something reads a changing tensor unseen, for example one that two layers share
 
@@ -115,10 +119,13 @@ def _read(module: nn.Module, frozen: Mapping[str, Any], few: Tensor) -> frozense
 
 @torch.no_grad()
 def _agrees(prefix: Prefix, names: tuple[str, ...]) -> bool:
-    """Whether other values of the changing tensors give the same logits with the tables and without."""
+    """Whether other values of the changing tensors give the same logits with the tables and without.
+
+    The tables of `prefix` must have been computed in full precision, too: TF32 on a GPU differs by as much as is looked
+    for.
+    """
     module, images = prefix.module, prefix.images
-    state, generator = {**dict(module.named_parameters()), **dict(module.named_buffers())}, torch.Generator()
-    generator.manual_seed(0)
+    state, generator = {**dict(module.named_parameters()), **dict(module.named_buffers())}, seeded_generator(0)
     factors = {name: 1 + torch.rand(state[name].shape, generator=generator).to(images) / 10 for name in names}
     other = {name: (state[name] * factor + 0.01).unsqueeze(0) for name, factor in factors.items()}
     short = prefix.stacked(other, torch.arange(len(images), device=images.device))[0]

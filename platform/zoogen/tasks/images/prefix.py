@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.modules.conv import _ConvNd
 
+from zoogen.numerics import full_precision
 from zoogen.tasks.images.pools import faster_pools
 from zoogen.tasks.images.trace import Forward, rebuilt, replaced
 
@@ -116,11 +117,12 @@ class Prefix:
         own = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
         tensors = {name: torch.stack([own[name], own[name] * 1.01]) for name in names}
         index = torch.arange(min(2, len(self)), device=self.images.device)
-        try:
-            batched = self._all(_as_logits, tensors, index)["logits"]
-        except Exception:  # torch's refusals, and what one's own code makes of batched tensors
-            return False
-        return close(batched, self._each(_as_logits, tensors, index)["logits"])
+        with full_precision():
+            try:
+                batched = self._all(_as_logits, tensors, index)["logits"]
+            except Exception:  # torch's refusals, and what one's own code makes of batched tensors
+                return False
+            return close(batched, self._each(_as_logits, tensors, index)["logits"])
 
     def _forwards(self, index: Tensor) -> dict[nn.Module, Forward]:
         return {module: _lookup(table, index) for module, table in self._tables.items()}

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import torch
 from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
@@ -18,6 +17,8 @@ from zoogen.networks.classifiers.build import (
 from zoogen.networks.classifiers.own import OwnModule, load_own
 from zoogen.networks.classifiers.registry import classifier
 from zoogen.networks.classifiers.spec import ClassifierSpec
+from zoogen.seeds import seeded
+from zoogen.shown import shown
 from zoogen.tasks.images.config import GlyphConfig, ImagesConfig
 from zoogen.tasks.images.content import NOTHING, require_content
 from zoogen.tasks.images.data.catalogue import OWN, canonical_data, channels_of, classes_of, glyph_set
@@ -51,7 +52,7 @@ class ImagesStructure:
         """
         network, at, data = text.partition("@")
         if not at or not network.strip() or not data.strip():
-            raise ZoogenError(f"structure {text!r} is not of the form network@data, for example cnn-small@digits")
+            raise ZoogenError(f"structure {shown(text)} is not of the form network@data, for example cnn-small@digits")
         return cls(classifier(network, own), canonical_data(data))
 
     @property
@@ -103,8 +104,7 @@ class Classifier:
         """
         from zoogen.networks.classifiers.published import pretrained_state
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return pretrained_state(self.spec.name, self.classes, self.size)
 
     @property

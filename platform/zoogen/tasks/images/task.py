@@ -11,7 +11,8 @@ from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.networks.classifiers.own import own_failures
-from zoogen.tasks.base import Assets, MemoryAssets, ProgressCallback
+from zoogen.tasks.assets import MemoryAssets
+from zoogen.tasks.base import Assets, ProgressCallback
 from zoogen.tasks.images.activations import layer_outputs
 from zoogen.tasks.images.bench import GROUPS, Bench, Rest, bench_of
 from zoogen.tasks.images.config import ImagesConfig
@@ -130,9 +131,9 @@ class ImagesTask(ImagesNames):
         return Scores(self.canonical(structure), groups, bench.notices)
 
     @own_failures("completing networks")
-    def complete(self, structure: str, weights: Tensor) -> Mapping[str, Tensor]:
+    def complete(self, structure: str, weights: Tensor, device: str = "cpu") -> Mapping[str, Tensor]:
         """State dicts [K, ...] of whole networks, running statistics as they are judged."""
-        return self.bench(structure).judge.states(weights)
+        return self.bench(structure, device).judge.states(weights)
 
     def extract(self, structure: str, tensors: Mapping[str, Tensor]) -> Tensor:
         return self.classifier(structure).view.extract(tensors)
@@ -148,26 +149,29 @@ class ImagesTask(ImagesNames):
         return within(groups, found.view.layout, self.config.statistics == "recalibrated")
 
     @own_failures("taking activations")
-    def activations(self, structure: str, weights: Tensor, count: int, seed: int) -> Mapping[str, Tensor]:
+    def activations(
+        self, structure: str, weights: Tensor, count: int, seed: int, device: str = "cpu"
+    ) -> Mapping[str, Tensor]:
         """Outputs of linear layers and convolutions on test images, which correspond between networks of one data
         set."""
-        bench = self.bench(structure)
+        bench = self.bench(structure, device)
         bench.judge.view.require_finite(weights)
-        return layer_outputs(bench.judge.view.module, bench.judge.tensors(weights), bench.inputs(count, seed))
+        outputs = layer_outputs(bench.judge.view.module, bench.judge.tensors(weights), bench.inputs(count, seed))
+        return {name: output.cpu() for name, output in outputs.items()}
 
     @own_failures("judging")
     def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor | None:
         """Wrong predictions on the test images, [K, X] float32 of 0 and 1."""
         return self.bench(structure, device).outcome(weights, "test").wrong
 
-    def behaviour_distances(self, first: Tensor, second: Tensor) -> Tensor:
+    def behaviour_distances(self, first: Tensor, second: Tensor, device: str = "cpu") -> Tensor:
         """1 − IoU of wrong predictions (p-diff, equation 7), [K, R] float64."""
-        return 1 - overlap_of_errors(first, second)
+        return 1 - overlap_of_errors(first.to(device), second.to(device)).cpu()
 
     @own_failures("judging")
-    def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
+    def portraits(self, structure: str, weights: Tensor, device: str = "cpu") -> tuple[Portrait, ...]:
         """Shares of the test images by class (rows) and prediction (columns): of a perfect network, and of this one."""
-        outcome = self.bench(structure).outcome(weights.unsqueeze(0), "test")
+        outcome = self.bench(structure, device).outcome(weights.unsqueeze(0), "test")
         shares = torch.bincount(outcome.labels, minlength=outcome.classes).double() / len(outcome.labels)
         return Portrait("truth", np.diag(shares.numpy())), Portrait("learnt", outcome.confusion[0].numpy())
 

@@ -196,7 +196,7 @@ class Trainer:
         if self.config.whole or phase.augmentation != "none" or not self.images.whole:
             return None
         self.module.load_state_dict(dict(start), strict=False)
-        found = frozen_prefix(self.module, self.view.names, self.data.train.images, self.device)
+        found = frozen_prefix(self.module, self.view.names, self.images.stored, self.device)
         return None if found is None else found.logits
 
 

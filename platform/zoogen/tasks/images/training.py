@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded, seeded_generator
 from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.images.augment import cropped, crops
 from zoogen.tasks.images.config import PhaseConfig
@@ -52,8 +52,8 @@ class Stream:
     def __init__(self, split: ImageSplit, phase: PhaseConfig, seed: int) -> None:
         self.images, self.size = len(split), int(split.images.shape[-1])
         self.batch, self.augmentation = min(phase.batch_size, self.images), phase.augmentation
-        self._order = torch.Generator().manual_seed(derive_seed("order", seed))
-        self._crops = torch.Generator().manual_seed(derive_seed("augmentation", seed))
+        self._order = seeded_generator(derive_seed("order", seed))
+        self._crops = seeded_generator(derive_seed("augmentation", seed))
         self._left = torch.empty(0, dtype=torch.int64)
 
     def next(self) -> Tensor:
@@ -75,6 +75,11 @@ class Images:
         self.whole = split.images.nbytes <= _ON_DEVICE
         self.device, self.labels = device, split.labels.to(device)
         self._images = split.images.to(device) if self.whole else split.images
+
+    @property
+    def stored(self) -> Tensor:
+        """All images [n, C, S, S], where they lie."""
+        return self._images
 
     def take(self, index: Tensor, maps: Tensor | None = None) -> Tensor:
         """Images [..., C, S, S] by number [...], through affine maps [..., 2, 3] if given."""
@@ -184,19 +189,11 @@ def train(
         labels = images.labels[index]
         return cross_entropy(outputs, labels)[None], (outputs.argmax(1) == labels).float().mean()[None]
 
-    with drawing(seed, images.device):
+    with seeded(seed, images.device):
         optimiser = build_optimiser(phase.optimiser, chosen)
         figures = run_phase(phase, optimiser, objective, 1, steps, on_checkpoint, progress)
     module.eval()
     return figures
-
-
-@contextmanager
-def drawing(seed: int, device: str) -> Iterator[None]:
-    """Seed torch's global generators, from which layers such as dropout draw, and restore them after."""
-    with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 @torch.no_grad()

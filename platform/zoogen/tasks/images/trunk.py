@@ -20,7 +20,7 @@ from zoogen.weights.packing import pack, unpack
 
 Fresh = Callable[[int], nn.Module]  # a seed to an untrained network
 
-TRUNK_FORMAT = 2  # raise when the same configuration would make another trunk
+TRUNK_FORMAT = 3  # raise when the same configuration would make another trunk
 _KIND = "trunk"
 _NOT_OF_TRUNK = frozenset(  # what of a task's configuration matters only once a trunk is there
     {"kind", "start", "collection", "subset", "statistics", "condition", "conditions", "judged_at_once", "mode"}

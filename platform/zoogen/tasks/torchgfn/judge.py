@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.enumeration import StateGraph, enumerate_states
 from zoogen.tasks.torchgfn.environments import make_environment
@@ -72,8 +73,7 @@ class PolicyJudge:
 
         policy = forward_policy(self.config, self.env)
         set_weights(policy.module, weights)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             trajectories = Sampler(policy).sample_trajectories(self.env, n=self.config.samples)
         final = trajectories.terminating_states.tensor
         visited, counts = torch.unique(final, dim=0, return_counts=True)

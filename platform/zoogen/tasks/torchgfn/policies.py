@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
+from zoogen.seeds import seeded
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.weights.layout import ParameterLayout
 
@@ -43,8 +44,7 @@ def mlp(config: TorchgfnConfig, env: "DiscreteEnv", outputs: int, seed: int) -> 
     inputs = preprocessor(config, env).output_dim
     assert inputs is not None
     network = config.network
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return MLP(
             inputs,
             outputs,

@@ -151,7 +151,7 @@ class TorchgfnTask(Task):
         judge = PolicyJudge(self.config, self.environment(structure))
         return torch.cat([judge.distribution(graph, row.unsqueeze(0)).float() for row in weights.cpu()])
 
-    def portraits(self, structure: str, weights: Tensor) -> tuple[Portrait, ...]:
+    def portraits(self, structure: str, weights: Tensor, device: str = "cpu") -> tuple[Portrait, ...]:
         """Truth and learnt distribution over the first two coordinates of the state."""
         judge, graph = PolicyJudge(self.config, self.environment(structure)), self.graph(structure)
         if graph is not None:

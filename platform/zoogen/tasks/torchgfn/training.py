@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded
 from zoogen.tasks.hypergrid.learner import (
     DetailedBalanceConfig,
     FlowMatchingConfig,
@@ -105,8 +106,7 @@ def train_run(
     steps = set(training.checkpoint_steps())
     weights, losses, log_z = [], [], []
     total, since = 0.0, 0
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.seed)
+    with seeded(run.seed):
         for iteration in range(training.iterations):
             factor = training.optimiser.factor(iteration, training.iterations)
             for group, rate in zip(optimiser.param_groups, base_rates, strict=True):

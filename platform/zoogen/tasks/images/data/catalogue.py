@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from zoogen.errors import ZoogenError
+from zoogen.shown import shown
 from zoogen.tasks.images.config import DataConfig
 
 OWN = "own"  # the data set of a user's own file
@@ -77,7 +78,7 @@ def canonical_data(name: str) -> str:
     hint = (
         f"did you mean {' or '.join(names)}?" if names else f"known are digits, glyphs-0, glyphs-1, …, {', '.join(HUB)}"
     )
-    raise ZoogenError(f"there is no data set {name!r}; {hint}")
+    raise ZoogenError(f"there is no data set {shown(name)}; {hint}")
 
 
 def glyph_set(name: str) -> int | None:

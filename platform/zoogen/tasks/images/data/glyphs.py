@@ -19,6 +19,7 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.images.config import DataConfig, GlyphConfig
 
 _FONTS = tuple(f"DejaVuSans{style}" for style in ("", "-Bold", "-Oblique", "-BoldOblique")) + tuple(
@@ -58,7 +59,7 @@ def render(number: int, size: int, config: DataConfig) -> Glyphs:
     characters = characters_of(number, settings.classes)
     batches = []
     for character in characters:
-        generator = torch.Generator().manual_seed(derive_seed("images.glyphs", number, character, config.seed))
+        generator = seeded_generator(derive_seed("images.glyphs", number, character, config.seed))
         masters = _masters(character, size * _OVERSAMPLING)
         fonts = torch.randint(len(masters), (settings.images,), generator=generator)
         maps = _affine_maps(settings, generator)

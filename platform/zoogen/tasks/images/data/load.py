@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 
 from zoogen.errors import ZoogenError
 from zoogen.networks.classifiers.own import OwnModule
+from zoogen.seeds import seeded
 from zoogen.tasks.images.config import DataConfig
 from zoogen.tasks.images.content import require_content
 from zoogen.tasks.images.data.catalogue import OWN, canonical_data, glyph_set
@@ -143,10 +143,9 @@ def _same_draws() -> Iterator[None]:
     """Global random numbers as in every other process: one's own data are loaded anew in each."""
     before, legacy = random.getstate(), np.random.get_state()
     try:
-        with torch.random.fork_rng(devices=[]):
+        with seeded(0):
             random.seed(0)
             np.random.seed(0)
-            torch.manual_seed(0)
             yield
     finally:
         random.setstate(before)
