@@ -6,7 +6,8 @@ import pytest
 
 from zoogen.benchmarks.run import load_benchmark
 from zoogen.console import Console
-from zoogen.pipelines.context import Study, resolved_json
+from zoogen.pipelines.config import resolved_json
+from zoogen.pipelines.context import Study
 from zoogen.pipelines.open import open_study
 from zoogen.sweeps.plan import load_sweep
 

@@ -66,3 +66,24 @@ except SystemExit:
 print("|", [name for name in ("torch", "ray", "mlflow", "numpy", "pydantic", "pandas") if name in sys.modules])
 """
     assert python(code).endswith("| []")
+
+
+def test_a_dry_run_imports_nothing_that_computes() -> None:
+    studies = [
+        str(path)
+        for path in sorted((ROOT / "configs").rglob("*.yaml"))
+        if path.parent.name not in ("benchmarks", "sweeps")
+    ]
+    code = f"""
+import sys
+from zoogen.cli import main
+for command in ("pipeline", "build-zoo", "evaluate", "generate", "similarity", "finetune"):
+    for study in {studies!r}:
+        try:
+            main([command, study, "--dry-run"])
+        except SystemExit as stop:
+            assert not stop.code, (command, study, stop.code)
+heavy = ("torch", "ray", "mlflow", "numpy", "pandas", "pyarrow", "sklearn", "matplotlib", "transformers", "diffusers")
+print("|", [name for name in heavy if name in sys.modules])
+"""
+    assert len(studies) > 10 and python(code).endswith("| []")

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from zoogen import __version__
-from zoogen.cli_zoo import ConfigFile, Overrides, zoo_app
+from zoogen.cli_zoo import ConfigFile, DryRun, Overrides, SweepFile, SweepOverrides, print_configuration, zoo_app
 from zoogen.errors import ZoogenError
 from zoogen.secrets import masked_output
 from zoogen.shown import one_line
@@ -29,8 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(zoo_app, name="zoo")
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
 
 _INTERRUPTED, _TERMINATED = 130, 143
 _ON_INTERRUPT = "interrupted; what was finished is kept, the same command goes on from there"
@@ -52,27 +50,29 @@ def _options(
 
 
 def _stage(name: str, config: str, overrides: list[str] | None, dry_run: bool) -> None:
+    if dry_run:
+        return print_configuration(config, overrides)
     from zoogen.commands.run import run_stage
 
-    run_stage(name, config, overrides or [], dry_run=dry_run)
+    return run_stage(name, config, overrides or [])
 
 
 @app.command("build-zoo")
 def build_zoo(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Train the zoo: cohorts in parallel on Ray; the same command goes on where it was stopped."""
-    _stage("build_zoo", config, overrides, dry_run)
+    return _stage("build_zoo", config, overrides, dry_run)
 
 
 @app.command("train-autoencoder")
 def train_autoencoder(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Train the autoencoder on the zoo."""
-    _stage("train_autoencoder", config, overrides, dry_run)
+    return _stage("train_autoencoder", config, overrides, dry_run)
 
 
 @app.command("train-generator")
 def train_generator(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Train the generator on the zoo's latents."""
-    _stage("train_generator", config, overrides, dry_run)
+    return _stage("train_generator", config, overrides, dry_run)
 
 
 @app.command()
@@ -93,9 +93,11 @@ def generate(
     dry_run: DryRun = False,
 ) -> None:
     """Generate weights and write them as safetensors."""
+    if dry_run:
+        return print_configuration(config, overrides)
     from zoogen.commands.weights import run_generate
 
-    run_generate(config, overrides or [], structure, count, seed, out, whole=whole, dry_run=dry_run)
+    return run_generate(config, overrides or [], structure, count, seed, out, whole=whole)
 
 
 @app.command()
@@ -111,32 +113,36 @@ def evaluate(
     """Judge the generator of a study, or any weights file."""
     values = overrides or []
     if config is not None and "=" in config and not Path(config).exists():
-        values = [config, *values]
-        config = None
+        values, config = [config, *values], None
     if weights is not None:
+        if config is None and values:
+            raise ZoogenError(f"overrides ({values[0]} …) change a configuration: give CONFIG, too")
+        if dry_run:
+            return print_configuration(config, values, weights)
         from zoogen.commands.weights import run_judge
 
-        run_judge(weights, json, config, values, dry_run=dry_run)
-        return
+        return run_judge(weights, json, config, values)
     if json is not None:
         raise ZoogenError("--json belongs to --weights FILE; a study's evaluation is written under its artifact root")
     if config is None:
         raise ZoogenError("nothing to evaluate: give CONFIG, or --weights FILE")
-    _stage("evaluate", config, values, dry_run)
+    return _stage("evaluate", config, values, dry_run)
 
 
 @app.command()
 def pipeline(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """All stages: zoo, autoencoder, generator, evaluation; verdicts and a report."""
-    _stage("pipeline", config, overrides, dry_run)
+    return _stage("pipeline", config, overrides, dry_run)
 
 
 @app.command()
 def similarity(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Compare the layers of policies (CKA) with those of small vision networks; count parameters."""
+    if dry_run:
+        return print_configuration(config, overrides)
     from zoogen.commands.similarity import run_similarity
 
-    run_similarity(config, overrides or [], dry_run=dry_run)
+    return run_similarity(config, overrides or [])
 
 
 @app.command()
@@ -153,16 +159,17 @@ def finetune(
     dry_run: DryRun = False,
 ) -> None:
     """Train on from generated, nearest, averaged, random and untrained networks, or from any weights file."""
+    if weights is None and (out is not None or iterations is not None):
+        raise ZoogenError("--out and --iterations belong to --weights FILE; for a study set fine_tuning.iterations")
+    if dry_run:
+        return print_configuration(config, overrides)
     if weights is not None:
         from zoogen.commands.weights import run_fine_tune_file
 
-        run_fine_tune_file(config, overrides or [], weights, out, iterations, dry_run=dry_run)
-        return
-    if out is not None or iterations is not None:
-        raise ZoogenError("--out and --iterations belong to --weights FILE; for a study set fine_tuning.iterations")
+        return run_fine_tune_file(config, overrides or [], weights, out, iterations)
     from zoogen.commands.fine_tune import run_fine_tune
 
-    run_fine_tune(config, overrides or [], dry_run=dry_run)
+    return run_fine_tune(config, overrides or [])
 
 
 @app.command()
@@ -191,13 +198,8 @@ def report(
 
 @app.command()
 def sweep(
-    config: Annotated[
-        str, typer.Argument(metavar="SWEEP", help="YAML file, for example configs/genflownet/sweeps/steps.yaml")
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the sweep, for example overrides.device=cuda"),
-    ] = None,
+    config: SweepFile,
+    overrides: SweepOverrides = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an earlier go; it is an error if there was none.")
     ] = False,

@@ -1,4 +1,4 @@
-"""The `zoogen zoo` commands, and the arguments that they share with all others."""
+"""The `zoogen zoo` commands, and what they share with all others."""
 
 from typing import Annotated, Literal
 
@@ -10,9 +10,24 @@ ConfigFile = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, for example zoo.runs=8")
 ]
+SweepFile = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="YAML file, for example configs/genflownet/sweeps/steps.yaml")
+]
+SweepOverrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the sweep, for example overrides.device=cuda"),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
 Split = Literal["train", "validation", "test"]
 
 zoo_app = typer.Typer(help="Look into a zoo: list, show, export.", no_args_is_help=True)
+
+
+def print_configuration(config: str | None, overrides: list[str] | None, weights: str | None = None) -> None:
+    """The dry run of a command."""
+    from zoogen.commands.dry_run import print_configuration as command
+
+    command(config, overrides or [], weights)
 
 
 @zoo_app.command("ls")

@@ -10,7 +10,7 @@ from tests.fakes import AuditedTask, MemoryZoo, NoisyOptimum
 
 from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.errors import ZoogenError
-from zoogen.evaluation import novelty
+from zoogen.evaluation import distances, novelty
 from zoogen.evaluation.audit import Audit
 from zoogen.evaluation.config import AuditConfig, EvaluationConfig, TrajectoryConfig
 from zoogen.evaluation.evaluate import evaluate
@@ -117,7 +117,7 @@ def test_long_rows_are_compared_in_parts(monkeypatch):
     first, second = torch.randn(5, 33), torch.randn(7, 33)
     whole = novelty.weight_distances(first, second)
     expected = [[np.sqrt(((a - b) ** 2).mean()) for b in second.double().numpy()] for a in first.double().numpy()]
-    monkeypatch.setattr(novelty, "_WEIGHT_VALUES", 128 * 10)
+    monkeypatch.setattr(distances, "_COLUMNS", 10)
     parts = novelty.weight_distances(first, second)
     np.testing.assert_allclose(whole.numpy(), expected, rtol=1e-9)
     np.testing.assert_allclose(parts.numpy(), expected, rtol=1e-9)

@@ -213,18 +213,6 @@ def test_networks_that_are_not_finite_are_left_out() -> None:
     assert len(task.trained[0].seeds) == 14 and task.trained[0].seeds[4:6] == task.trained[0].seeds[:2]
 
 
-def test_structures_that_are_finished_are_not_trained_again() -> None:
-    kept: list[StructureCurves] = []
-    first = curves(TunableTask(), keep=kept.append)
-    assert kept == list(first.results)
-    task = TunableTask()
-    again = curves(task, finished={kept[0].structure: kept[0]})
-    assert [spec.structure for spec in task.trained] == ["5"]
-    assert again.results[0] is kept[0]
-    values = [[curve.values for curve in found.results[1].curves] for found in (first, again)]
-    assert values[0] == values[1]
-
-
 def test_json_round_trip_and_damage() -> None:
     found = curves(TunableTask())
     assert read_record(FineTuning, found.to_json(), "x.json") == found

@@ -12,15 +12,15 @@ from zoogen.evaluation.cka import cka
 from zoogen.evaluation.layer_similarity import (
     Networks,
     Similarity,
-    SimilarityConfig,
     compare_policies,
     compare_vision,
     count_parameters,
 )
+from zoogen.evaluation.layer_similarity_config import SimilarityConfig, VisionConfig
 from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.result import Inputs
-from zoogen.evaluation.vision import VisionConfig, load_digits, vision_net
-from zoogen.networks.vision import ResnetConfig, TransformerConfig
+from zoogen.evaluation.vision import load_digits, vision_net
+from zoogen.networks.vision_config import ResnetConfig, TransformerConfig
 from zoogen.seal import sealed_json
 from zoogen.training.config import AdamWConfig, LoopConfig
 
@@ -124,5 +124,5 @@ def test_the_record_survives_json() -> None:
         environment=describe_environment(),
     )
     assert Similarity.from_json(whole.to_json()) == whole
-    with pytest.raises(ZoogenError, match="here is no Similarity: pairs"):
+    with pytest.raises(ZoogenError, match="here is damaged .it is no Similarity: pairs"):
         Similarity.from_json(sealed_json({"inputs": {}, "task": {}, "config": {}, "environment": {"date": ""}}), "here")

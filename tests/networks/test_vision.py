@@ -6,14 +6,8 @@ import torch
 from zoogen.networks.classifiers.registry import classifier
 from zoogen.networks.counts import parameter_count, vision_net_parameters, without_one_output
 from zoogen.networks.stacked_mlp import MLPShape
-from zoogen.networks.vision import (
-    RESNET_18,
-    RESNET_34,
-    ResnetConfig,
-    TransformerConfig,
-    block_outputs,
-    build_vision_net,
-)
+from zoogen.networks.vision import RESNET_18, RESNET_34, block_outputs, build_vision_net
+from zoogen.networks.vision_config import ResnetConfig, TransformerConfig
 from zoogen.seeds import seeded
 from zoogen.weights.layout import ParameterLayout
 

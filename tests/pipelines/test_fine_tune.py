@@ -14,7 +14,8 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.fine_tuning_result import FineTuning
 from zoogen.evaluation.records import read_record
 from zoogen.pipelines import stages
-from zoogen.pipelines.fine_tune import fine_tune, fine_tuning_digest, fine_tuning_key, part_key
+from zoogen.pipelines.digests import fine_tuning_key
+from zoogen.pipelines.fine_tune import fine_tune, fine_tuning_digest, part_key
 from zoogen.pipelines.fine_tune_file import fine_tune_file
 from zoogen.pipelines.open import open_study
 from zoogen.weights.files import read_weights, write_weights
@@ -42,6 +43,7 @@ def test_study_is_fine_tuned_once(make_study: MakeStudy, tmp_path: Path, capsys:
     assert sorted(path.name for path in result.report) == [
         "fine-tuning.json",
         "fine-tuning.png",
+        "report.html",
         "table.csv",
         "table.md",
     ]

@@ -33,7 +33,7 @@ def test_zoos_are_compared_then_generated_networks_too(make_study: MakeStudy, tm
         ("untrained policies", "E* 2^2 untrained", "4^2 untrained"),
     ]
     assert {pair.networks for pair in first.similarity.of("policies")} == {2}
-    assert {path.name for path in first.report} == {"similarity.md", "parameters.md", "similarity.png"}
+    assert {path.name for path in first.report} == {"report.html", "similarity.md", "parameters.md", "similarity.png"}
     again = similarity(make_study(**STUDY))
     assert again.reused and again.similarity == first.similarity
 

@@ -3,7 +3,8 @@
 import matplotlib.image
 import pytest
 
-from zoogen.evaluation.layer_similarity import Group, LayerPair, ParameterCount, Similarity, SimilarityConfig
+from zoogen.evaluation.layer_similarity import Group, LayerPair, ParameterCount, Similarity
+from zoogen.evaluation.layer_similarity_config import SimilarityConfig
 from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.result import Inputs
 from zoogen.reports.layer_similarity import claims, panel_rows, parameters_sheet, render_similarity, similarity_sheet

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from zoogen.autoencoders.convolutional import Reconstructed
 from zoogen.config import Config
 from zoogen.training.config import AdamWConfig, LoopConfig, ScheduleConfig
-from zoogen.weights.scaling import ScalingKind
+from zoogen.weights.scaling_kind import ScalingKind
 
 Positive = Annotated[int, Field(ge=1)]
+Reconstructed = Literal["clean", "noised"]
 
 
 class AutoencoderBase(Config, ABC):

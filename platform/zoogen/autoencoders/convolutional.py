@@ -1,14 +1,12 @@
 """What convolutional autoencoders share: the linear maps around the latent vector, and the variational form."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from zoogen.autoencoders.base import LossAndFigures, WeightAutoencoder, mean_square, noise_like
-
-Reconstructed = Literal["clean", "noised"]
+from zoogen.autoencoders.config import Reconstructed
 
 _LOG_VARIANCES = (-30.0, 20.0)  # exponentials of these are finite in float32
 

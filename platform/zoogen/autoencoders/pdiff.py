@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from torch import nn
 
-from zoogen.autoencoders.convolutional import ConvolutionalAutoencoder, Reconstructed
+from zoogen.autoencoders.config import Reconstructed
+from zoogen.autoencoders.convolutional import ConvolutionalAutoencoder
 from zoogen.errors import ZoogenError
 
 KERNEL, STRIDE = 7, 2

@@ -14,7 +14,8 @@ from zoogen.identity import digest
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.tasks.records import CohortSpec
-from zoogen.zoo.plan import ZooConfig, plan_zoo, structure_key
+from zoogen.zoo.config import ZooConfig
+from zoogen.zoo.plan import plan_zoo, structure_key
 
 METHOD = (
     "{runs} runs per structure from one shared initialisation, trained as one cohort on one thread with the learning "

@@ -12,10 +12,12 @@ from zoogen.benchmarks.config import ScalingBenchmark
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
 from zoogen.benchmarks.result import Measure
 from zoogen.orchestration.cluster import connect
-from zoogen.orchestration.pool import PoolConfig, build_zoo
+from zoogen.orchestration.config import PoolConfig
+from zoogen.orchestration.pool import build_zoo
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.zoo.build import ZooReport, build_serially
-from zoogen.zoo.plan import ZooConfig, ZooPlan, plan_zoo
+from zoogen.zoo.config import ZooConfig
+from zoogen.zoo.plan import ZooPlan, plan_zoo
 from zoogen.zoo.store import ArtifactStore
 
 TARGETS = {"several": 1.7, "one": 0.9}

@@ -8,8 +8,8 @@ from zoogen.autoencoders.config import AutoencoderConfig, TrainedAutoencoderBase
 from zoogen.benchmarks.base import BenchmarkBase
 from zoogen.config import Config
 from zoogen.generators.config import GeneratorConfig
-from zoogen.tasks.registry import TaskConfig
-from zoogen.zoo.plan import ZooConfig
+from zoogen.tasks.config import TaskConfig
+from zoogen.zoo.config import ZooConfig
 from zoogen.zoo.roots import ArtifactRoot
 
 Device = Literal["cpu", "cuda"]

@@ -169,7 +169,8 @@ def _of_file(argument: EvaluationArgument, path: Path) -> Found:
 def _of_digest(argument: EvaluationArgument, artifacts: str | None) -> Found:
     store = ArtifactStore(_root(artifacts))
     folder, _, suffix = evaluation_key("").rpartition("/")
-    keys = [key for key in store.list(folder) if key.endswith(suffix)]
+    # parts of evaluations lie in folders of their own below
+    keys = [key for key in store.list(folder) if key.endswith(suffix) and key.rpartition("/")[0] == folder]
     names = sorted(Path(key).stem for key in keys)
     matching = [name for name in names if name.startswith(argument.text)]
     if len(matching) > 1:

@@ -6,7 +6,7 @@ from typing import Any
 
 from zoogen.pipelines import stages
 from zoogen.pipelines.config import PipelineConfig
-from zoogen.pipelines.context import Study, resolved_json
+from zoogen.pipelines.context import Study
 from zoogen.pipelines.open import open_study
 from zoogen.pipelines.results import EvaluationResult
 from zoogen.reports.named_evaluations import NamedEvaluation
@@ -20,12 +20,9 @@ STAGES: dict[str, Callable[[Study], Any]] = {
 }
 
 
-def run_stage(name: str, config: str, overrides: Sequence[str], *, dry_run: bool = False) -> None:
+def run_stage(name: str, config: str, overrides: Sequence[str]) -> None:
     """Run one stage by name."""
     study = open_study(config, overrides)
-    if dry_run:
-        print(resolved_json(study.config))
-        return
     with study:
         result = STAGES[name](study)
     if isinstance(result, EvaluationResult):

@@ -6,13 +6,11 @@ from typing import Any
 
 import torch
 
-from zoogen.commands.open import study_to_run
 from zoogen.console import Console
-from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import summarise
 from zoogen.pipelines import weight_files
 from zoogen.pipelines.config import PipelineConfig
-from zoogen.pipelines.context import artifact_root, local_path, resolved_json
+from zoogen.pipelines.context import artifact_root, local_path
 from zoogen.pipelines.fine_tune_file import FineTunedFile, fine_tune_file
 from zoogen.pipelines.open import open_study
 from zoogen.pipelines.weight_files import judge_file
@@ -30,27 +28,18 @@ def run_generate(
     out: str | None,
     *,
     whole: bool = False,
-    dry_run: bool = False,
 ) -> None:
     """Generate weights files."""
-    study = study_to_run(config, overrides, dry_run=dry_run)
-    if study is None:
-        return
+    study = open_study(config, overrides)
     for file in weight_files.generate(study, structure, count, seed, out, whole=whole):
         study.console.show(f"{file.label}: {file.count} networks, seed {file.seed}, {file.seconds:.2f} s, {file.path}")
 
 
-def run_judge(
-    weights: str, json_file: str | None, config: str | None, overrides: Sequence[str], *, dry_run: bool = False
-) -> None:
+def run_judge(weights: str, json_file: str | None, config: str | None, overrides: Sequence[str]) -> None:
     """Judge a weights file, by a configuration or by what the file says of itself."""
-    if config is None and overrides:
-        raise ZoogenError(f"overrides ({overrides[0]} …) change a configuration: give CONFIG, too")
     study = open_study(config, overrides) if config is not None else None
-    if dry_run:
-        print(resolved_json(study.config) if study is not None else json.dumps({"weights": weights}))
-        return
-    torch.set_num_threads(1)
+    if study is None:
+        torch.set_num_threads(PipelineConfig.model_fields["threads"].default)
     console = study.console if study is not None else Console()
     task, seed = (study.task, study.config.evaluation.seed) if study is not None else (None, 0)
     root = PipelineConfig.model_fields["artifacts"].default
@@ -83,13 +72,9 @@ def run_fine_tune_file(
     weights: str,
     out: str | None,
     iterations: int | None,
-    *,
-    dry_run: bool = False,
 ) -> None:
     """Train on from a weights file for the command line."""
-    study = study_to_run(config, overrides, dry_run=dry_run)
-    if study is None:
-        return
+    study = open_study(config, overrides)
     with study:
         file = fine_tune_file(study, weights, out, iterations)
     for line in result_lines(file):

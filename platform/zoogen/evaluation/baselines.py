@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zoogen.evaluation.distances import weight_distances
+from zoogen.evaluation.moments import BLOCK_VALUES, column_blocks, column_mean, column_moments, moments
 from zoogen.evaluation.sources import Checkpoints
 from zoogen.seeds import seeded_generator
 from zoogen.weights.layout import ParameterLayout
@@ -76,7 +78,7 @@ def average_of(weights: Tensor, runs: Tensor, k: int, count: int, seed: int) -> 
 
 def gaussian(weights: Tensor, count: int, seed: int) -> Tensor:
     """Weights [count, D], each from its own normal distribution: mean and standard deviation over rows [R, D]."""
-    mean, std = weights.double().mean(0), weights.double().std(0, unbiased=False)
+    mean, std = column_moments(weights)
     drawn = torch.randn(count, weights.shape[1], generator=seeded_generator(seed), dtype=weights.dtype)
     return mean.to(drawn) + std.to(drawn) * drawn
 
@@ -90,12 +92,34 @@ def pca_gaussian(weights: Tensor, components: int, count: int, seed: int) -> Ten
     Returns:
         [count, D].
     """
-    mean = weights.double().mean(0)
-    _, singular, directions = torch.linalg.svd(weights.double() - mean, full_matrices=False)
-    used = max(1, min(components, len(weights) - 1, len(singular)))
+    mean = column_mean(weights)
+    spread_of = _spread_directly if weights.numel() <= BLOCK_VALUES else _spread_by_products
+    count_of_axes = min(len(weights), weights.shape[1])
+    used = max(1, min(components, len(weights) - 1, count_of_axes))
     along = torch.randn(count, used, generator=seeded_generator(seed), dtype=torch.float64)
-    spread = singular[:used] / len(weights) ** 0.5  # standard deviation of the rows along each component
-    return (mean + (along * spread) @ directions[:used]).to(weights.dtype)
+    return (mean + spread_of(weights, mean, along)).to(weights.dtype)
+
+
+def _spread_directly(weights: Tensor, mean: Tensor, along: Tensor) -> Tensor:
+    """Standard normal coordinates [K, C] along the first components, in units of the rows' spread, as [K, D]."""
+    _, singular, directions = torch.linalg.svd(weights.double() - mean, full_matrices=False)
+    used = along.shape[1]
+    return (along * (singular[:used] / len(weights) ** 0.5)) @ directions[:used]
+
+
+def _spread_by_products(weights: Tensor, mean: Tensor, along: Tensor) -> Tensor:
+    """The same, up to the signs of the components, from the inner products of the rows [R, R]: with X = U S V,
+    S V = Uᵀ X, so that no factor of the size of the rows is held."""
+    rows, blocks = len(weights), column_blocks(weights)
+    products = torch.zeros(rows, rows, dtype=torch.float64)
+    for columns in blocks:
+        centred = weights[:, columns].double().sub_(mean[columns])
+        products += centred @ centred.T
+    left = torch.linalg.eigh(products).eigenvectors.flip(1)[:, : along.shape[1]]
+    mixed, spread = along @ left.T / rows**0.5, torch.empty(len(along), weights.shape[1], dtype=torch.float64)
+    for columns in blocks:
+        spread[:, columns] = mixed @ weights[:, columns].double().sub_(mean[columns])
+    return spread
 
 
 def noisy(layout: ParameterLayout, weights: Tensor, scale: float, count: int, seed: int) -> Tensor:
@@ -138,7 +162,7 @@ def kernel_density(latents: Tensor, bandwidth: float, count: int, seed: int) -> 
 
 def nearest_rows(weights: Tensor, others: Tensor) -> Tensor:
     """Index [K] of the row of `others` [R, D] that is nearest to each row of `weights` [K, D]."""
-    return torch.cdist(weights.double(), others.double()).argmin(1)
+    return weight_distances(weights, others).argmin(1)
 
 
 def _tensor_moments(layout: ParameterLayout, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,6 +170,5 @@ def _tensor_moments(layout: ParameterLayout, weights: Tensor) -> tuple[Tensor, T
     mean, std = torch.empty(layout.size), torch.empty(layout.size)
     for entry in layout.entries:
         columns = slice(entry.offset, entry.offset + entry.size)
-        values = weights[:, columns].double()
-        mean[columns], std[columns] = values.mean(), values.std(unbiased=False)
+        mean[columns], std[columns] = moments(weights[:, columns])
     return mean.to(weights.dtype), std.to(weights.dtype)

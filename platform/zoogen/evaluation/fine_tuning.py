@@ -5,7 +5,7 @@ All starts of a structure are one cohort: equal batches, iterations, schedules a
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -40,8 +40,6 @@ def fine_tuning_curves(
     reference: CheckpointSource | None = None,
     inputs: Inputs | None = None,
     device: str = "cpu",
-    finished: Mapping[str, StructureCurves] | None = None,
-    keep: Callable[[StructureCurves], None] | None = None,
     progress: ProgressCallback | None = None,
 ) -> FineTuning:
     """Fine-tune and judge all starts on all structures.
@@ -57,8 +55,6 @@ def fine_tuning_curves(
         reference: conventionally trained runs of unseen structures, which tell their level.
         inputs: digests to be named in the result.
         device: where to train and judge.
-        finished: results of an earlier, interrupted call by structure; they are taken over.
-        keep: told every structure's result as soon as it is there.
         progress: told iterations done, in all, and the loss.
 
     Raises:
@@ -67,13 +63,8 @@ def fine_tuning_curves(
     sources = Sources(task, config.evaluation(tuple(structures)), zoo, generator, codec, reference, device=device)
     results = []
     for index, name in enumerate(structures):
-        found = (finished or {}).get(name)
-        if found is None:
-            shown = _within(progress, index, len(structures), config.iterations)
-            found = structure_curves(StructureData(sources, name), config, shown)
-            if keep is not None:
-                keep(found)
-        results.append(found)
+        shown = _within(progress, index, len(structures), config.iterations)
+        results.append(structure_curves(StructureData(sources, name), config, shown))
     return FineTuning(
         inputs=inputs or Inputs(zoo=zoo.plan.digest, reference=reference.plan.digest if reference else ""),
         task=task.resolved(),

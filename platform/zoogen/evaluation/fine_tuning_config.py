@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from pydantic import Field, ValidationError, field_validator
 
 from zoogen.config import Config
@@ -56,6 +55,8 @@ class FineTuningConfig(Config):
     @property
     def steps(self) -> tuple[int, ...]:
         """Iterations after which networks are judged, ascending and distinct."""
+        import numpy as np  # configurations are read without it
+
         return tuple(sorted({round(step) for step in np.geomspace(1, self.iterations, self.points).tolist()}))
 
     @property
@@ -119,6 +120,6 @@ def _parse_start(start: str) -> tuple[Family, int | float | None]:
                 break
     if start == _LAST:
         return "held-out", None
-    shown = {family: f"{family}-{'INTEGER' if kind is int else 'NUMBER'}" for family, kind in _NUMBERED.items()}
-    known = ", ".join(shown.get(family, family) for family in DEFAULT_FAMILIES)
+    forms = {family: f"{family}-{'INTEGER' if kind is int else 'NUMBER'}" for family, kind in _NUMBERED.items()}
+    known = ", ".join(forms.get(family, family) for family in DEFAULT_FAMILIES)
     raise ValueError(f"there is no start {shown(start)}; known are {known}")

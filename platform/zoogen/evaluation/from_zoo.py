@@ -8,6 +8,7 @@ from torch import Tensor
 
 from zoogen.evaluation import baselines
 from zoogen.evaluation.candidates import Candidate, Candidates, calculated, shortage
+from zoogen.evaluation.moments import column_mean
 from zoogen.evaluation.sources import Checkpoints
 from zoogen.evaluation.structure import StructureData, nearest_structure
 
@@ -47,7 +48,7 @@ def ensemble(data: StructureData) -> Iterator[Candidate]:
     """The average of all training checkpoints, one network (p-diff §3.1: average weight ensemble)."""
     if data.train is not None:
         rows = data.train.weights
-        yield calculated("ensemble", lambda: rows.mean(0, keepdim=True, dtype=torch.float64).to(rows.dtype))
+        yield calculated("ensemble", lambda: column_mean(rows)[None].to(rows.dtype))
 
 
 def gaussian(data: StructureData) -> Iterator[Candidate]:

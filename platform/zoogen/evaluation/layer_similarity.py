@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
 from torch import Tensor
 
-from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.cka import layer_similarity
+from zoogen.evaluation.layer_similarity_config import SimilarityConfig
 from zoogen.evaluation.records import Record, read_record, record_bytes
 from zoogen.evaluation.result import Environment, Inputs
-from zoogen.evaluation.vision import Digits, Progress, VisionConfig, VisionNet, load_digits, vision_net
+from zoogen.evaluation.vision import Digits, Progress, VisionNet, load_digits, vision_net
 from zoogen.networks.counts import vision_net_parameters, without_one_output
 from zoogen.networks.vision import RESNET_18, RESNET_34
 from zoogen.tasks.base import Task
@@ -25,25 +24,6 @@ Group = Literal["policies", "same structure", "vision", "untrained policies", "u
 State = Literal["trained", "generated", "untrained"]
 
 FLOOR_OF: Mapping[Group, Group] = {"policies": "untrained policies", "vision": "untrained vision"}
-
-
-class SimilarityConfig(Config):
-    """Which layers are compared, on how many inputs."""
-
-    pairs: tuple[tuple[str, str], ...] | None = Field(
-        None, description="pairs of structures; null: the first two of the zoo, and of the reference zoo"
-    )
-    generated: tuple[str, ...] | None = Field(
-        None,
-        description="structures whose generated networks are compared with trained ones; "
-        "null: the first known one of the pairs, or else the zoo's first",
-    )
-    networks: int = Field(8, ge=1, description="networks of each structure; fewer where the zoo has fewer runs")
-    inputs: int = Field(512, ge=4, description="inputs that correspond between structures")
-    unbiased: bool = Field(False, description="HSIC estimated without bias (Nguyen et al. 2021)")
-    untrained: bool = Field(True, description="also compare untrained networks")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of inputs, of generated and of untrained networks")
-    vision: VisionConfig | None = Field(VisionConfig(), description="null leaves out ResNets and transformers")
 
 
 class LayerPair(Record):

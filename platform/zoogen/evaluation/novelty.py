@@ -11,15 +11,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from zoogen.evaluation.distances import weight_distances
 from zoogen.seeds import seeded_generator
 from zoogen.tasks.base import Task
 from zoogen.weights.alignment import align, blind
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup
 
-_QUERY_ROWS = 128  # rows compared at once: bounds the distance matrix, not the answer
+_QUERY_ROWS = 128  # rows compared at once: bounds memory, not the answer
+_ALIGNED_VALUES = 1 << 19  # weights aligned or sorted at once, which takes about 100 bytes of each
 _TRAIN_SAMPLE = 256  # checkpoints whose neighbours are sought for the train-train figure
-_WEIGHT_VALUES = 1 << 29  # weights compared at once: 4 GiB in float64
 _BLOCK_VALUES = 1 << 23  # values of behaviour compared at once: 64 MiB in float64
 
 
@@ -33,22 +34,6 @@ class Nearest(NamedTuple):
 
     distance: Tensor
     row: Tensor
-
-
-def weight_distances(weights: Tensor, others: Tensor) -> Tensor:
-    """Root mean square difference per weight between rows of [K, D] and [R, D], [K, R] float64.
-
-    Memory beside the arguments is bounded: very long rows are compared part by part.
-    """
-    columns = max(1, _WEIGHT_VALUES // max(len(others), _QUERY_ROWS))
-    if weights.shape[1] > columns:
-        parts = zip(weights.split(columns, 1), others.split(columns, 1), strict=True)
-        squares = torch.stack([torch.cdist(a.double(), b.double()).square() for a, b in parts])
-        return (squares.sum(0) / weights.shape[1]).sqrt()
-    reference = others.double()
-    return torch.cat([torch.cdist(rows.double(), reference) for rows in weights.split(_QUERY_ROWS)]) / (
-        weights.shape[1] ** 0.5
-    )
 
 
 def nearest_distance(weights: Tensor, others: Tensor, excluded: Tensor | None = None) -> Tensor:
@@ -90,16 +75,38 @@ def matched_nearest(
         Distances, never above the plain nearest one; infinite where all others are excluded.
     """
     plain = _without(weight_distances(weights, others), excluded)
-    bound = _without(weight_distances(blind(weights, layout, groups), blind(others, layout, groups)), excluded)
+    bound = _without(_blind_distances(weights, others, layout, groups), excluded)
     chosen = torch.zeros_like(plain, dtype=torch.bool)
     for distances, count in ((plain, candidates), (bound, 2 * candidates)):
         chosen.scatter_(1, distances.topk(min(count, len(others)), 1, largest=False).indices, True)
     # a candidate whose lower bound is not below the plain nearest distance cannot be the answer
     row, column = torch.nonzero(chosen & (bound < plain.amin(1, keepdim=True)), as_tuple=True)
-    aligned = align(weights[row], others[column], layout, groups)
-    rms = ((aligned.double() - others[column].double()) ** 2).mean(1).sqrt()
+    rms = _matched_distances(weights, others, row, column, layout, groups)
     matched = plain.index_put((row, column), torch.minimum(plain[row, column], rms))
     return Nearest(*matched.min(1))
+
+
+def _blind_distances(weights: Tensor, others: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> Tensor:
+    """Distances between what no renumbering can change, [K, R] float64."""
+    at_once = max(1, _ALIGNED_VALUES // layout.size)
+    own, bound = torch.empty_like(weights), weights.new_empty(len(weights), len(others), dtype=torch.float64)
+    for rows, place in zip(weights.split(at_once), own.split(at_once), strict=True):
+        place.copy_(blind(rows, layout, groups))
+    for rows, place in zip(others.split(at_once), bound.split(at_once, 1), strict=True):
+        place.copy_(weight_distances(own, blind(rows, layout, groups)))
+    return bound
+
+
+def _matched_distances(
+    weights: Tensor, others: Tensor, row: Tensor, column: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]
+) -> Tensor:
+    """Root mean square difference per weight after matching, of the pairs (row, column) [P]; [P] float64."""
+    at_once = max(1, _ALIGNED_VALUES // layout.size)
+    rms = weights.new_empty(len(row), dtype=torch.float64)
+    for some, those, place in zip(row.split(at_once), column.split(at_once), rms.split(at_once), strict=True):
+        aligned = align(weights[some], others[those], layout, groups)
+        place.copy_(((aligned.double() - others[those].double()) ** 2).mean(1).sqrt())
+    return rms
 
 
 def behaviour_distances(task: Task, first: Tensor, second: Tensor, device: str = "cpu") -> Tensor:

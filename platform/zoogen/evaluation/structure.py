@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Generator
 from zoogen.identity import derive_seed
@@ -46,6 +47,39 @@ class Sources:
         """Canonical names of the configuration's structures that the zoo lacks."""
         names = dict.fromkeys(map(self.task.canonical, self.config.structures))
         return tuple(name for name in names if name not in self.known)
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """Canonical names of all that is evaluated, in order.
+
+        Raises:
+            ZoogenError: weight maps or trajectories are wanted of a structure that is not among them.
+        """
+        _ = self.mapped, self.followed
+        return (*self.known, *self.unseen)
+
+    @cached_property
+    def mapped(self) -> tuple[str, ...]:
+        """Structures whose weight matrices are kept."""
+        return self._wanted("weight_maps", self.config.weight_maps.structures)
+
+    @cached_property
+    def followed(self) -> tuple[str, ...]:
+        """Structures whose networks are followed through the denoising steps."""
+        trajectories = self.config.trajectories
+        return self._wanted("trajectories", trajectories.structures) if trajectories is not None else ()
+
+    def _wanted(self, section: str, structures: Sequence[str]) -> tuple[str, ...]:
+        """Canonical names of the structures that a section of the configuration asks for, the first known one by
+        default."""
+        wanted = tuple(map(self.task.canonical, structures)) or self.known[:1]
+        for name in wanted:
+            if name not in self.known and name not in self.unseen:
+                raise ZoogenError(
+                    f"evaluation.{section}.structures names {name}, which is not evaluated; take a structure of the "
+                    "zoo or of evaluation.structures"
+                )
+        return wanted
 
     @cached_property
     def trained_elsewhere(self) -> tuple[str, ...]:

@@ -8,51 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.networks.counts import parameter_count
 from zoogen.networks.vision import (
-    ResnetConfig,
-    TransformerConfig,
     VisionNetConfig,
     block_outputs,
     build_vision_net,
 )
 from zoogen.seeds import seeded, seeded_generator
-from zoogen.training.config import AdamWConfig, LoopConfig, ScheduleConfig
+from zoogen.training.config import LoopConfig
 from zoogen.training.hooks import LocalHooks
 from zoogen.training.loop import fit
 
 SIZE = 32  # edge of the enlarged images: a ResNet halves it five times
 CLASSES = 10
-_SMALL = (8, 16, 32, 64)  # channels of the stages: an eighth of the published ones
 
 Progress = Callable[[str, int, int], None]  # (network, iterations done, total)
-
-
-class VisionConfig(Config):
-    """Two ResNets and two transformers: the depths and heads of GenFlowNet, Figure 6 and Table 7, in small."""
-
-    resnets: tuple[ResnetConfig, ResnetConfig] = (
-        ResnetConfig(widths=_SMALL),
-        ResnetConfig(depths=(3, 4, 6, 3), widths=_SMALL),
-    )
-    transformers: tuple[TransformerConfig, TransformerConfig] = (
-        TransformerConfig(heads=4, layers=4),
-        TransformerConfig(heads=8, layers=4),
-    )
-    held_out: float = Field(0.3, gt=0, lt=1, description="share of the images that no network is trained on")
-    loop: LoopConfig = LoopConfig(
-        iterations=600,
-        batch_size=64,
-        optimiser=AdamWConfig(lr=2e-3, weight_decay=0.01),
-        schedule=ScheduleConfig(kind="cosine", warmup=60),
-    )
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,13 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, PositiveInt
-
-from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.numerics import deterministic_here
 from zoogen.orchestration.cluster import Cluster, connect, import_ray
-from zoogen.orchestration.work import Preparation, Work, WorkQueue, title
+from zoogen.orchestration.config import PoolConfig
+from zoogen.orchestration.work import Job, Preparation, Work, WorkQueue, title
 from zoogen.orchestration.worker import CohortFailure, CohortWorker
 from zoogen.tasks.base import Task
 from zoogen.zoo.build import PartReport, ZooReport, begin_zoo, finish_zoo, missing_cohorts
@@ -31,18 +29,6 @@ from zoogen.zoo.store import ArtifactStore
 
 TICK = 0.5  # seconds between two rounds of polling
 POLLED = 8  # workers asked for progress per round, in turn, however many there are
-
-
-class PoolConfig(Config):
-    """Workers that train cohorts."""
-
-    workers: PositiveInt | Literal["auto"] = Field("auto", description="workers; auto: as many as the cluster holds")
-    cpus_per_worker: float = Field(1.0, gt=0, description="CPUs that Ray reserves for a worker")
-    gpus_per_worker: float = Field(
-        0.0, ge=0, description="GPUs for a worker, fractions share one; 0: what `device` says"
-    )
-    threads: PositiveInt = Field(1, description="torch threads of a worker")
-    max_attempts: PositiveInt = Field(3, description="workers that may die of one cohort before it is given up")
 
 
 def build_zoo(
@@ -68,7 +54,7 @@ def build_zoo(
     if missing:
         with connect() as cluster:
             queue = WorkQueue(missing, unprepared(task, missing))
-            supervisor = _Supervisor(queue, task, store, config, _size(config, cluster, len(missing)))
+            supervisor = Supervisor(queue, task, store, config, pool_size(config, cluster, len(missing)))
             meter = ProgressMeter(len(plan.cohorts), reused)
             parts, deaths = supervisor.run(meter, progress), supervisor.deaths
         if absent := missing_cohorts(plan, store):
@@ -80,7 +66,7 @@ def build_zoo(
     return ZooReport(plan.digest, manifest, parts, reused, time.perf_counter() - start, deaths)
 
 
-def _size(config: PoolConfig, cluster: Cluster, cohorts: int) -> int:
+def pool_size(config: PoolConfig, cluster: Cluster, cohorts: int) -> int:
     """Number of workers.
 
     Raises:
@@ -108,7 +94,7 @@ class _Worker:
     polled: bool = False
 
 
-class _Supervisor:
+class Supervisor:
     """Keeps workers alive and busy until the queue is empty."""
 
     def __init__(self, queue: WorkQueue, task: Task, store: ArtifactStore, config: PoolConfig, size: int) -> None:
@@ -162,7 +148,7 @@ class _Supervisor:
             more = f" (and {len(self._failures) - 1} more)" if len(self._failures) > 1 else ""
             raise ZoogenError(
                 f"{title(work)}{more} failed: {reason}; "
-                f"{len(self._parts)} finished parts are kept, the same command continues"
+                f"{meter.finished} finished parts are kept, the same command continues"
             )
         if progress is not None:
             progress(meter.snapshot(self._message))
@@ -185,6 +171,9 @@ class _Supervisor:
                     self._calls[worker.handle.prepare.remote(work)] = (worker, "prepare")
                     self._meter.prepare(work.digest)
                     self._message = preparing(self._task.label(work.structure))
+                elif isinstance(work, Job):
+                    self._calls[worker.handle.run.remote(work)] = (worker, "run")
+                    self._meter.start(work.digest)
                 else:
                     self._calls[worker.handle.build.remote(work)] = (worker, "build")
                     self._meter.start(work.digest)
@@ -226,6 +215,8 @@ class _Supervisor:
         if isinstance(result, PartReport):
             self._meter.finish(work.digest, result.rows)
             self._parts.append(result)
+        elif isinstance(work, Job):
+            self._meter.finish(work.digest, 0)
         else:
             self._meter.lost(work.digest)
             self._queue.prepared(work.structure)

@@ -155,10 +155,7 @@ def _environment() -> Iterator[None]:
 
 def _trainable(config: dict[str, Any], work: Work, payloads: Mapping[str, Any], leases: Any) -> None:
     """What runs in a trial's process. SystemExit passes: the scheduler stops a trial by it."""
-    import torch
-
     mask_output()
-    torch.set_num_threads(1)
     name = config[TRIAL]
     handle = TrialHandle(name, leases)
     try:

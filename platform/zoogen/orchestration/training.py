@@ -14,20 +14,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.autoencoders.train import train_codec
-from zoogen.config import Config
 from zoogen.errors import ZoogenError
 from zoogen.generators.config import GeneratorConfig
 from zoogen.generators.train import train_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.numerics import deterministic, deterministic_here
 from zoogen.orchestration.cluster import import_ray
+from zoogen.orchestration.config import TrainConfig
 from zoogen.secrets import mask_output
 from zoogen.training.hooks import Figures
 from zoogen.weights.packing import read_whole
@@ -40,15 +39,6 @@ _STATE, _ARTIFACT = "state.safetensors", "artifact.safetensors"
 _POLL_SECONDS = 0.5
 # Workers are polled every 2 s by default, which is most of the start-up time of a short training.
 _HEALTH_CHECK = ("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
-
-
-class TrainConfig(Config):
-    """How many workers train, and on what."""
-
-    workers: int = Field(1, ge=1, description="processes that share each batch; gradients are averaged")
-    use_gpu: bool = Field(False, description="one GPU per worker and nccl; false: what `device` says")
-    cpus_per_worker: float = Field(1, gt=0)
-    max_failures: int = Field(3, ge=0, description="worker failures after which the training is given up")
 
 
 @dataclass(frozen=True)

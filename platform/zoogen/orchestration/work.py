@@ -1,9 +1,11 @@
 """What the pool's workers do, in which order: structures are prepared, then their cohorts are trained."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.records import CohortSpec
 
 
@@ -19,25 +21,50 @@ class Preparation:
         return f"prepare {self.structure}"
 
 
-Work = CohortSpec | Preparation
+class Job(ABC):
+    """Work on one structure that keeps its own result in the store, for example its evaluation.
+
+    Attributes:
+        structure: canonical name.
+    """
+
+    structure: str
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """Names it in progress and messages."""
+
+    @abstractmethod
+    def run(self, device: str, progress: ProgressCallback) -> None:
+        """Do it, unless the result is there.
+
+        Raises:
+            ZoogenError: it cannot be done.
+        """
+
+
+Work = CohortSpec | Preparation | Job
 
 
 def title(work: Work) -> str:
     """For messages."""
+    if isinstance(work, Job):
+        return f"structure {work.structure}"
     if isinstance(work, Preparation):
         return f"the preparation of structure {work.structure}"
     return f"cohort {work.digest} of structure {work.structure}"
 
 
 class WorkQueue:
-    """Cohorts that wait, and the preparations that some of them wait for.
+    """Cohorts or jobs that wait, and the preparations that some of them wait for.
 
     Args:
         cohorts: in the order in which they should start.
         unprepared: their structures that have to be prepared first.
     """
 
-    def __init__(self, cohorts: Sequence[CohortSpec], unprepared: Sequence[str]) -> None:
+    def __init__(self, cohorts: Sequence[CohortSpec | Job], unprepared: Sequence[str]) -> None:
         self._queue: deque[Work] = deque([*map(Preparation, unprepared), *cohorts])
         self._unprepared = set(unprepared)
 

@@ -1,4 +1,4 @@
-"""What runs in a worker of the pool: one cohort or preparation at a time, with its progress on call."""
+"""What runs in a worker of the pool: one cohort, preparation or job at a time, with its progress on call."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from zoogen.errors import ZoogenError
 from zoogen.numerics import deterministic
-from zoogen.orchestration.work import Preparation, Work
+from zoogen.orchestration.work import Job, Preparation, Work
 from zoogen.secrets import mask_output, masked
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import CohortSpec
@@ -45,7 +45,7 @@ class WorkerProgress:
 
 
 class CohortWorker:
-    """Builds cohorts of one task into one store. An actor with two threads: one builds, one answers.
+    """Builds cohorts of one task into one store, and does jobs. An actor with two threads: one works, one answers.
 
     Args:
         task: what to train.
@@ -95,6 +95,10 @@ class CohortWorker:
                 provenance=self._provenance,
             ),
         )
+
+    def run(self, job: Job) -> CohortFailure | None:
+        """Do a job, which keeps its own result. Errors come back as values, as of `build`."""
+        return self._guarded(job, lambda progress: job.run(self._device, progress))
 
     def _guarded(self, work: Work, run: Callable[[ProgressCallback], Result]) -> Result | CohortFailure:
         import torch

@@ -1,22 +1,22 @@
 """The root of all configuration: one file describes one study."""
 
+import json
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfig
 from zoogen.config import Config
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
-from zoogen.evaluation.layer_similarity import SimilarityConfig
+from zoogen.evaluation.layer_similarity_config import SimilarityConfig
 from zoogen.generators.config import GeneratorConfig
-from zoogen.orchestration.pool import PoolConfig
-from zoogen.orchestration.training import TrainConfig
+from zoogen.orchestration.config import PoolConfig, TrainConfig
+from zoogen.tasks.config import TaskConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
-from zoogen.tasks.registry import TaskConfig
 from zoogen.tracking.config import TrackingConfig
+from zoogen.zoo.config import ZooConfig
 from zoogen.zoo.patience import StoreConfig
-from zoogen.zoo.plan import ZooConfig
 from zoogen.zoo.roots import ArtifactRoot
 
 
@@ -40,6 +40,11 @@ class PipelineConfig(Config):
     )
     deterministic: bool = Field(
         False, description="algorithms with the same bits each time on a GPU, too; slower, and names no artifact"
+    )
+    threads: PositiveInt = Field(
+        1,
+        description="torch threads of what is computed in this process; names no artifact, but other numbers of them "
+        "may give other last bits; workers have pool.threads and train.cpus_per_worker of their own",
     )
     compile: bool = Field(False, description="train autoencoder and generator through torch.compile; names no artifact")
     artifacts: ArtifactRoot = Field(
@@ -78,3 +83,8 @@ class PipelineConfig(Config):
         if ".." in value:
             raise ValueError("a study's name must not hold ..")
         return value
+
+
+def resolved_json(config: PipelineConfig) -> str:
+    """The resolved configuration as JSON."""
+    return json.dumps(config.model_dump(mode="json"), indent=2)

@@ -1,6 +1,5 @@
 """What every stage of a study works with."""
 
-import json
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -52,6 +51,7 @@ class Study:
     source: str = "CONFIG"  # how the user named the configuration, for hints
     resources: ExitStack = field(default_factory=ExitStack)
     reporting: bool = True  # whether an evaluation writes its tables and figures
+    _alignments: dict[str, Alignment] = field(default_factory=dict, init=False, repr=False)
 
     def __enter__(self) -> Self:
         self.resources.enter_context(deterministic(self.config.deterministic))
@@ -167,30 +167,26 @@ class Study:
         Raises:
             ZoogenError: the zoo is incomplete or has fewer checkpoints than asked for.
         """
-        return [self.matched(rows) for rows in self._selected(split)]
+        if not self.plan.runs_of(split):
+            return []
+        return [self.matched(self._selected(name, split)) for name in self.plan.structures]
 
     def learnt(self) -> LearntZoo:
-        """The zoo as the models of this study saw it: what they learnt from, and other splits matched to that.
-
-        Raises:
-            ZoogenError: as `checkpoints`.
-        """
-        return LearntZoo(self.zoo, self.checkpoints("train"), self.matched)
+        """The zoo as the models of this study saw it: what they learnt from, and other splits matched to that; read
+        when asked for, structure by structure."""
+        return LearntZoo(self.zoo, lambda name: self.matched(self._selected(name, "train")), self.matched)
 
     def matched(self, rows: CheckpointSet) -> CheckpointSet:
         """Checkpoints of a structure of the zoo, aligned with the training runs if so configured."""
         if self.config.align == "none":
             return rows
-        return aligned(rows, self._alignments[rows.target.structure])
+        return aligned(rows, self._alignment(rows.target.structure))
 
-    @cached_property
-    def _alignments(self) -> dict[str, Alignment]:
-        found = {}
-        for rows in self._selected("train"):
-            name = rows.target.structure
-            found[name] = find_alignment(rows, self.task.symmetries(name))
-            self.console.say(f"alignment: {found[name].line()}")
-        return found
+    def _alignment(self, name: str) -> Alignment:
+        if name not in self._alignments:
+            self._alignments[name] = find_alignment(self._selected(name, "train"), self.task.symmetries(name))
+            self.console.say(f"alignment: {self._alignments[name].line()}")
+        return self._alignments[name]
 
     def zoo_cost(self) -> dict[str, float]:
         """Seconds of the zoo, and of its training runs alone; both count what runs share (`Task.prepare`)."""
@@ -200,20 +196,15 @@ class Study:
             "zoo_training": self.zoo.training_seconds(split="train") + shared,
         }
 
-    def alignment_cost(self) -> dict[str, float]:
-        """Seconds that finding what runs are matched to took, all structures together; nothing if runs stay as they
-        are."""
-        if self.config.align == "none":
-            return {}
-        return {"alignment": sum(found.seconds for found in self._alignments.values())}
+    def alignment_cost(self, structure: str) -> dict[str, float]:
+        """Seconds that finding what runs of a structure are matched to took; nothing if runs stay as they are."""
+        return {} if self.config.align == "none" else {"alignment": self._alignment(structure).seconds}
 
-    def _selected(self, split: Split) -> list[CheckpointSet]:
-        if not self.plan.runs_of(split):
-            return []
-        sets = [self.zoo.select(name, split, self.config.last_checkpoints) for name in self.plan.structures]
+    def _selected(self, name: str, split: Split) -> CheckpointSet:
+        rows = self.zoo.select(name, split, self.config.last_checkpoints)
         if split != "train" or self.config.best_runs == 1:
-            return sets
-        return [rows.best_runs(self.config.best_runs, self._ranking_metric(rows)) for rows in sets]
+            return rows
+        return rows.best_runs(self.config.best_runs, self._ranking_metric(rows))
 
     def make_ready(self, structures: Iterable[str]) -> None:
         """Make what judging networks of these structures needs and no zoo has made (`Task.missing`), which is that of
@@ -268,8 +259,3 @@ def local_path(given: str) -> Path:
 def in_ray_job() -> bool:
     """Whether this process was started by `ray job submit`."""
     return JOB_VARIABLE in os.environ
-
-
-def resolved_json(config: PipelineConfig) -> str:
-    """The resolved configuration as JSON."""
-    return json.dumps(config.model_dump(mode="json"), indent=2)

@@ -1,27 +1,25 @@
 """The stage `finetune`: training on from generated and other networks, at equal compute."""
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoogen.evaluation.fine_tuning import fine_tuning_curves
+from zoogen.evaluation.fine_tuning import structure_curves
 from zoogen.evaluation.fine_tuning_config import MODEL_FAMILIES
 from zoogen.evaluation.fine_tuning_result import FineTuning, StructureCurves
+from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.records import record_bytes, summarise
 from zoogen.evaluation.result import Inputs
-from zoogen.generators.weight_generator import WeightGenerator
-from zoogen.identity import digest
+from zoogen.evaluation.structure import Sources, StructureData
+from zoogen.pipelines import digests
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import alignment_identity, contents_identity
-from zoogen.pipelines.report import origin, store_files
+from zoogen.pipelines.report import made_of, origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
+from zoogen.pipelines.units import StructureUnit, run_units
 from zoogen.reports.fine_tuning import render_fine_tuning
+from zoogen.tasks.base import ProgressCallback
 from zoogen.tracking.base import Run
-from zoogen.zoo.plan import structure_key
 
-FINE_TUNING_FORMAT = 2  # raise when the same configuration comes to mean another artifact
 STAGE = "fine-tune"
 
 
@@ -36,21 +34,37 @@ class FineTuningResult:
     reused: bool
 
 
-def fine_tuning_key(name: str) -> str:
-    return f"fine_tuning/{name}.json"
+@dataclass(frozen=True)
+class FineTuningUnit(StructureUnit[StructureCurves]):
+    """All starts of one structure."""
+
+    model = StructureCurves
+
+    def result(self, study: Study, progress: ProgressCallback) -> StructureCurves:
+        settings, sampler = study.config.fine_tuning, study.config.generator.sampler
+        generator = load_generator(study) if _needs_generator(study) else None
+        sources = Sources(
+            study.task,
+            settings.evaluation((self.structure,)),
+            study.learnt(),
+            ConfiguredSampler(generator, sampler) if generator is not None else None,
+            generator.codec if generator is not None else None,
+            study.reference,
+            study.device,
+        )
+        return structure_curves(StructureData(sources, self.structure), settings, progress)
 
 
 def part_key(study: Study, structure: str) -> str:
-    """Key of one structure's curves; other structures do not change them, so they are no part of its name."""
-    name = digest({**_identity(study), "structure": structure, **contents_identity(study.contents([structure]))})
-    return f"fine_tuning/parts/{structure_key(structure)}/{name}.json"
+    """Key of one structure's curves."""
+    name = digests.fine_tuning_part_digest(_identity(study), structure, study.contents([structure]))
+    return digests.fine_tuning_part_key(structure, name)
 
 
 def fine_tuning_digest(study: Study) -> str:
     """Identity of the fine-tuning of all structures."""
-    factors = list(study.config.fine_tuning.factors)  # levels are told of finished curves, so parts do not know them
-    contents = contents_identity(study.contents(_structures(study)))
-    return digest({**_identity(study), "structures": list(_structures(study)), "factors": factors, **contents})
+    structures, factors = _structures(study), study.config.fine_tuning.factors
+    return digests.fine_tuning_digest(_identity(study), structures, factors, study.contents(structures))
 
 
 def fine_tune(study: Study) -> FineTuningResult:
@@ -60,15 +74,15 @@ def fine_tune(study: Study) -> FineTuningResult:
         ZoogenError: a zoo is incomplete, the generator is missing, or the task cannot train on.
     """
     name = fine_tuning_digest(study)
-    key = fine_tuning_key(name)
+    key = digests.fine_tuning_key(name)
     uri = study.store.uri_of(key)
     there = stored_record(study, key, FineTuning)
     say_damage(study, there)
     reused = there.value is not None
-    generator = None
     if not reused:
         _ = study.device  # a wrong one is an error before the tracking is opened
-        generator = load_generator(study) if _needs_generator(study) else None
+        if _needs_generator(study):
+            load_generator(study)  # a missing one is, too
         _require_zoos(study)
     params = {"fine_tuning": study.config.fine_tuning.model_dump(mode="json")}
     with study.tracker.stage(STAGE, name, name="fine-tuning", params=params) as run:
@@ -77,12 +91,12 @@ def fine_tune(study: Study) -> FineTuningResult:
             found = there.value
             study.console.say(f"fine-tuning: reused, {uri}")
         else:
-            found = _curves(study, generator)
+            found = _curves(study)
             there.commit(record_bytes(found, key))
             seconds = sum(sum(result.seconds.values()) for result in found.results)
             study.console.say(f"fine-tuning: {seconds:.1f} s, {uri}")
-        files = render_fine_tuning(found, origin(study, "finetune"))
-        report = store_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
+        made_by, folder = origin(study, "finetune"), f"reports/{study.config.study}-{STAGE}-{name}"
+        report = store_files(study, folder, made_of(found, made_by), lambda: render_fine_tuning(found, made_by))
         _track(run, found, report)
         return FineTuningResult(found, name, uri, report, reused)
 
@@ -98,19 +112,17 @@ def _needs_generator(study: Study) -> bool:
 
 
 def _identity(study: Study) -> dict[str, object]:
-    """What decides the curves of a structure beside the structure itself."""
-    with_generator = _needs_generator(study)
-    return {
-        "format": FINE_TUNING_FORMAT,
-        "config": study.config.fine_tuning.model_dump(mode="json", exclude={"structures", "factors"}),
-        "zoo": study.plan.digest,
-        "last": study.config.last_checkpoints,
-        "best": study.config.best_runs,
-        **alignment_identity(study.config.align),
-        "reference": study.reference_plan.digest if study.reference_plan is not None else "",
-        "generator": study.generator_digest if with_generator else "",
-        "sampler": study.config.generator.sampler.model_dump(mode="json") if with_generator else None,
-    }
+    with_generator, config = _needs_generator(study), study.config
+    return digests.fine_tuning_identity(
+        config.fine_tuning,
+        zoo=study.plan.digest,
+        last=config.last_checkpoints,
+        best=config.best_runs,
+        align=config.align,
+        reference=study.reference_plan.digest if study.reference_plan is not None else "",
+        generator=study.generator_digest if with_generator else "",
+        sampler=config.generator.sampler if with_generator else None,
+    )
 
 
 def _require_zoos(study: Study) -> None:
@@ -119,39 +131,15 @@ def _require_zoos(study: Study) -> None:
         reference.require([name for name in _structures(study) if name in reference.plan.structures])
 
 
-def _curves(study: Study, generator: WeightGenerator | None) -> FineTuning:
-    structures, reference = _structures(study), study.reference
-    study.make_ready(structures)
-    keys = {name: part_key(study, name) for name in structures}
-    there = {name: stored_record(study, key, StructureCurves) for name, key in keys.items()}
-    for part in there.values():
-        say_damage(study, part)
-    done = {name: part.value for name, part in there.items() if part.value is not None}
-
-    def keep(result: StructureCurves) -> None:
-        there[result.structure].commit(record_bytes(result, keys[result.structure]))
-        spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in result.seconds.items())
-        study.console.say(f"fine-tuning: {result.label} done, {spent}")
-
-    with study.console.progress("fine-tuning", "iterations") as show:
-
-        def progress(iteration: int, total: int, figures: Mapping[str, float]) -> None:
-            show(iteration, total, {name: value for name, value in figures.items() if math.isfinite(value)})
-
-        return fine_tuning_curves(
-            study.task,
-            study.learnt(),
-            ConfiguredSampler(generator, study.config.generator.sampler) if generator is not None else None,
-            study.config.fine_tuning,
-            structures,
-            codec=generator.codec if generator is not None else None,
-            reference=reference,
-            inputs=_inputs(study),
-            device=study.device,
-            finished=done,
-            keep=keep,
-            progress=progress,
-        )
+def _curves(study: Study) -> FineTuning:
+    units = [FineTuningUnit(study.config, name, part_key(study, name)) for name in _structures(study)]
+    return FineTuning(
+        inputs=_inputs(study),
+        task=study.task.resolved(),
+        config=study.config.fine_tuning,
+        results=tuple(run_units(study, "fine-tuning", units)),
+        environment=describe_environment(study.device),
+    )
 
 
 def _inputs(study: Study) -> Inputs:

@@ -1,6 +1,5 @@
 """Training on from any weights file, with the training settings of a study's task."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +7,14 @@ from pathlib import Path
 from torch import Tensor
 
 from zoogen.errors import DamagedError, ZoogenError
-from zoogen.identity import canonical_json, derive_seed, digest
+from zoogen.identity import canonical_json, derive_seed
 from zoogen.pipelines.context import Study, local_path
+from zoogen.pipelines.digests import fine_tuned_file_digest
 from zoogen.pipelines.weight_files import TASK_KEY, FileNetworks, read_networks
 from zoogen.tasks.records import FineTuneSpec
 from zoogen.weights.files import read_weights, write_weights
 from zoogen.zoo.plan import structure_key
 
-FILE_FORMAT = 2  # raise when the same file and settings come to mean other weights
 _DIGEST_KEY = "fine_tuning"  # metadata: names the source's weights and how they were trained on
 
 
@@ -93,17 +92,9 @@ def _done(study: Study, path: Path, name: str, *, own: bool) -> bool:
 
 
 def _name(study: Study, networks: FileNetworks, iterations: int) -> str:
-    content = hashlib.sha256(networks.weights.contiguous().numpy().tobytes()).hexdigest()
-    return digest(
-        {
-            "format": FILE_FORMAT,
-            "weights": content,
-            "task": networks.task.resolved_for(networks.structure),
-            "structure": networks.structure,
-            "iterations": iterations,
-            "seed": study.config.fine_tuning.seed,
-        }
-    )
+    task = networks.task.resolved_for(networks.structure)
+    seed = study.config.fine_tuning.seed
+    return fine_tuned_file_digest(networks.weights, task, networks.structure, iterations, seed)
 
 
 def _path(study: Study, networks: FileNetworks, name: str, out: str | None) -> Path:

@@ -19,17 +19,16 @@ from zoogen.evaluation.layer_similarity import (
 from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Inputs
-from zoogen.identity import derive_seed, digest
+from zoogen.identity import derive_seed
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.digests import contents_identity, generator_key
-from zoogen.pipelines.report import origin, store_files
+from zoogen.pipelines.digests import generator_key, similarity_digest, similarity_key
+from zoogen.pipelines.report import made_of, origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.reports.layer_similarity import render_similarity, verdict_lines
 from zoogen.tracking.base import Run
 from zoogen.zoo.plan import SPLITS, Split
 
-SIMILARITY_FORMAT = 2  # raise when the same configuration comes to mean another artifact
 STAGE = "similarity"
 
 
@@ -42,10 +41,6 @@ class SimilarityResult:
     uri: str
     report: tuple[Path, ...]
     reused: bool
-
-
-def similarity_key(name: str) -> str:
-    return f"similarities/{name}.json"
 
 
 def similarity(study: Study) -> SimilarityResult:
@@ -79,8 +74,8 @@ def similarity(study: Study) -> SimilarityResult:
             found = _compare(study, pairs, inputs)
             there.commit(record_bytes(found, key))
             study.console.say(f"similarity: {found.seconds:.1f} s, {uri}")
-        files = render_similarity(found, origin(study, STAGE))
-        report = store_files(study, f"reports/{study.config.study}-{STAGE}-{name}", files)
+        made_by, folder = origin(study, STAGE), f"reports/{study.config.study}-{STAGE}-{name}"
+        report = store_files(study, folder, made_of(found, made_by), lambda: render_similarity(found, made_by))
         _track(run, found, report)
         return SimilarityResult(found, name, uri, report, reused)
 
@@ -96,15 +91,9 @@ def _inputs(study: Study) -> Inputs:
 
 
 def _digest(study: Study, inputs: Inputs) -> str:
-    content = {
-        "format": SIMILARITY_FORMAT,
-        "config": study.config.similarity.model_dump(mode="json"),
-        "inputs": inputs.model_dump(exclude={"study"}),
-        "structures": [target.structure for target in study.targets],
-        **contents_identity(study.contents(target.structure for target in study.targets)),
-        "sampler": study.config.generator.sampler.model_dump(mode="json") if inputs.generator else None,
-    }
-    return digest(content)
+    structures = [target.structure for target in study.targets]
+    sampler = study.config.generator.sampler
+    return similarity_digest(study.config.similarity, inputs, structures, sampler, study.contents(structures))
 
 
 def _structure_pairs(study: Study) -> list[tuple[str, str]]:

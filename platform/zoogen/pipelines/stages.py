@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.evaluate import evaluate as judge
 from zoogen.evaluation.records import record_bytes
-from zoogen.evaluation.result import Evaluation, Inputs
+from zoogen.evaluation.result import Evaluation
 from zoogen.generators.condition import indistinct
-from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.pipelines import compute
 from zoogen.pipelines.context import Log, Study
 from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_key
+from zoogen.pipelines.evaluation_units import evaluated
 from zoogen.pipelines.report import write_reports
 from zoogen.pipelines.results import (
     AutoencoderResult,
@@ -26,7 +25,6 @@ from zoogen.pipelines.results import (
     ZooResult,
     named,
 )
-from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import (
     load_autoencoder,
     load_generator,
@@ -212,7 +210,7 @@ def evaluate(study: Study) -> EvaluationResult:
         else:
             assert generator is not None, "it is loaded where there is no evaluation"
             begin = time.perf_counter()
-            evaluation = _evaluate(study, generator)
+            evaluation = evaluated(study, generator)
             there.commit(record_bytes(evaluation, key))
             study.console.say(f"evaluation: {time.perf_counter() - begin:.1f} s, {uri}")
             run.dataset("zoo", study.plan.digest, study.store.uri_of(manifest_key(study.plan.digest)), "evaluation")
@@ -220,40 +218,6 @@ def evaluate(study: Study) -> EvaluationResult:
         run.evaluation(evaluation, report)
         run.results(evaluation)
         return EvaluationResult(evaluation, name, uri, report, run.reused)
-
-
-def _evaluate(study: Study, generator: WeightGenerator) -> Evaluation:
-    reference = study.reference
-    study.make_ready(target.structure for target in study.targets)
-    zoo = study.learnt()
-    cost = {
-        **study.zoo_cost(),
-        "autoencoder": generator.codec.seconds,
-        "generator": generator.seconds,
-        **study.alignment_cost(),
-    }
-    inputs = Inputs(
-        study=study.config.study,
-        zoo=study.plan.digest,
-        autoencoder=study.autoencoder_digest,
-        generator=study.generator_digest,
-        reference=reference.plan.digest if reference is not None else "",
-        structures=len(zoo.learnt),
-        models=min(map(len, zoo.learnt), default=0),
-    )
-    with study.console.progress("evaluation", "methods") as show:
-        return judge(
-            study.task,
-            zoo,
-            ConfiguredSampler(generator, study.config.generator.sampler),
-            study.config.evaluation,
-            codec=generator.codec,
-            reference=reference,
-            inputs=inputs,
-            cost=cost,
-            device=study.device,
-            progress=lambda done, total, _: show(done, total, {}),
-        )
 
 
 def pipeline(study: Study) -> EvaluationResult:

@@ -17,7 +17,7 @@ from zoogen.orchestration.cluster import Cluster
 from zoogen.orchestration.sweep import HalvingRule, TrialResources, run_trials
 from zoogen.pipelines import stages
 from zoogen.pipelines.context import Study
-from zoogen.pipelines.report import store_files
+from zoogen.pipelines.report import made_of, store_files
 from zoogen.pipelines.stored import say_damage, stored_record
 from zoogen.pipelines.validation import VALIDATION_ERROR
 from zoogen.reports.named_evaluations import Origin
@@ -268,4 +268,6 @@ def _write_report(plan: SweepPlan, study: Study, result: SweepResult) -> tuple[P
         folder += f"-columns-{digest({'columns': plan.config.columns})}"
     configuration = masked_settings(plan.config.model_dump(mode="json"))
     origin = Origin(masked(plan.command), configuration)
-    return store_files(study, folder, render_sweep(result, plan.config.columns, origin))
+    columns = plan.config.columns
+    source = made_of(result, origin, *columns)
+    return store_files(study, folder, source, lambda: render_sweep(result, columns, origin))

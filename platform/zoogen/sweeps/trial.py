@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
+import torch
 from rich.console import Console as RichConsole
 
 from zoogen.console import Console
@@ -75,6 +76,7 @@ def run_trial(order: TrialOrder, handle: TrialHandle) -> str:
     """
     begin, results = time.time(), {}
     config = PipelineConfig.model_validate_json(order.config)
+    torch.set_num_threads(config.threads)
     with TrialStudy(config, silent(), f"trial {order.name}", reporting=False, order=order, handle=handle) as study:
         for step in STEPS[order.stage]:
             key = artifact_key(study, step)

@@ -1,14 +1,13 @@
 """All tasks: the union of their configurations, and from configuration to task."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from zoogen.config import Config, parse_config
 from zoogen.errors import ZoogenError
 from zoogen.shown import shown
 from zoogen.tasks.base import Task
+from zoogen.tasks.config import AnyTaskConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.tasks.images.config import ImagesConfig
@@ -17,11 +16,9 @@ from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.task import TorchgfnTask
 
-__all__ = ["AnyTaskConfig", "TaskConfig", "build_task", "shared_contents", "task_from_mapping"]
+__all__ = ["build_task", "shared_contents", "task_from_mapping"]
 
-# A further task joins here, in `_CONFIGS` and in `build_task`.
-AnyTaskConfig = HypergridConfig | TorchgfnConfig | ImagesConfig
-TaskConfig = Annotated[AnyTaskConfig, Field(discriminator="kind")]
+# A further task joins here, in `config.py` and in `build_task`.
 _CONFIGS: Mapping[str, type[Config]] = {
     "hypergrid": HypergridConfig,
     "torchgfn": TorchgfnConfig,

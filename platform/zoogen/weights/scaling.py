@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -12,8 +12,7 @@ from zoogen.errors import ZoogenError
 from zoogen.identity import digest
 from zoogen.shown import shown
 from zoogen.weights.layout import ParameterLayout
-
-ScalingKind = Literal["none", "global", "tensor", "coordinate"]
+from zoogen.weights.scaling_kind import ScalingKind
 
 _ALL = "*"  # the key of the one statistic of kind `global`
 _SMALLEST_STD = 1e-8  # what never varies is only shifted

@@ -84,13 +84,13 @@ class LearntZoo:
 
     Attributes:
         zoo: the whole.
-        learnt: the rows that were learnt from, one set per structure.
+        learnt: canonical name of a structure to the rows of it that were learnt from.
         matched: what was done to the weights that were learnt from and is to be done to those of other splits, so that
             they can be compared (`zoo.aligned`); None leaves them as they are.
     """
 
     zoo: "Zoo"
-    learnt: Sequence[CheckpointSet]
+    learnt: Callable[[str], CheckpointSet]
     matched: Callable[[CheckpointSet], CheckpointSet] | None = None
 
     @property
@@ -102,9 +102,7 @@ class LearntZoo:
         if split != "train":
             rows = self.zoo.select(structure, split)
             return rows if self.matched is None else self.matched(rows)
-        name = self.zoo.task.canonical(structure)
-        found = next((rows for rows in self.learnt if rows.target.structure == name), None)
-        return found if found is not None else self.zoo.select(structure, split)
+        return self.learnt(self.zoo.task.canonical(structure))
 
 
 class Zoo:

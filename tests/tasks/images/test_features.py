@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from zoogen.networks.vision import ResnetConfig, TransformerConfig, build_vision_net
+from zoogen.networks.vision import build_vision_net
+from zoogen.networks.vision_config import ResnetConfig, TransformerConfig
 from zoogen.tasks.images.features import frozen_prefix, prefix_or_whole, whole_network
 from zoogen.tasks.images.pools import faster_pools
 

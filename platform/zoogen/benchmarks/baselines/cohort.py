@@ -13,7 +13,7 @@ def build(workload: dict[str, Any]) -> Callable[[int], float]:
     from zoogen.networks.stacked_mlp import MLPShape
     from zoogen.tasks.hypergrid.config import PolicyTrainingConfig
     from zoogen.tasks.hypergrid.environment import HypergridEnvironment, RewardConfig
-    from zoogen.tasks.hypergrid.optimiser import OptimiserConfig
+    from zoogen.tasks.hypergrid.optimiser_config import OptimiserConfig
     from zoogen.tasks.hypergrid.structure import HypergridStructure
     from zoogen.tasks.hypergrid.trainer import CohortTrainer
     from zoogen.tasks.records import RunSpec

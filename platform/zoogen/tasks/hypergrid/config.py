@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from zoogen.config import Config
-from zoogen.tasks.hypergrid.environment import RewardConfig, StopRule
-from zoogen.tasks.hypergrid.learner import ObjectiveConfig, TrajectoryBalanceConfig
-from zoogen.tasks.hypergrid.optimiser import OptimiserConfig
+from zoogen.tasks.hypergrid.environment_config import RewardConfig, StopRule
+from zoogen.tasks.hypergrid.learner_config import ObjectiveConfig, TrajectoryBalanceConfig
+from zoogen.tasks.hypergrid.optimiser_config import OptimiserConfig
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 
 

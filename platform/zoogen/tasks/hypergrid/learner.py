@@ -1,49 +1,20 @@
 """Losses of a cohort and their gradients with respect to all its parameters."""
 
-from typing import Annotated, Literal
-
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from zoogen.config import Config
 from zoogen.networks.stacked_mlp import StackedMLP
 from zoogen.networks.workspace import Workspace
 from zoogen.tasks.hypergrid import objectives
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
+from zoogen.tasks.hypergrid.learner_config import (
+    DetailedBalanceConfig,
+    FlowMatchingConfig,
+    ObjectiveConfig,
+    SubTrajectoryBalanceConfig,
+    TrajectoryBalanceConfig,
+)
 from zoogen.tasks.hypergrid.sampling import Trajectories
-
-
-class TrajectoryBalanceConfig(Config):
-    """Trajectory balance with a learnt log Z (Malkin et al. 2022)."""
-
-    kind: Literal["trajectory_balance"] = "trajectory_balance"
-    initial_log_z: float = 0.0
-
-
-class DetailedBalanceConfig(Config):
-    """Detailed balance with a learnt state flow (Bengio et al. 2023)."""
-
-    kind: Literal["detailed_balance"] = "detailed_balance"
-
-
-class SubTrajectoryBalanceConfig(Config):
-    """Sub-trajectory balance with weights λ^length (Madan et al. 2023)."""
-
-    kind: Literal["sub_trajectory_balance"] = "sub_trajectory_balance"
-    decay: float = Field(default=0.9, gt=0, le=1)
-
-
-class FlowMatchingConfig(Config):
-    """Flow matching on edge flows (Bengio et al. 2021); the policy's outputs are log edge flows."""
-
-    kind: Literal["flow_matching"] = "flow_matching"
-
-
-ObjectiveConfig = Annotated[
-    TrajectoryBalanceConfig | DetailedBalanceConfig | SubTrajectoryBalanceConfig | FlowMatchingConfig,
-    Field(discriminator="kind"),
-]
 
 
 class CohortLearner:

@@ -13,7 +13,8 @@ from zoogen.seeds import seeded_generator
 from zoogen.tasks.base import ProgressCallback
 from zoogen.tasks.hypergrid.config import PolicyTrainingConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
-from zoogen.tasks.hypergrid.learner import CohortLearner, TrajectoryBalanceConfig
+from zoogen.tasks.hypergrid.learner import CohortLearner
+from zoogen.tasks.hypergrid.learner_config import TrajectoryBalanceConfig
 from zoogen.tasks.hypergrid.meter import RewardMeter
 from zoogen.tasks.hypergrid.optimiser import StackedOptimiser
 from zoogen.tasks.hypergrid.sampling import TrajectorySampler

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field, JsonValue, field_validator
 
 from zoogen.config import Config
-from zoogen.tasks.hypergrid.learner import ObjectiveConfig, TrajectoryBalanceConfig
-from zoogen.tasks.hypergrid.optimiser import OptimiserConfig
+from zoogen.tasks.hypergrid.learner_config import ObjectiveConfig, TrajectoryBalanceConfig
+from zoogen.tasks.hypergrid.optimiser_config import OptimiserConfig
 
 
 class PolicyNetworkConfig(Config):

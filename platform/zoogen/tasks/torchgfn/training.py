@@ -17,7 +17,7 @@ from zoogen.tasks.hypergrid.learner import (
     SubTrajectoryBalanceConfig,
     TrajectoryBalanceConfig,
 )
-from zoogen.tasks.hypergrid.optimiser import OptimiserConfig
+from zoogen.tasks.hypergrid.optimiser_config import OptimiserConfig
 from zoogen.tasks.records import RunSpec
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.policies import forward_policy, get_weights, mlp

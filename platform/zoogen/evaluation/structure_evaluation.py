@@ -1,0 +1,146 @@
+"""One structure's evaluation: the unit that is stored, resumed and handed to workers, and its assembly to a whole."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from zoogen.evaluation.audit import Audit
+from zoogen.evaluation.config import EvaluationConfig
+from zoogen.evaluation.judgement import judge
+from zoogen.evaluation.machine import describe_environment
+from zoogen.evaluation.methods import candidates_of
+from zoogen.evaluation.pictures import portraits, weight_maps
+from zoogen.evaluation.records import Record, TrajectoryRecord
+from zoogen.evaluation.result import Environment, Evaluation, Inputs, MethodResult, PortraitRecord, WeightMapRecord
+from zoogen.evaluation.sources import TracedGenerator
+from zoogen.evaluation.structure import StructureData
+from zoogen.evaluation.trajectories import trajectories
+from zoogen.tasks.base import Task
+
+MethodProgress = Callable[[int, int, str], None]  # (methods judged, methods in all, what comes next)
+
+
+class StructureEvaluation(Record):
+    """All methods on one structure; no other structure of an evaluation changes it.
+
+    Attributes:
+        learnt: training checkpoints that the models learnt from; 0 on an unseen structure.
+        cost: wall-clock seconds beside those of the results, for example `alignment`.
+        environment: where and when it was judged.
+    """
+
+    structure: str
+    label: str
+    results: tuple[MethodResult, ...]
+    portraits: tuple[PortraitRecord, ...] = ()
+    weight_maps: tuple[WeightMapRecord, ...] = ()
+    trajectories: tuple[TrajectoryRecord, ...] = ()
+    learnt: int = 0
+    cost: dict[str, float] = {}
+    notices: tuple[str, ...] = ()
+    environment: Environment
+
+
+def evaluate_structure(data: StructureData, progress: MethodProgress | None = None) -> StructureEvaluation:
+    """Make, judge and drop the networks of one method after the other, so that those of one alone are held.
+
+    Args:
+        data: the structure.
+        progress: told before each method and at the end.
+
+    Raises:
+        ZoogenError: a method gave no finite weights, the task cannot rank them, or the zoo lacks rows.
+    """
+    candidates, audit = list(candidates_of(data)), Audit(data)
+    results: list[MethodResult] = []
+    shown: list[PortraitRecord] = []
+    drawn: list[WeightMapRecord] = []
+    for done, candidate in enumerate(candidates):
+        if progress is not None:
+            progress(done, len(candidates), f"{data.target.label} {candidate.method}")
+        made = candidate.make()
+        result = judge(data, made, audit)
+        results.append(result)
+        drawn.extend(weight_maps(data, made, data.sources.mapped))
+        if made.method in data.config.portraits:
+            shown.extend(portraits(data.task, result, made.weights, not shown, data.sources.device))
+        del made  # before the next one is made
+    followed = trajectories(data) if data.name in data.sources.followed else []
+    if progress is not None:
+        progress(len(candidates), len(candidates), f"{data.target.label} done")
+    return StructureEvaluation(
+        structure=data.name,
+        label=data.target.label,
+        results=tuple(results),
+        portraits=tuple(shown),
+        weight_maps=tuple(drawn),
+        trajectories=tuple(followed),
+        learnt=0 if data.train is None else len(data.train.runs),
+        notices=(*_left_out(data), *_not_followed(data)),
+        environment=describe_environment(data.sources.device),
+    )
+
+
+def assembled(
+    task: Task,
+    config: EvaluationConfig,
+    parts: Sequence[StructureEvaluation],
+    inputs: Inputs,
+    cost: Mapping[str, float] | None = None,
+) -> Evaluation:
+    """The evaluation of all structures, from the parts in their order.
+
+    The environment is that of the part which was judged last; a notice tells if the parts differ in more than the time.
+
+    Args:
+        cost: seconds of earlier stages, to be named beside those measured in the parts.
+    """
+    results = [result for part in parts for result in part.results]
+    names = dict.fromkeys(name for part in parts for name in part.cost)
+    measured = {name: sum(part.cost.get(name, 0.0) for part in parts) for name in names}
+    measured |= {
+        "generating": sum(r.seconds.generating or 0.0 for r in results if r.method == "generated"),
+        "judging": sum(r.seconds.judging for r in results),
+        "auditing": sum(r.seconds.auditing for r in results),
+    }
+    notices = dict.fromkeys(notice for part in parts for notice in part.notices)
+    return Evaluation(
+        inputs=inputs,
+        task=task.resolved(),
+        primary_metrics=task.primary_metrics,
+        config=config,
+        results=tuple(results),
+        portraits=tuple(item for part in parts for item in part.portraits),
+        weight_maps=tuple(item for part in parts for item in part.weight_maps),
+        trajectories=tuple(item for part in parts for item in part.trajectories),
+        cost={**(cost or {}), **measured},
+        notices=(*notices, *_mixed(parts)),
+        environment=max((part.environment for part in parts), key=lambda found: datetime.fromisoformat(found.date)),
+    )
+
+
+def _mixed(parts: Sequence[StructureEvaluation]) -> tuple[str, ...]:
+    """A notice if structures were judged on unlike machines or by unlike versions, where last digits may differ."""
+    places = {(tuple(e.versions.items()), tuple(e.hardware.items())) for e in (part.environment for part in parts)}
+    if len(places) < 2:
+        return ()
+    return (f"structures were judged in {len(places)} environments (machines, threads or versions of packages)",)
+
+
+def _left_out(data: StructureData) -> tuple[str, ...]:
+    """Why baselines of a known structure are missing."""
+    notices = []
+    label, config = data.target.label, data.config
+    if data.known and data.held_out is None:
+        notices.append(f"{label}: the zoo has no test runs, so nothing is compared with held-out runs")
+    if data.train is not None and "average" in config.methods:
+        missing = [k for k in config.average_k if k > len(data.train.runs)]
+        if missing:
+            have = len(data.train.runs)
+            notices.append(f"{label}: {have} training checkpoints, too few for averages of {missing}")
+    return tuple(notices)
+
+
+def _not_followed(data: StructureData) -> tuple[str, ...]:
+    if data.name not in data.sources.followed or isinstance(data.sources.generator, TracedGenerator):
+        return ()
+    return ("this generator does not show its denoising steps, so evaluation.trajectories has no effect",)

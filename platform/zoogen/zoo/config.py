@@ -1,0 +1,38 @@
+"""Configuration of zoos, and the splits of their runs."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from zoogen.config import Config
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+# A run's index tells its split: training runs count from 0, validation runs from one million, test
+# runs from two. No plan can therefore train on a run that another one tests on.
+SPLIT_STRIDE = 1_000_000
+
+
+class ZooConfig(Config):
+    """A zoo: which structures, how many runs, and how they are trained together.
+
+    The paper's single run with dense checkpoints is `runs: 1` with many checkpoints in the task.
+    """
+
+    structures: tuple[str, ...] = Field(
+        min_length=1, description="structures, trained in this order: the slowest first ends soonest"
+    )
+    runs: int = Field(16, ge=1, lt=SPLIT_STRIDE, description="training runs per structure")
+    validation_runs: int = Field(2, ge=0, lt=SPLIT_STRIDE, description="runs per structure for selection")
+    test_runs: int = Field(4, ge=0, lt=SPLIT_STRIDE, description="runs per structure for the report")
+    cohort: int = Field(16, ge=1, le=4096, description="runs that one worker trains at once")
+    initialisation: Literal["shared", "independent"] = Field(
+        "shared", description="shared: all runs start from the same weights; independent: each from its own"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of everything random in the zoo")
+
+    @field_validator("structures", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
