@@ -18,6 +18,7 @@ from zoogen.shown import clipped, listed, one_line, shown
         b"\x00" * 1_000,
         object(),
     ],
+    ids=range(9),
 )
 def test_any_value_is_short(value: object) -> None:
     text = shown(value)

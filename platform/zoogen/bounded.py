@@ -94,7 +94,7 @@ class _Loader(yaml.SafeLoader):
             raise ValueError(_TOO_DEEP)
         self.depth += 1
         try:
-            return super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+            return super().compose_node(parent, index)
         finally:
             self.depth -= 1
 
@@ -106,12 +106,12 @@ class _Loader(yaml.SafeLoader):
                 if key.value in names:
                     raise ValueError(f"line {key.start_mark.line + 1}: the key {shown(key.value)} stands there twice")
                 names.add(key.value)
-        super().flatten_mapping(node)  # type: ignore[no-untyped-call]
+        super().flatten_mapping(node)
 
 
 def _bounded_integer(loader: Any, node: Any) -> Any:
     _check_digits(loader.construct_scalar(node))
-    return yaml.SafeLoader.construct_yaml_int(loader, node)  # type: ignore[no-untyped-call]
+    return yaml.SafeLoader.construct_yaml_int(loader, node)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _bounded_integer)

@@ -16,7 +16,7 @@ def system_line(error: OSError) -> str:
     if isinstance(error, BrokenPipeError):
         return "the reader of the output has gone"
     reason = error.strerror or str(error) or type(error).__name__
-    where = clipped(f"{error.filename}: " if error.filename is not None else "", 200)
+    where = f"{clipped(str(error.filename), 200)}: " if error.filename is not None else ""
     if error.errno in _FULL:
         return one_line(f"{where}{reason}; make room, and give the same command again")
     if error.errno in (errno.EMFILE, errno.ENFILE):

@@ -29,7 +29,7 @@ def test_whole_networks_hold_what_is_not_generated_too(
     assert parts.read_bytes() == same.read_bytes(), "nothing else is there"
     complete = HypergridTask.complete
 
-    def with_counter(self: HypergridTask, structure: str, weights: Tensor) -> dict[str, Tensor]:
+    def with_counter(self: HypergridTask, structure: str, weights: Tensor, device: str = "cpu") -> dict[str, Tensor]:
         return {**complete(self, structure, weights), "norm.seen": torch.tensor(7).expand(len(weights))}
 
     monkeypatch.setattr(HypergridTask, "complete", with_counter)

@@ -123,12 +123,16 @@ def _fit(job: _Job, run: RayRun, log: Log | None) -> bytes:
     import ray.train as api
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    class Trainer(TorchTrainer):
+        def _register_sigint_handler(self, controller: Any) -> None:
+            """Ctrl-C is the caller's: Train's own handler would stay after the training, and end it as a failed one."""
+
     train: Any = api  # Ray's annotations describe the older Train
     config = run.config
     _require_resources(ray, config)
     board = ray.remote(num_cpus=0)(_Board).remote()
     resources = {"CPU": config.cpus_per_worker, **({"GPU": 1.0} if config.use_gpu else {})}
-    trainer = TorchTrainer(
+    trainer = Trainer(
         _work,
         train_loop_config={"job": ray.put(job), "board": board, "config": config, "same": deterministic_here()},
         torch_config=TorchConfig(backend="nccl" if config.use_gpu else "gloo"),
@@ -221,11 +225,10 @@ def _work(settings: dict[str, Any]) -> None:
     mask_output()
     torch.set_num_threads(max(1, int(settings["config"].cpus_per_worker)))
     hooks = _RayHooks(settings["board"])
-    if hooks.finished:
-        return
-    device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
-    with deterministic(settings["same"]):
-        hooks.report(_ARTIFACT, ray.get(settings["job"]).run(device, hooks), {})
+    if not hooks.finished:
+        device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
+        with deterministic(settings["same"]):
+            hooks.report(_ARTIFACT, ray.get(settings["job"]).run(device, hooks), {})
 
 
 class _RayHooks:
@@ -242,8 +245,7 @@ class _RayHooks:
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
                 self.finished = read_whole(Path(folder, _ARTIFACT)) is not None
-                if not self.finished:
-                    self.initial_state = read_whole(Path(folder, _STATE))
+                self.initial_state = None if self.finished else read_whole(Path(folder, _STATE))
 
     def on_log(self, step: int, total: int, figures: Figures) -> None:
         if self.rank == 0:

@@ -1,6 +1,5 @@
 """Weights files: generating them, and judging any of their form."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zoogen.bounded import parse_json
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.result import metric_json
 from zoogen.generators.condition import indistinct
@@ -20,7 +20,7 @@ from zoogen.pipelines.stored import load_generator
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import task_from_mapping
 from zoogen.weights.files import WeightsFile, read_weights, write_weights, write_whole
-from zoogen.weights.state_dicts import Reading, differing, readings, some
+from zoogen.weights.state_dicts import Reading, differing, peculiarities, readings, some
 from zoogen.zoo.plan import structure_key
 from zoogen.zoo.store import ArtifactStore
 
@@ -212,7 +212,7 @@ def read_networks(
                 return _networks(file, reading, task, known, anybodys=anybodys)
             except ZoogenError as error:
                 first = first or error
-        raise first or ZoogenError("it holds no networks")
+        raise ZoogenError(f"{first or 'it holds no networks'}{peculiarities(file.tensors)}")
     except ZoogenError as error:
         raise ZoogenError(f"{path}: {error}") from None
 
@@ -236,8 +236,8 @@ def _task_mapping(file: WeightsFile, path: str) -> dict[str, Any]:
     if text is None:
         return {"kind": file.metadata.get("task", DEFAULT_TASK)}
     try:
-        mapping = json.loads(text)
-    except (ValueError, RecursionError):
+        mapping = parse_json(text)
+    except ValueError:
         mapping = None
     if not isinstance(mapping, dict):
         raise ZoogenError(f"{path}: its metadata {TASK_KEY} is no JSON object; give the study's CONFIG to judge it")

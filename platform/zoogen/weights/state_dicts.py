@@ -78,6 +78,19 @@ def readings(tensors: Mapping[str, Tensor]) -> Iterator[Reading]:
         yield Reading({name: single[old] for name, old in named.items()}, (*notices, one))
 
 
+def peculiarities(tensors: Mapping[str, Tensor]) -> str:
+    """Why no reading may fit a file's tensors, to be told where none does; empty if nothing is peculiar about them."""
+    counts = {name: tensor.shape[0] for name, tensor in tensors.items() if tensor.ndim}
+    other = next((name for name, count in counts.items() if count != next(iter(counts.values()))), "")
+    integers = [name for name, tensor in tensors.items() if not tensor.is_floating_point()]
+    said = ""
+    if other:
+        first = next(iter(counts))
+        said += f"; different numbers of networks along the first axis: {first[:60]} {counts[first]}, "
+        said += f"{other[:60]} {counts[other]}"
+    return said + (f"; not floating point: {some(integers)}" if integers else "")
+
+
 def _namings(tensors: Mapping[str, Tensor]) -> Iterator[tuple[dict[str, str], tuple[str, ...]]]:
     """Names to those in the file."""
     named = {name: name for name in tensors}
