@@ -8,6 +8,7 @@ from zoogen.orchestration.work import Work
 from zoogen.orchestration.worker import WorkerProgress
 
 WORKING = 0.05  # share of one core from which on a processor is at work; answering the driver takes less
+_HELD_UP = 5.0  # seconds between two looks, after which the driver itself was stopped or had no processor
 _FIRST_NOTICE = 60.0  # seconds of silence that the user is told of, or half the limit if that is less
 
 
@@ -21,7 +22,7 @@ class Life:
 
     def __init__(self, config: PoolConfig, now: float) -> None:
         self._config = config
-        self._progressed = self._working = self._heard = now
+        self._progressed = self._working = self._heard = self._looked = now
         self._beats, self._processor_seconds = -1, 0.0
         self._quiet = self._notice = min(_FIRST_NOTICE, config.heartbeat_s / 2)
 
@@ -38,7 +39,11 @@ class Life:
         return now - self._working >= self._quiet
 
     def hangs(self, now: float) -> str:
-        """Why the worker counts as hanging, empty if it does not."""
+        """Why the worker counts as hanging, empty if it does not. To be asked often: time in which nobody asked, as
+        the driver was stopped, is not held against the worker."""
+        if (lost := now - self._looked) > _HELD_UP:
+            self._progressed, self._working = min(now, self._progressed + lost), min(now, self._working + lost)
+        self._looked = now
         if now - self._working > self._config.heartbeat_s:
             return f"no sign of life for {now - self._working:.0f} s, see pool.heartbeat_s"
         if now - self._progressed > self._config.progress_s:
