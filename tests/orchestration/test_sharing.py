@@ -23,7 +23,9 @@ class Machines:
 
 
 def test_work_is_given_out_once_each_machine_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate(Machines(4, 4, 0, 0.5, dead=2), cpus=1)  # a head without CPUs and one that is too small hold no worker
+    gate = Gate(
+        Machines(4, 4, 0, 0.5, dead=2), cpus=1, gpus=0
+    )  # a head without CPUs and one that is too small hold no worker
     assert not gate.is_open(workers=8, ready=0)
     gate.answered("a")
     gate.answered("a")
@@ -32,13 +34,17 @@ def test_work_is_given_out_once_each_machine_has_answered(monkeypatch: pytest.Mo
     assert gate.is_open(workers=8, ready=3) and gate.opened
     assert gate.is_open(workers=9, ready=0), "and stays open"
 
-    few = Gate(Machines(4, 4, 4), cpus=1)
+    accelerated = Gate(Machines(4, 4), cpus=1, gpus=1)
+    accelerated.answered("a")
+    assert not accelerated.is_open(workers=2, ready=1), "none of them is known to hold a worker"
+
+    few = Gate(Machines(4, 4, 4), cpus=1, gpus=0)
     few.answered("a")
     assert few.is_open(workers=1, ready=1), "fewer workers than machines"
 
     now = [100.0]
     monkeypatch.setattr(sharing.time, "monotonic", lambda: now[0])
-    late = Gate(Machines(4, 4), cpus=1)
+    late = Gate(Machines(4, 4), cpus=1, gpus=0)
     late.answered("a")
     assert not late.is_open(workers=8, ready=4)
     now[0] += 21

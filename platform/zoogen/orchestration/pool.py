@@ -91,7 +91,7 @@ class Supervisor:
         self._queue, self._task, self._store, self._config, self._size = queue, task, store, config, size
         # A task of many megabytes would travel once for every worker: once is enough.
         self._task_sent = self._ray.put(task)
-        self._gate = Gate(self._ray, config.cpus_per_worker)
+        self._gate = Gate(self._ray, config.cpus_per_worker, config.gpus_per_worker)
         self._actor = self._ray.remote(CohortWorker).options(
             num_cpus=config.cpus_per_worker,
             num_gpus=config.gpus_per_worker,

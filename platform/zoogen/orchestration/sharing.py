@@ -82,11 +82,12 @@ class Gate:
 
     Args:
         ray: the connected Ray.
-        cpus: what a worker reserves.
+        cpus, gpus: what a worker reserves.
     """
 
-    def __init__(self, ray: Any, cpus: float) -> None:
-        self._nodes = sum(node["Alive"] and node["Resources"].get("CPU", 0) >= cpus for node in ray.nodes())
+    def __init__(self, ray: Any, cpus: float, gpus: float) -> None:
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        self._nodes = sum(there.get("CPU", 0) >= cpus and there.get("GPU", 0) >= gpus for there in alive)
         self._answered: set[str] = set()
         self._first: float | None = None
         self._open = False

@@ -9,7 +9,7 @@ from zoogen.secrets import masked
 DENIED = "access denied; fix the rights or credentials, or choose another root"
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _METADATA_SERVICES = ("/latest/api/token", "/latest/meta-data", "/computeMetadata", "/metadata/identity")
-_STATUS = re.compile(r"status code: (\d{3})\b")
+_STATUS = re.compile(r"status code: (\d{3})\b( [A-Z][\w -]{1,40})?")
 _DISK_ERROR = re.compile(r"\(os error (\d+)\)")
 _LASTING_DISK_ERRORS = {
     errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP, errno.EXDEV, errno.EFBIG
@@ -65,7 +65,9 @@ def explain(error: Exception) -> str:
         return DENIED
     if "No space left" in text:
         return "no space left on the device"
+    endpoint = next((os.environ[name] for name in ENDPOINT_VARIABLES if os.environ.get(name)), "its service")
+    if (status := _STATUS.search(text)) and (status[1] == "429" or status[1] >= "500"):
+        return f"{masked(endpoint)} answers {status[1]}{status[2] or ''}"
     if any(word in text for word in _AWAY):
-        endpoint = next((os.environ[name] for name in ENDPOINT_VARIABLES if os.environ.get(name)), "its service")
         return f"{masked(endpoint)} does not answer; check the address (AWS_ENDPOINT_URL) and the network"
     return text
