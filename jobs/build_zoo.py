@@ -2,7 +2,7 @@
 
 import sys
 
-from zoogen.cli import main
+from zoogen.cli import run
 
 if __name__ == "__main__":
-    main(["build-zoo", *sys.argv[1:]])
+    run(["build-zoo", *sys.argv[1:]])

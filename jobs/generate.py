@@ -2,7 +2,7 @@
 
 import sys
 
-from zoogen.cli import main
+from zoogen.cli import run
 
 if __name__ == "__main__":
-    main(["generate", *sys.argv[1:]])
+    run(["generate", *sys.argv[1:]])

@@ -2,7 +2,7 @@
 
 import sys
 
-from zoogen.cli import main
+from zoogen.cli import run
 
 if __name__ == "__main__":
-    main(["report", *sys.argv[1:]])
+    run(["report", *sys.argv[1:]])

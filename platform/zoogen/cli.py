@@ -4,19 +4,20 @@ Imports of everything heavy are inside the commands, so that help and errors com
 """
 
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from zoogen import __version__
+from zoogen.cli_report import report
 from zoogen.cli_zoo import ConfigFile, DryRun, Overrides, SweepFile, SweepOverrides, print_configuration, zoo_app
 from zoogen.errors import ZoogenError
+from zoogen.exits import Exit, leave, signals_raise, stopped_by
 from zoogen.secrets import masked_output
 from zoogen.shown import one_line
 from zoogen.unexpected import TRACEBACK_VARIABLE, fault_line, system_line
@@ -30,7 +31,6 @@ app = typer.Typer(
 )
 app.add_typer(zoo_app, name="zoo")
 
-_INTERRUPTED, _TERMINATED = 130, 143
 _ON_INTERRUPT = "interrupted; what was finished is kept, the same command goes on from there"
 
 
@@ -172,28 +172,7 @@ def finetune(
     return run_fine_tune(config, overrides or [])
 
 
-@app.command()
-def report(
-    evaluations: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="EVALUATION [KEY=VALUE]...",
-            help="The YAML file of a study or sweep and overrides of it, an evaluation's digest or its beginning, an "
-            "evaluation.json, or a report's folder; several are put side by side.",
-        ),
-    ],
-    out: Annotated[
-        str | None, typer.Option(help="Folder to write; without it, a name under the artifact root's reports/.")
-    ] = None,
-    artifacts: Annotated[
-        str | None, typer.Option(help="Artifact root of digests (artifacts/), and of studies instead of their own.")
-    ] = None,
-) -> None:
-    """Tables and figures of evaluations beside the paper's numbers, several side by side."""
-    from zoogen.commands.report import report as command
-    from zoogen.console import Console
-
-    command(evaluations, out, artifacts, Console())
+app.command()(report)
 
 
 @app.command()
@@ -241,40 +220,55 @@ def ui(
 
 @masked_output()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; errors of the user are one line and status 2, an interrupt is status 130, SIGTERM 143."""
+    """Run the command line and raise SystemExit with an `Exit`; errors of the user are one line."""
     if os.environ.get(TRACEBACK_VARIABLE):
         try:
-            sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or 0)
+            sys.exit(app(args=arguments, prog_name="zoogen", standalone_mode=False) or Exit.DONE)
         except Exception:
             traceback.print_exc()  # masked, as all output
-            sys.exit(1)
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray does, so that files are closed
+            sys.exit(Exit.FAULT)
+    with signals_raise():
+        status = _guarded(arguments)
+    if status == Exit.INTERRUPTED:  # typer turns an interrupt into this status
+        _stop(_ON_INTERRUPT, Exit.INTERRUPTED)
+    sys.exit(status if isinstance(status, int) else Exit.DONE)
+
+
+def _guarded(arguments: Sequence[str] | None) -> object:
+    """The command's status; every error that is the user's as one line."""
     try:
-        status = app(args=arguments, prog_name="zoogen", standalone_mode=False)
+        return app(args=arguments, prog_name="zoogen", standalone_mode=False)
     except SystemExit as stop:
-        if stop.code != signal.SIGTERM:
+        if (signal := stopped_by(stop)) is None:
             raise
-        _stop(_ON_INTERRUPT, _TERMINATED)
+        _stop(_ON_INTERRUPT, signal)
     except (KeyboardInterrupt, typer.Abort):
-        _stop(_ON_INTERRUPT, _INTERRUPTED)
+        _stop(_ON_INTERRUPT, Exit.INTERRUPTED)
     except ZoogenError as error:
-        _stop(str(error), 2, arguments)
+        _stop(str(error), Exit.MISTAKE, arguments)
     except typer.TyperException as error:
-        _stop(error.format_message() + " (try zoogen --help)", 2, arguments)
+        _stop(error.format_message() + " (try zoogen --help)", Exit.MISTAKE, arguments)
     except OSError as error:
-        _stop(system_line(error), 2)
+        _stop(system_line(error), Exit.MISTAKE)
     except Exception as error:
-        _stop(fault_line(error), 1)
-    if status == _INTERRUPTED:  # typer turns an interrupt into this status
-        _stop(_ON_INTERRUPT, _INTERRUPTED)
-    sys.exit(status if isinstance(status, int) else 0)
+        _stop(fault_line(error), Exit.FAULT)
 
 
-def _stop(message: str, status: int, arguments: Sequence[str] | None = None) -> None:
-    print("zoogen: " + one_line(message, arguments or sys.argv), file=sys.stderr)
+def _stop(message: str, status: Exit, arguments: Sequence[str] | None = None) -> NoReturn:
+    with suppress(OSError):  # the terminal is gone
+        print("zoogen: " + one_line(message, arguments or sys.argv), file=sys.stderr, flush=True)
     sys.exit(status)
 
 
+def run(arguments: Sequence[str] | None = None) -> None:
+    """What the process of a command or of a job does: `main`, and then it ends."""
+    try:
+        main(arguments)
+    except SystemExit as stop:
+        if not isinstance(stop.code, int):
+            raise
+        leave(stop.code)
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -1,11 +1,15 @@
 """What a user finds in the MLflow UI after a pipeline."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.studies import MakeStudy
 
 from zoogen.pipelines import stages
+from zoogen.pipelines.fine_tune import fine_tune
+from zoogen.tracking.mlflow_run import COMPLETE_TAG
 
 
 @pytest.fixture
@@ -62,3 +66,57 @@ def test_one_experiment_a_parent_run_and_a_child_per_stage(tracked: MakeStudy, t
     assert stages.pipeline(tracked()).reused
     again = client.search_runs([experiment.experiment_id, together.experiment_id])
     assert {run.info.run_id: run.info.end_time for run in again} == ends, "the same command makes no new runs"
+
+
+OF_A_GO = ("seconds",)  # metrics of the building, which a record that is written later cannot know
+
+
+def recorded(root: Path) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Everything that MLflow has of every run, by what the run is."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{root}/mlflow.db")
+    runs = client.search_runs([each.experiment_id for each in client.search_experiments()], max_results=1000)
+    records = {}
+    for run in runs:
+        tags, identity = run.data.tags, run.info.run_id
+        name = (tags["zoogen.stage"], tags["zoogen.digest"], run.data.params.get("method", ""))
+        own = {key for key in tags if key.startswith("zoogen.") and key != "zoogen.run"}
+        points = {key: client.get_metric_history(identity, key) for key in run.data.metrics}
+        records[name] = {
+            "state": run.info.status,
+            "params": {key: value for key, value in run.data.params.items() if key != "artifacts"},
+            "tags": {key: tags[key] for key in own},
+            "metrics": {key: sorted((p.step, p.value) for p in at) for key, at in points.items() if key not in OF_A_GO},
+            "seconds": "seconds" in points,
+            "inputs": sorted((each.dataset.name, each.dataset.digest) for each in run.inputs.dataset_inputs),
+            "files": sorted(
+                file.path for place in ("", "report", "tables") for file in client.list_artifacts(identity, place)
+            ),
+        }
+    return records
+
+
+def test_a_record_that_was_lost_is_written_again_from_the_artifacts(
+    tracked: MakeStudy, migrated: Path, tmp_path: Path
+) -> None:
+    fine_tuning = {"iterations": 2, "points": 2, "count": 2, "structures": ["F*"]}
+    first, second = tmp_path / "artifacts", tmp_path / "again"
+
+    def work(root: Path) -> None:
+        for stage in (stages.pipeline, stages.build_zoo, fine_tune):
+            stage(tracked(fine_tuning=fine_tuning, artifacts=str(root)))
+
+    first.mkdir()
+    shutil.copy(migrated, first / "mlflow.db")
+    work(first)
+    undisturbed = recorded(first)
+    assert len({stage for stage, _, _ in undisturbed}) == 7
+    assert all(COMPLETE_TAG in each["tags"] for (stage, _, _), each in undisturbed.items() if stage != "result")
+    # As if MLflow had been away all the time.
+    shutil.copytree(first, second, ignore=shutil.ignore_patterns("mlflow.db", "mlartifacts"))
+    shutil.copy(migrated, second / "mlflow.db")
+    made = {path: path.stat().st_mtime_ns for path in second.rglob("*.parquet")}
+    work(second)
+    assert recorded(second) == undisturbed
+    assert made == {path: path.stat().st_mtime_ns for path in second.rglob("*.parquet")}

@@ -1,4 +1,4 @@
-"""One migrated database for all tests: a fresh one takes seconds."""
+"""A root with a database, and MLflow's view of it."""
 
 import os
 import shutil
@@ -7,15 +7,6 @@ from pathlib import Path
 import pytest
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory) -> Path:
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}")
-    return path
 
 
 @pytest.fixture

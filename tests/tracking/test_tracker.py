@@ -18,6 +18,7 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.evaluate import evaluate
 from zoogen.evaluation.result import Inputs
+from zoogen.tracking.mlflow_run import COMPLETE_TAG
 from zoogen.tracking.summary import accuracy_metrics
 from zoogen.tracking.tracker import NullTracker, TrackingConfig, open_tracker, ui_command
 from zoogen.zoo.plan import ZooConfig
@@ -308,14 +309,16 @@ def test_fresh_database_is_announced_and_deleted_experiments_come_back(root, cli
     assert client.get_experiment_by_name("study").lifecycle_stage == "active"
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(ZoogenError, match="cannot write the tracking database .*writable"):
+    with pytest.raises(ZoogenError, match="cannot use the tracking database .*writable"):
         open_tracker(QUIET, blocked / "root", "study", said.append)
 
 
-def test_unreachable_server_is_one_line_and_quick():
+def test_unreachable_server_is_one_line_and_quick(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "user")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
     with socket.socket() as held:  # bound but not listening: connections are refused
         held.bind(("127.0.0.1", 0))
-        uri = f"http://user:secret@127.0.0.1:{held.getsockname()[1]}"
+        uri = f"http://127.0.0.1:{held.getsockname()[1]}"
         begin = time.monotonic()
         with pytest.raises(ZoogenError, match="cannot reach MLflow at .*tracking.kind=none") as caught:
             open_tracker(TrackingConfig(uri=uri), None, "study")
@@ -326,29 +329,87 @@ def test_unreachable_server_is_one_line_and_quick():
 
 def test_broken_database_is_one_line(tmp_path):
     (tmp_path / "mlflow.db").write_text("no database at all, but long enough to be one" * 100)
-    with pytest.raises(ZoogenError, match="cannot reach MLflow") as caught:
+    with pytest.raises(ZoogenError, match="cannot use the tracking database") as caught:
         open_tracker(QUIET, tmp_path, "study")
     assert "\n" not in str(caught.value)
 
 
-def test_a_store_that_goes_away_costs_the_record_and_not_the_work(root, client):
+def _broken(database):
+    """Let the store fail at every call until what is returned is called."""
+    contents = database.read_bytes()
+    database.write_bytes(b"broken" * 1000)
+    return lambda: database.write_bytes(contents)
+
+
+def test_a_store_that_goes_away_costs_nothing_once_it_is_back(root, client):
     said = []
     tracker = _track(root, said.append)
-    database = root / "mlflow.db"
     with tracker.pipeline("d0", config={}):
         with tracker.stage("train", "d1") as run:
             run.metrics({"loss": 1.0}, step=1)
-            contents = database.read_bytes()
-            database.write_bytes(b"broken" * 1000)
-            run.text("a.txt", "written beside the database")
-            run.tags({"lost": "yes"})
-            run.tags({"lost": "again"})
-            database.write_bytes(contents)  # and comes back
+            mend = _broken(root / "mlflow.db")
+            run.text("a.txt", "told while the store was away")
+            run.tags({"kept": "yes"})
+            run.tags({"kept": "again"})
+            mend()
         assert len(said) == 1
-        assert "the work goes on" in said[0]
+        assert "the work goes on" in said[0] and "SQL" not in said[0]
     runs, _ = _runs(client)
     assert {r.info.status for r in runs.values()} == {"FINISHED"}
-    assert runs["train"].data.metrics == {"loss": 1.0}
+    train = runs["train"]
+    assert train.data.metrics == {"loss": 1.0} and train.data.tags["kept"] == "again"
+    assert "a.txt" in {file.path for file in client.list_artifacts(train.info.run_id)}
+    assert all(COMPLETE_TAG in run.data.tags for run in runs.values())
+
+
+def test_a_record_is_complete_only_when_everything_has_arrived(root, client):
+    said = []
+    tracker = _track(root, said.append)
+    points = [{"step": step, "loss": 1.0 / step} for step in range(1, 6)]
+    with tracker.stage("train", "d1") as run:
+        assert not run.recorded
+        for point in points[:2]:
+            run.metrics({"loss": point["loss"]}, point["step"], "train")
+        run._flush()
+        mend = _broken(root / "mlflow.db")
+        for point in points[3:]:
+            run.metrics({"loss": point["loss"]}, point["step"], "train")
+    mend()
+    assert len(said) == 1
+    assert _runs(client)[0]["train"].info.status == "RUNNING"
+    for expected in (False, True):
+        with _track(root).stage("train", "d1") as run:
+            run.reused = True
+            assert run.recorded is expected
+            if not expected:
+                run.history(points, "train")
+    run = _runs(client)[0]["train"]
+    assert run.info.status == "FINISHED" and COMPLETE_TAG in run.data.tags
+    history = client.get_metric_history(run.info.run_id, "train/loss")
+    assert sorted((m.step, m.value) for m in history) == [(p["step"], p["loss"]) for p in points]
+
+
+def test_what_is_refused_for_good_leaves_the_record_open(root, client):
+    said = []
+    with _track(root, said.append).stage("train", "d1") as run:
+        run.params({"a": 1})
+        run._known_params.clear()
+        run.params({"a": 2})  # MLflow lets no parameter change
+        run.metrics({"loss": 1.0})
+    run = _runs(client)[0]["train"]
+    assert run.info.status == "FINISHED" and run.data.metrics == {"loss": 1.0}
+    assert COMPLETE_TAG not in run.data.tags and len(said) == 1
+
+
+def test_a_go_that_loses_something_takes_the_mark_away(root, client, monkeypatch):
+    with _track(root).stage("train", "d1"):
+        pass
+    with monkeypatch.context() as patch, _track(root).stage("train", "d1") as run:
+        assert run.recorded
+        patch.setattr(type(client), "log_text", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
+        run.text("a.txt", "lost")
+    run = _runs(client)[0]["train"]
+    assert run.info.status == "FINISHED" and COMPLETE_TAG not in run.data.tags
 
 
 def test_no_tracking_and_remote_root():

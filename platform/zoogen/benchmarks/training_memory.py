@@ -16,6 +16,7 @@ from zoogen.autoencoders.config import AutoencoderConfig, AutoencoderSection
 from zoogen.autoencoders.train import train_codec
 from zoogen.config import Config
 from zoogen.errors import ZoogenError
+from zoogen.exits import Exit
 from zoogen.seeds import seeded_generator
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.target import Target
@@ -23,7 +24,6 @@ from zoogen.zoo.read import CheckpointSet
 
 _STATUS = Path("/proc/self/status")
 _GIB = 2**30
-_OVER = 3  # exit status of a process that asked for more than its limit
 
 
 class OverLimit(ZoogenError):
@@ -86,7 +86,7 @@ def measure_memory(
         "where": {"device": device, "threads": threads, "limit_gib": limit_gib},
     }
     done = subprocess.run([sys.executable, "-m", __name__, json.dumps(request)], capture_output=True, text=True)
-    if done.returncode in (_OVER, -signal.SIGKILL):
+    if done.returncode in (Exit.OVER_LIMIT, -signal.SIGKILL):
         raise OverLimit(f"{config.kind} at {parameters} parameters needs more memory than it was given")
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
@@ -156,7 +156,7 @@ def main(request: str) -> None:
         print(_measured(config, trajectories(**given["data"]), **given["where"]).model_dump_json())
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
-            sys.exit(_OVER)
+            sys.exit(Exit.OVER_LIMIT)
         raise
 
 

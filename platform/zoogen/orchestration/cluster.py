@@ -19,6 +19,7 @@ from typing import Any
 
 import zoogen
 from zoogen.errors import ZoogenError
+from zoogen.exits import signals_kept
 from zoogen.secrets import masked
 from zoogen.shown import clipped, shown
 
@@ -118,7 +119,8 @@ def connect(
 
 def _start(ray: ModuleType, which: str, options: dict[str, Any]) -> None:
     try:
-        ray.init(**options)
+        with signals_kept():
+            ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = clipped(masked(lines[0] if lines else type(error).__name__).rstrip("."), 200)

@@ -5,7 +5,6 @@ folder that is deleted at the end.
 """
 
 import os
-import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,12 +13,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from zoogen.errors import ZoogenError
+from zoogen.exits import Exit, SignalExit, stopped_by
 from zoogen.orchestration.cluster import Cluster, import_ray
 from zoogen.orchestration.relay import ERROR, MAX_DEATHS, RESULT, TRIAL, TrialListener, relay_to, stopper_of
 from zoogen.orchestration.trial import STEP, Leases, TrialHandle
 from zoogen.secrets import mask_output
 
-_TERMINATED = 128 + signal.SIGTERM  # exit status of a process that SIGTERM ended
 _TRAINS_ELSEWHERE = 0.01  # CPUs of a trial whose work is done by others; Tune takes no zero
 _SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files
@@ -137,8 +136,8 @@ def run_trials(
             ray.kill(leases)
             if relay.error is not None:
                 raise relay.error
-        except SystemExit:  # Ray and Tune turn SIGTERM into exits of several codes
-            raise SystemExit(_TERMINATED) from None
+        except SystemExit as stop:  # Tune turns signals into exits of several codes
+            raise SignalExit(stopped_by(stop) or Exit.TERMINATED) from None
 
 
 @contextmanager

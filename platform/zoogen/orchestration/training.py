@@ -123,12 +123,16 @@ def _fit(job: _Job, run: RayRun, log: Log | None) -> bytes:
     import ray.train as api
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    class Trainer(TorchTrainer):
+        def _register_sigint_handler(self, controller: Any) -> None:
+            """Ctrl-C is the caller's: Train's own handler would stay after the training, and end it as a failed one."""
+
     train: Any = api  # Ray's annotations describe the older Train
     config = run.config
     _require_resources(ray, config)
     board = ray.remote(num_cpus=0)(_Board).remote()
     resources = {"CPU": config.cpus_per_worker, **({"GPU": 1.0} if config.use_gpu else {})}
-    trainer = TorchTrainer(
+    trainer = Trainer(
         _work,
         train_loop_config={"job": ray.put(job), "board": board, "config": config, "same": deterministic_here()},
         torch_config=TorchConfig(backend="nccl" if config.use_gpu else "gloo"),

@@ -12,6 +12,7 @@ from zoogen.evaluation.result import Inputs
 from zoogen.evaluation.structure import Sources, StructureData
 from zoogen.pipelines import digests
 from zoogen.pipelines.context import Study
+from zoogen.pipelines.records import due
 from zoogen.pipelines.report import made_of, origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
@@ -97,7 +98,8 @@ def fine_tune(study: Study) -> FineTuningResult:
             study.console.say(f"fine-tuning: {seconds:.1f} s, {uri}")
         made_by, folder = origin(study, "finetune"), f"reports/{study.config.study}-{STAGE}-{name}"
         report = store_files(study, folder, made_of(found, made_by), lambda: render_fine_tuning(found, made_by))
-        _track(run, found, report)
+        if due(run):
+            _track(run, found, report)
         return FineTuningResult(found, name, uri, report, reused)
 
 

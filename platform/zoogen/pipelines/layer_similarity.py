@@ -22,6 +22,7 @@ from zoogen.evaluation.result import Inputs
 from zoogen.identity import derive_seed
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import generator_key, similarity_digest, similarity_key
+from zoogen.pipelines.records import due
 from zoogen.pipelines.report import made_of, origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
@@ -76,7 +77,8 @@ def similarity(study: Study) -> SimilarityResult:
             study.console.say(f"similarity: {found.seconds:.1f} s, {uri}")
         made_by, folder = origin(study, STAGE), f"reports/{study.config.study}-{STAGE}-{name}"
         report = store_files(study, folder, made_of(found, made_by), lambda: render_similarity(found, made_by))
-        _track(run, found, report)
+        if due(run):
+            _track(run, found, report)
         return SimilarityResult(found, name, uri, report, reused)
 
 

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import record_bytes
@@ -17,6 +16,7 @@ from zoogen.pipelines import compute
 from zoogen.pipelines.context import Log, Study
 from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_key
 from zoogen.pipelines.evaluation_units import evaluated
+from zoogen.pipelines.records import due, record_autoencoder, record_generator, record_input, record_zoo
 from zoogen.pipelines.report import write_reports
 from zoogen.pipelines.results import (
     AutoencoderResult,
@@ -51,14 +51,14 @@ def build_zoo(study: Study) -> ZooResult:
         with study.tracker.stage("build-zoo", plan.digest, name=title, params=params) as run:
             study.mend(plan.structures)  # even if all of its parts are there
             run.reused = has_manifest(plan, study.store) and not missing_cohorts(plan, study.store, sound=study.task)
+            report = None
             if run.reused:
                 study.console.say(f"{title}: {len(plan.cohorts)} cohorts reused, {study.store.uri_of(key)}")
-                _require_checkpoints(study, plan, title)
-                continue
-            reports.append(_build(study, plan, title, run))
+            else:
+                reports.append(report := _build(study, plan, title))
             _require_checkpoints(study, plan, title)
-            run.dataset(title, plan.digest, study.store.uri_of(key), "training")
-            run.zoo_rows(zoo_rows(Zoo(study.store, plan, study.task)))
+            if due(run):
+                record_zoo(study, plan, title, run, report)
     return ZooResult(study.zoo, study.reference, tuple(reports), reused=not reports)
 
 
@@ -75,14 +75,14 @@ def _require_checkpoints(study: Study, plan: ZooPlan, title: str) -> None:
         )
 
 
-def _build(study: Study, plan: ZooPlan, title: str, run: Run) -> ZooReport:
+def _build(study: Study, plan: ZooPlan, title: str) -> ZooReport:
     said = ""
     with study.console.progress(title, "cohorts") as show:
 
         def progress(now: ZooProgress) -> None:
             nonlocal said
             figures = {"checkpoints/s": now.checkpoints_per_second, "loss": now.loss, "workers": float(now.workers)}
-            figures |= {"prepared": now.prepared}
+            figures |= {"prepared": now.prepared, **({"silent": float(now.silent)} if now.silent else {})}
             shown = {name: value for name, value in figures.items() if math.isfinite(value)}
             show(now.cohorts_done, now.cohorts_expected, shown, now.seconds_left)
             if now.message not in ("", said):
@@ -95,17 +95,7 @@ def _build(study: Study, plan: ZooPlan, title: str, run: Run) -> ZooReport:
     reused = len(plan.cohorts) - report.built  # another process may have built some meanwhile
     done = f"{report.checkpoints} checkpoints in {report.built} cohorts, {reused} cohorts reused"
     study.console.say(f"{title}: {done}, {report.seconds:.1f} s, {report.manifest}")
-    counts = {"checkpoints": report.checkpoints, "cohorts": report.built, "reused_cohorts": reused}
-    run.metrics({**counts, "diverged": report.diverged, "worker_deaths": report.deaths, "seconds": report.seconds})
     return report
-
-
-def zoo_rows(zoo: Zoo) -> list[dict[str, Any]]:
-    """One mapping per checkpoint with all columns but the weights."""
-    rows: list[dict[str, Any]] = []
-    for structure in zoo.plan.structures:
-        rows.extend(zoo.table(structure).to_pylist())
-    return rows
 
 
 def train_autoencoder(study: Study) -> AutoencoderResult:
@@ -125,14 +115,14 @@ def train_autoencoder(study: Study) -> AutoencoderResult:
     with study.tracker.stage("train-autoencoder", name, name="autoencoder", params=params) as run:
         run.reused = reused
         if not run.reused:
-            _log_zoo(study, run)
             with _training(study, "autoencoder", run) as log:
                 codec = compute.train_codec(study, log)
             there.commit(codec.to_bytes())
             for notice in codec.notices:
                 study.console.say(f"notice: autoencoder: {notice}")
-            run.metrics({**codec.figures, "seconds": codec.seconds}, study.config.autoencoder.iterations)
         result = AutoencoderResult(there.value or load_autoencoder(study), name, study.store.uri_of(key), run.reused)
+        if due(run):
+            record_autoencoder(study, run, result.codec)
     study.console.say(_trained("autoencoder", result.reused, result.codec.seconds, result.uri))
     return result
 
@@ -155,15 +145,14 @@ def train_generator(study: Study) -> GeneratorResult:
     with study.tracker.stage("train-generator", name, name="generator", params=params) as run:
         run.reused = reused
         if codec is not None:
-            _log_zoo(study, run)
-            run.tags({"zoogen.autoencoder": study.autoencoder_digest})
             with _training(study, "generator", run) as log:
                 generator = compute.train_generator(study, codec, log)
             there.commit(generator.to_bytes())
             for notice in indistinct(study.targets):
                 study.console.say(f"notice: generator: {notice}")
-            run.metrics({"seconds": generator.seconds}, study.config.generator.loop.iterations)
         result = GeneratorResult(there.value or load_generator(study), name, study.store.uri_of(key), run.reused)
+        if due(run):
+            record_generator(study, run, result.generator)
     study.console.say(_trained("generator", result.reused, result.generator.seconds, result.uri))
     return result
 
@@ -179,10 +168,6 @@ def _training(study: Study, title: str, run: Run) -> Iterator[Log]:
             show(step, total, {"loss": numbers["loss"]} if "loss" in numbers else {})
 
         yield log
-
-
-def _log_zoo(study: Study, run: Run) -> None:
-    run.dataset("zoo", study.plan.digest, study.store.uri_of(manifest_key(study.plan.digest)), "training")
 
 
 def evaluate(study: Study) -> EvaluationResult:
@@ -213,10 +198,11 @@ def evaluate(study: Study) -> EvaluationResult:
             evaluation = evaluated(study, generator)
             there.commit(record_bytes(evaluation, key))
             study.console.say(f"evaluation: {time.perf_counter() - begin:.1f} s, {uri}")
-            run.dataset("zoo", study.plan.digest, study.store.uri_of(manifest_key(study.plan.digest)), "evaluation")
         report = write_reports(study, evaluation) if study.reporting else ()
-        run.evaluation(evaluation, report)
-        run.results(evaluation)
+        if due(run):
+            record_input(study, run, "evaluation")
+            run.evaluation(evaluation, report)
+            run.results(evaluation)
         return EvaluationResult(evaluation, name, uri, report, run.reused)
 
 
@@ -228,8 +214,9 @@ def pipeline(study: Study) -> EvaluationResult:
         autoencoder = train_autoencoder(study)
         generator = train_generator(study)
         result = evaluate(study)
-        run.evaluation(result.evaluation, result.report)
         run.reused = zoo.reused and autoencoder.reused and generator.reused and result.reused
+        if due(run):
+            run.evaluation(result.evaluation, result.report)
         return result
 
 

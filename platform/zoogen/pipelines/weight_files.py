@@ -76,11 +76,12 @@ def generate(
 def _path(study: Study, structure: str, count: int, seed: int, out: str | None, whole: bool) -> Path:
     if out is not None:
         return local_path(out)
-    if study.store.root is None:
+    folder = study.store.folder("generated", study.generator_digest)
+    if folder is None:
         raise ZoogenError(f"the artifact root {study.store.uri} is not local; give --structure and --out FILE")
     kind = "-whole" if whole else ""
     name = f"{structure_key(structure)}-count{count}-seed{seed}{kind}.safetensors"
-    return study.store.root / "generated" / study.generator_digest / name
+    return folder / name
 
 
 def judge_file(

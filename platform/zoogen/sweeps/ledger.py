@@ -11,9 +11,11 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import read_record, record_bytes
 from zoogen.orchestration.trial import STEP
 from zoogen.pipelines.context import Study
+from zoogen.pipelines.records import due
 from zoogen.pipelines.results import read_evaluation
 from zoogen.pipelines.stored import say_damage, stored_record
-from zoogen.sweeps.clock import TrialClock
+from zoogen.sweeps.clock import AUTOENCODER, GENERATOR, TrialClock
+from zoogen.sweeps.curves import curves
 from zoogen.sweeps.plan import SweepPlan, TrialPlan
 from zoogen.sweeps.result import TrialRecord, TrialTime, trial_key
 from zoogen.sweeps.trial import AT, STAGE, WAITED
@@ -176,6 +178,15 @@ class Ledger:
         """A result with everything that belongs to it; told twice it is as good as once."""
         run = self._track(trial.name)
         run.reused = trial.name not in self.fresh
+        if due(run):
+            self._record(trial, record, run)
+        self._close(trial.name)
+
+    def _record(self, trial: TrialPlan, record: TrialRecord, run: Run) -> None:
+        if run.reused:  # its figures came while it ran, and were lost
+            judged = AUTOENCODER if self._plan.config.stage == "train_autoencoder" else GENERATOR
+            for stage, points in curves(trial.study(self._study.console), record, judged).items():
+                run.history(points, "train", f"{stage}/")
         run.tags({f"zoogen.{stage}": digest for stage, digest in record.artifacts.items()})
         run.metrics({f"seconds/{part}": getattr(record.time, part) for part in ("training", "judging", "wall")})
         if record.state == "stopped":
@@ -187,7 +198,6 @@ class Ledger:
             run.text("report/evaluation.json", evaluation.to_json())
         else:
             run.metrics(record.metrics)
-        self._close(trial.name)
 
 
 def _figures(report: Mapping[str, Any]) -> dict[str, float]:

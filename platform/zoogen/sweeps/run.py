@@ -148,6 +148,7 @@ def _run_missing(plan: SweepPlan, study: Study, ledger: Ledger) -> SweepTime | N
     try:
         missing = ledger.missing
         if not missing:
+            _build_zoos(plan.trials, study, whole_only=True)
             ledger.settle()
             return None
         resources = _resources(plan, missing[0])
@@ -188,8 +189,12 @@ class _Within(Study):
         return self.whole.tracker
 
 
-def _build_zoos(trials: Sequence[TrialPlan], study: Study) -> None:
-    """Every zoo of the trials, the one that lacks most first: most of the others' cohorts are then there."""
+def _build_zoos(trials: Sequence[TrialPlan], study: Study, *, whole_only: bool = False) -> None:
+    """Every zoo of the trials, the one that lacks most first: most of the others' cohorts are then there.
+
+    Args:
+        whole_only: see to the records of those that are there, and train nothing.
+    """
     zoos: dict[str, Study] = {}
     for trial in trials:
         own = _Within(trial.config, study.console, f"trial {trial.name}", whole=study)
@@ -199,7 +204,8 @@ def _build_zoos(trials: Sequence[TrialPlan], study: Study) -> None:
         for name, own in zoos.items()
     }
     for name in sorted(zoos, key=lambda name: -lacking[name]):
-        stages.build_zoo(zoos[name])
+        if not (whole_only and lacking[name]):
+            stages.build_zoo(zoos[name])
 
 
 def _resources(plan: SweepPlan, trial: TrialPlan) -> TrialResources:

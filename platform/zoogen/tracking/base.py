@@ -1,21 +1,18 @@
 """What a stage tells the tracking, and a tracker that listens to nothing."""
 
-import signal
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 from zoogen.evaluation.result import Evaluation
+from zoogen.exits import Exit, signals_raise, stopped_by
 
 State = Literal["FINISHED", "FAILED", "KILLED"]
 Split = Literal["train", "val", "test"]
 
 PIPELINE = "pipeline"
-_TERMINATED = 128 + signal.SIGTERM  # exit status of a process that SIGTERM ended
 
 
 class Run(ABC):
@@ -23,9 +20,12 @@ class Run(ABC):
 
     Attributes:
         reused: set it when the stage had nothing to do, so that the run keeps its earlier end.
+        recorded: whether an earlier go has recorded everything. Work that is done is no sign of it: the store may have
+            been away. Unless it is, a stage that reuses its artifact tells the run of it once more.
     """
 
     reused: bool = False
+    recorded: bool = False
 
     @abstractmethod
     def params(self, settings: Mapping[str, Any]) -> None:
@@ -38,6 +38,10 @@ class Run(ABC):
     @abstractmethod
     def metrics(self, figures: Mapping[str, float], step: int = 0, split: Split | None = None) -> None:
         """Figures at a step, under `train/`, `val/` or `test/` if a split is named."""
+
+    @abstractmethod
+    def history(self, points: Sequence[Mapping[str, float]], split: Split | None = None, prefix: str = "") -> None:
+        """Figures of a whole training, each point with its `step`; what the run has of them is not repeated."""
 
     @abstractmethod
     def dataset(self, name: str, digest: str, source: str, context: str = "training") -> None:
@@ -114,7 +118,7 @@ class Tracker(ABC):
         tags: Mapping[str, str] | None = None,
     ) -> Iterator[Run]:
         """The run of a stage. It ends FINISHED, FAILED on an exception, or KILLED when interrupted."""
-        with _sigterm_raises():
+        with signals_raise():
             run = self._open(stage, digest, name or stage, params or {}, tags or {})
             try:
                 yield run
@@ -140,38 +144,15 @@ class Tracker(ABC):
 
 
 def _state_of(error: BaseException) -> State:
-    if isinstance(error, KeyboardInterrupt):
+    if stopped_by(error) is not None:
         return "KILLED"
-    if isinstance(error, SystemExit):
-        if error.code in (None, 0):
-            return "FINISHED"
-        # Ray's own handler of SIGTERM exits with the bare number of the signal.
-        return "KILLED" if error.code in (_TERMINATED, int(signal.SIGTERM), 128 + signal.SIGINT) else "FAILED"
-    return "FAILED"
-
-
-@contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Turn SIGTERM into SystemExit(143) within the block, so that runs are ended; handlers of others stay."""
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break the ending of runs
-        raise SystemExit(_TERMINATED)
-
-    signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) in (terminate, signal.SIG_IGN):
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return "FINISHED" if isinstance(error, SystemExit) and error.code in (None, Exit.DONE) else "FAILED"
 
 
 class NullRun(Run):
     """Drops everything."""
+
+    recorded = True  # nothing can be added
 
     def params(self, settings: Mapping[str, Any]) -> None:
         pass
@@ -180,6 +161,9 @@ class NullRun(Run):
         pass
 
     def metrics(self, figures: Mapping[str, float], step: int = 0, split: Split | None = None) -> None:
+        pass
+
+    def history(self, points: Sequence[Mapping[str, float]], split: Split | None = None, prefix: str = "") -> None:
         pass
 
     def dataset(self, name: str, digest: str, source: str, context: str = "training") -> None:

@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-import shlex
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,19 +17,26 @@ from zoogen import __version__
 from zoogen.errors import ZoogenError
 from zoogen.secrets import masked, masked_settings
 from zoogen.tracking.base import NullRun, Run, Tracker
+from zoogen.tracking.channel import Outage
 from zoogen.tracking.config import TrackingConfig
+from zoogen.tracking.failures import explained, server_command
 from zoogen.tracking.mlflow_run import MlflowRun
-from zoogen.tracking.names import shorten
+from zoogen.tracking.place import (
+    ARTIFACTS,
+    default_uri,
+    local_database,
+    make_database,
+    relocate,
+    require_usable,
+)
 from zoogen.zoo.provenance import git_revision
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as MlflowEntity
 
-DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"  # under the artifact root
 DIGEST_TAG, STAGE_TAG, PARENT_TAG = "zoogen.digest", "zoogen.stage", "mlflow.parentRunId"
 _OPENING_SECONDS = 10  # until a server that does not answer counts as unreachable
-_SQLITE = "sqlite:///"
 
 
 class MlflowTracker(Tracker):
@@ -47,10 +54,12 @@ class MlflowTracker(Tracker):
 
     def __init__(self, config: TrackingConfig, root: Path | None, study: str, say: Callable[[str], None]) -> None:
         self._config, self._root = config, root
-        self.uri = config.uri or default_uri(root)
+        self.uri = config.store_uri or default_uri(root)
         self._say: Callable[[str], None] = lambda text: say(masked(text))
         self._parent: MlflowRun | None = None
         self._monitor: Any = None
+        store = Outage(self._say)
+        self._outages = store, store.sibling()  # of the store, of its artifacts
         self._client = self._connect()
         with self._border():
             self._experiment = self._find_or_create_experiment(study)
@@ -60,21 +69,28 @@ class MlflowTracker(Tracker):
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-        for name in ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        database = local_database(self.uri)
-        if database is not None:
-            try:
-                database.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                reason = f"{error.strerror}; choose a writable artifacts folder"
-                raise ZoogenError(f"cannot write the tracking database {database}: {reason}") from None
-            if not database.exists():
-                self._say(f"making the tracking database {database}, about 10 seconds, once")
         with self._border():
             from mlflow import MlflowClient
 
+            # What goes wrong is said in one line here; MLflow adds its tracebacks, urllib3 every attempt.
+            for name in ("alembic", "mlflow", "urllib3.connectionpool"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)
+            if (database := local_database(self.uri)) is not None:
+                self._open_database(database)
+            else:
+                _require_listener(self.uri)
             return MlflowClient(self.uri)
+
+    def _open_database(self, database: Path) -> None:
+        """Make it if it is not there, and let it follow its folder."""
+        from mlflow import MlflowClient
+
+        if not database.exists() or not database.stat().st_size:
+            self._say(f"making the tracking database {database}, about 10 seconds, once")
+        make_database(database, MlflowClient)
+        require_usable(database)
+        if relocate(database, self._root or database.parent):
+            self._say(f"the tracking database {database} was moved: its runs now find their artifacts beside it")
 
     @contextmanager
     def _border(self) -> Iterator[None]:
@@ -88,10 +104,7 @@ class MlflowTracker(Tracker):
         except ZoogenError:
             raise
         except Exception as problem:  # MLflow's, SQLAlchemy's and requests' errors have no common base
-            reason = shorten(" ".join(str(problem).split()), 160)
-            text = f"cannot reach MLflow at {self.uri}: {reason}"
-            hint = "start the server, correct tracking.uri, or set tracking.kind=none"
-            raise ZoogenError(f"{masked(text)}; {hint}") from None
+            raise ZoogenError(explained(problem, self.uri, self._root)) from None
         finally:
             os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = retries
 
@@ -121,12 +134,12 @@ class MlflowTracker(Tracker):
         try:
             with self._border():
                 entity = self._find_or_create_run(stage, digest, name)
-                run = MlflowRun(self._client, entity, self._say, self._find_or_create_experiment)
+                run = MlflowRun(self._client, entity, *self._outages, self._find_or_create_experiment)
         except ZoogenError as error:
             if self._parent is None:
                 raise
             # Half-way through a pipeline the work is worth more than its record.
-            self._say(f"{name} is not tracked: {error}")
+            self._outages[0].tell(error)
             return NullRun()
         source = {"mlflow.source.name": Path(sys.argv[0]).name or "zoogen", "mlflow.source.type": "PROJECT"}
         run.tags({"zoogen.version": __version__, "mlflow.source.git.commit": git_revision(), **source, **tags})
@@ -178,23 +191,16 @@ def _start_monitor(run_id: str, uri: str) -> Any:
     return monitor
 
 
-def default_uri(root: Path | None) -> str:
-    """The SQLite store in a local artifact root.
+def _require_listener(uri: str) -> None:
+    """Ask whether anybody listens at a database server's address: MLflow would try for minutes.
 
     Raises:
-        ZoogenError: the root is remote.
+        OSError: nobody does.
     """
-    if root is None:
-        raise ZoogenError(
-            "the artifact root is remote and cannot hold MLflow's database; "
-            "set tracking.uri to a server such as http://127.0.0.1:5000, or tracking.kind=none"
-        )
-    return f"{_SQLITE}{root.absolute() / DATABASE}"
-
-
-def local_database(uri: str) -> Path | None:
-    """The file of a SQLite store, None for a server."""
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+    parts = urlsplit(uri)
+    if parts.scheme in ("http", "https") or not parts.hostname or not parts.port:
+        return
+    socket.create_connection((parts.hostname, parts.port), timeout=_OPENING_SECONDS).close()
 
 
 def ui_command(root: Path | None, uri: str | None = None) -> str:
@@ -203,12 +209,4 @@ def ui_command(root: Path | None, uri: str | None = None) -> str:
     if urlsplit(store).scheme in ("http", "https"):
         return masked(store)
     database = local_database(store)
-    folder = root or (database.parent if database else Path.cwd())
-    program = Path(sys.executable).parent / "mlflow"
-    # Without the first variable the server starts ten processes; the second one keeps it from calling home.
-    words = [
-        str(program) if program.exists() else "mlflow",
-        *("server", "--host", "127.0.0.1", "--port", "5000", "--workers", "1"),
-        *("--backend-store-uri", store, "--artifacts-destination", str(folder.absolute() / ARTIFACTS)),
-    ]
-    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true {shlex.join(words)}"
+    return server_command(store, root or (database.parent if database else Path.cwd()))

@@ -34,6 +34,12 @@ def safe_key(name: str) -> str:
     return text.strip("/")[:MAX_KEY]
 
 
+def short_reason(problem: object) -> str:
+    """One line of an error, without the statement and the links that SQLAlchemy adds."""
+    text = re.split(r"\s*\[SQL:|\s*\(Background on", str(problem))[0]
+    return shorten(" ".join(text.split()), 200) or type(problem).__name__
+
+
 def shorten(text: str, limit: int) -> str:
     """The text cut to `limit` characters with a mark where something is missing."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -204,6 +204,12 @@ class Zoo:
         parts = [part for name in names for part in self._parts(name, split)]
         return sum(self._each(parts, lambda file, _: float(file.metadata["training_seconds"])))
 
+    def diverged(self) -> int:
+        """Checkpoints of all cohorts that were left out because their weights are not finite."""
+        self.require()
+        parts = [part for name in self.plan.structures for part in self._parts(name, None)]
+        return sum(self._each(parts, lambda file, _: len(file.metadata["diverged"])))
+
     def _structure(self, structure: str) -> str:
         name = self.task.canonical(structure)
         if name not in self.plan.targets:

@@ -33,6 +33,7 @@ from typing import Any
 from torch import nn
 
 from zoogen.errors import ZoogenError
+from zoogen.exits import SignalExit
 from zoogen.networks.classifiers.own_imports import OWN_PATH, PREFIX, OwnPackage, allowed_folders, is_allowed
 
 __all__ = ["OWN_PATH", "OwnModule", "failure", "load_own", "own_failures"]
@@ -109,6 +110,8 @@ def load_own(path: str, source: str | None = None) -> OwnModule:
 
 def failure(what: str, error: BaseException) -> ZoogenError:
     """One line for an exception: what was done, the line of one's own file where there is one, and the reason."""
+    if isinstance(error, SignalExit):
+        raise error  # the process is to end, whoever's code runs
     own = _own_lines(error)
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         own.append((error.filename, error.lineno))
