@@ -337,7 +337,7 @@ def _name(source: random.Random, place: Path) -> Fuzzed:
         ("sweep", name),
         ("benchmark", name),
         (name,),
-        ("pipeline", study, "--" + name),
+        ("pipeline", "--dry-run", study, "--" + name),
     )
     return Fuzzed("name", source.choice(calls), name)
 

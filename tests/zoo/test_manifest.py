@@ -1,5 +1,6 @@
 """A manifest is looked at before it is used: what is no manifest is one line that says why."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,8 +48,8 @@ def test_a_sound_one() -> None:
         ({"config": {"runs": 10**200}}, "a whole number has 201 digits"),
     ],
 )
-def test_what_is_none(change: dict[str, Any], reason: str) -> None:
-    store = ArtifactStore("memory://manifests")
+def test_what_is_none(change: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    store = ArtifactStore(str(tmp_path))
     store.put_if_absent(manifest_key("d"), sealed_json({**SOUND, **change}))
     with pytest.raises(ZoogenError) as error:
         list_zoos(store)
