@@ -32,8 +32,9 @@ def serve_ui(root: Path | None, uri: str | None, port: int, say: Callable[[str],
         raise ZoogenError(f"the runs are tracked by the server at {store}; open that address in a browser")
     database = local_database(store)
     if database is not None:
-        _require_database(database, store, root)
-    require_free_port(port)
+        _require_database(database, store, root, port)
+    else:
+        require_free_port(port)
     folder = root or (database.parent if database is not None else Path.cwd())
     command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", store, "--artifacts-destination", str(folder.absolute() / ARTIFACTS)]
@@ -44,9 +45,10 @@ def serve_ui(root: Path | None, uri: str | None, port: int, say: Callable[[str],
         raise ZoogenError(f"the MLflow server stopped with status {status}; its last lines above say why")
 
 
-def _require_database(database: Path, store: str, root: Path | None) -> None:
+def _require_database(database: Path, store: str, root: Path | None, port: int) -> None:
     if not database.exists():
         raise ZoogenError(f"there is no tracking database {database} yet; run `zoogen pipeline` first")
+    require_free_port(port)
     try:
         require_usable(database)
         relocate(database, root or database.parent)
