@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from zoogen.errors import ZoogenError
+from zoogen.errors import CommandError, ZoogenError
 from zoogen.exits import Exit, stopped_by
 from zoogen.shown import one_line
 from zoogen.unexpected import fault_line, system_line
@@ -29,6 +29,9 @@ def guarded(command: Callable[[], object], arguments: Sequence[str] | None) -> i
         _stop(_ON_INTERRUPT, signal)
     except (KeyboardInterrupt, typer.Abort):
         _stop(_ON_INTERRUPT, Exit.INTERRUPTED)
+    except CommandError as error:
+        _print(str(error))
+        sys.exit(Exit.MISTAKE)
     except ZoogenError as error:
         _stop(str(error), Exit.MISTAKE, arguments)
     except typer.TyperException as error:
@@ -44,6 +47,10 @@ def guarded(command: Callable[[], object], arguments: Sequence[str] | None) -> i
 
 def _stop(message: str, status: Exit, arguments: Sequence[str] | None = None) -> NoReturn:
     given = [part for argument in arguments or sys.argv for part in (argument, argument.partition("=")[2])]
-    with suppress(OSError):  # the terminal is gone
-        print("zoogen: " + one_line(message, given), file=sys.stderr, flush=True)
+    _print(one_line(message, given))
     sys.exit(status)
+
+
+def _print(message: str) -> None:
+    with suppress(OSError):  # the terminal is gone
+        print("zoogen: " + " ".join(message.split()), file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zoogen.commands import keeper
-from zoogen.errors import ZoogenError
+from zoogen.errors import CommandError, ZoogenError
 from zoogen.exits import Exit, signals_raise
 from zoogen.pipelines.open import open_study
 from zoogen.tracking.failures import explained
@@ -53,7 +53,7 @@ def _require_database(database: Path, store: str, root: Path | None, port: int) 
         require_usable(database)
         relocate(database, root or database.parent)
     except (OSError, sqlite3.Error) as problem:
-        raise ZoogenError(explained(problem, store, root)) from None
+        raise CommandError(explained(problem, store, root)) from None
 
 
 def _served(command: Sequence[str], environment: Mapping[str, str]) -> int:
