@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from zoogen import __version__
+from zoogen.cli_report import report
 from zoogen.cli_status import guarded
 from zoogen.cli_zoo import ConfigFile, DryRun, Overrides, SweepFile, SweepOverrides, print_configuration, zoo_app
 from zoogen.errors import ZoogenError
@@ -168,28 +169,7 @@ def finetune(
     return run_fine_tune(config, overrides or [])
 
 
-@app.command()
-def report(
-    evaluations: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="EVALUATION [KEY=VALUE]...",
-            help="The YAML file of a study or sweep and overrides of it, an evaluation's digest or its beginning, an "
-            "evaluation.json, or a report's folder; several are put side by side.",
-        ),
-    ],
-    out: Annotated[
-        str | None, typer.Option(help="Folder to write; without it, a name under the artifact root's reports/.")
-    ] = None,
-    artifacts: Annotated[
-        str | None, typer.Option(help="Artifact root of digests (artifacts/), and of studies instead of their own.")
-    ] = None,
-) -> None:
-    """Tables and figures of evaluations beside the paper's numbers, several side by side."""
-    from zoogen.commands.report import report as command
-    from zoogen.console import Console
-
-    command(evaluations, out, artifacts, Console())
+app.command()(report)
 
 
 @app.command()

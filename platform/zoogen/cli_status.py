@@ -46,8 +46,7 @@ def guarded(command: Callable[[], object], arguments: Sequence[str] | None) -> i
 
 
 def _stop(message: str, status: Exit, arguments: Sequence[str] | None = None) -> NoReturn:
-    given = [part for argument in arguments or sys.argv for part in (argument, argument.partition("=")[2])]
-    _print(one_line(message, given))
+    _print(one_line(message, arguments or sys.argv))
     sys.exit(status)
 
 

@@ -134,7 +134,8 @@ def _describe(model: type[BaseModel], mapping: dict[str, Any], item: Any) -> str
         hint = f" (did you mean {near}?)" if near else ""
         return f"unknown key {path}{hint}"
     message = clipped(item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, "), 300)
-    got = "" if isinstance(item["input"], dict) else f" (got {shown(item['input'])})"  # a whole section tells nothing
+    hidden = isinstance(item["input"], dict) or item["type"] == "secret"  # a whole section tells nothing
+    got = "" if hidden else f" (got {shown(item['input'])})"
     return " ".join(f"{path or 'configuration'}: {message}{got}".split())
 
 

@@ -49,11 +49,11 @@ def clipped(text: str, length: int = LENGTH) -> str:
     return text[: length - 1 - end] + _MARK + text[len(text) - end :]
 
 
-def one_line(message: str, given: Iterable[str] = (), length: int = LINE) -> str:
-    """A message on one line of bounded length, no word, quotation or text that was `given` longer than about 120
-    characters in it."""
+def one_line(message: str, arguments: Iterable[str] = (), length: int = LINE) -> str:
+    """A message on one line of bounded length, no word, quotation or argument (`key=value` or its value) longer than
+    about 120 characters in it."""
     message = " ".join(message[: 1_000 * length].split())
-    for text in given:
+    for text in (part for argument in arguments for part in (argument, argument.partition("=")[2])):
         if len(text) > _RUN and len(words := " ".join(text.split())) > _RUN:
             message = message.replace(words, clipped(words, _RUN))
     return clipped(_LONG.sub(lambda match: clipped(match[0], _RUN), message), length)

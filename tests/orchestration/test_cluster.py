@@ -90,3 +90,15 @@ def test_a_local_ray_of_ones_own(tmp_path):
     assert where == str(PLATFORM / "zoogen" / "__init__.py"), "workers import zoogen without an installation"
     assert stranger.startswith("False") and "cannot use the Ray cluster at" in stranger, stranger
     assert not (tmp_path / ".ray").exists(), "no token stays in the home directory"
+
+
+def test_a_folder_too_long_for_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp/" + "x" * 60)
+    with pytest.raises(ZoogenError, match=r"107 bytes; set RAY_TMPDIR to one of at most 39 bytes") as error, connect():
+        pass
+    assert "authentication" not in str(error.value) and "token" not in str(error.value)
+    monkeypatch.delenv("RAY_TMPDIR")
+    monkeypatch.setenv("TMPDIR", "/tmp/" + "é" * 20)  # bytes count, not characters
+    with pytest.raises(ZoogenError, match="set RAY_TMPDIR"), connect():
+        pass

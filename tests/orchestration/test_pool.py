@@ -1,9 +1,11 @@
 """The actor pool on a real local Ray: equal to the plain loop, and killed at every point."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -152,6 +154,67 @@ def test_more_than_the_cluster_has(cluster, tmp_path):
         build_zoo(plan, task, "memory://pool")
     # More workers than there is room for: those that find no place hold no cohort back.
     assert len(build_zoo(plan, task, tmp_path / "root", PoolConfig(workers=3)).parts) == 6
+
+
+class HangingTask(FaultyTask):
+    """The first training of structure 2 hangs; those of structure 3 compute for long without a word."""
+
+    stops = False
+    computes = 0.0
+
+    def train_cohort(self, spec, device="cpu", progress=None):
+        if spec.structure == "3":
+            end = time.monotonic() + self.computes
+            while time.monotonic() < end:
+                pass
+        elif not self.trainings()[spec.digest]:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / f"{spec.digest}-hangs").write_text("begun")
+            if self.stops:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            threading.Event().wait()
+        return super().train_cohort(spec, device, progress)
+
+
+def hung(task, root, config):
+    """The report of two cohorts, of which the first training of structure 2 hangs, and what was told."""
+    plan, seen = plan_zoo(ZooConfig(structures=("2", "3"), runs=1, validation_runs=0, test_runs=0), task), []
+    report = build_zoo(plan, task, root, config, seen.append)
+    assert len(report.parts) == 2 and set(task.finished()) == {cohort.digest for cohort in plan.cohorts}
+    messages = list(dict.fromkeys(snapshot.message for snapshot in seen))
+    assert any("of structure 2: no sign of life for" in message for message in messages), messages
+    assert any("a worker hangs; cohort" in message and "pool.heartbeat_s" in message for message in messages), messages
+    assert max(snapshot.silent for snapshot in seen) >= 1, "and progress lines count it"
+    return report, {c.structure: task.trainings()[c.digest] for c in plan.cohorts}
+
+
+def test_a_worker_that_hangs_is_replaced(cluster, tmp_path):
+    report, trainings = hung(HangingTask(tmp_path / "count"), tmp_path / "root", PoolConfig(heartbeat_s=3))
+    assert report.deaths >= 1 and trainings["2"] >= 2
+
+
+@pytest.mark.chaos
+def test_a_worker_that_is_stopped_is_replaced_and_one_that_computes_is_not(cluster, tmp_path):
+    task = HangingTask(tmp_path / "count")
+    task.stops, task.computes = True, 40.0
+    report, trainings = hung(task, tmp_path / "root", PoolConfig(heartbeat_s=15))
+    assert report.deaths == 1 and trainings == {"2": 2, "3": 1}
+
+
+def test_workers_that_do_not_see_the_folder_are_noticed_before_anything_is_trained(cluster, tmp_path):
+    """The root's path names a folder in this process alone: that of an open file."""
+    (tmp_path / "mine").mkdir()
+    folder = os.open(tmp_path / "mine", os.O_RDONLY)
+    here = fcntl.fcntl(folder, fcntl.F_DUPFD_CLOEXEC, 900)
+    try:
+        task = FaultyTask(tmp_path / "count")
+        plan = plan_zoo(CONFIG, task)
+        with pytest.raises(ZoogenError, match="its machine does not share this folder") as error:
+            build_zoo(plan, task, f"/proc/self/fd/{here}/root", PoolConfig(workers=2))
+    finally:
+        os.close(folder)
+        os.close(here)
+    assert "\n" not in str(error.value) and not task.trainings()
 
 
 NODES = """

@@ -10,12 +10,10 @@ import pytest
 from tests.studies import TINY
 
 from zoogen.cli import main
-from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.sweeps.figure import swept_axis
 from zoogen.sweeps.plan import load_sweep
 from zoogen.sweeps.result import TrialTime, sweep_time
-from zoogen.sweeps.run import _begin
 
 Write = Callable[..., Path]
 VALIDATED = {"metric": "validation/error", "grace": 2}
@@ -152,13 +150,16 @@ def test_resume_needs_an_earlier_go(write: Write, tmp_path: Path, capsys) -> Non
     assert not (tmp_path / "artifacts").exists()
 
 
-def test_what_is_kept_of_a_sweep_holds_no_password(write: Write, tmp_path: Path) -> None:
-    overrides = {"tracking": {"kind": "none"}, "tracking.uri": "postgresql://u:secret@host/db"}
-    plan = load_sweep(write(space={"seed": {"grid": [1, 2]}}, overrides=overrides))
-    assert plan.trials[0].config.tracking.uri == "postgresql://u:secret@host/db", "what is used keeps it"
-    _begin(plan, plan.trials[0].study(Console()), resume=False)
-    (kept,) = (tmp_path / "artifacts").glob("sweeps/*/sweep.json")
-    assert "secret" not in kept.read_text() and "postgresql://u:***@host/db" in kept.read_text()
+@pytest.mark.parametrize(
+    "overrides",
+    [{"tracking.uri": "postgresql://u:hush@host/db"}, {"artifacts": "s3://AKEY:hush@bucket"}],
+    ids=["tracking", "artifacts"],
+)
+def test_a_sweep_with_a_password_is_refused_and_nothing_is_kept(write: Write, tmp_path: Path, overrides: dict) -> None:
+    with pytest.raises(ZoogenError, match="environment|MLFLOW_TRACKING_PASSWORD|AWS_SECRET_ACCESS_KEY") as error:
+        load_sweep(write(space={"seed": {"grid": [1, 2]}}, overrides=overrides))
+    assert "hush" not in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / "artifacts").exists()
 
 
 def test_the_accounts_of_a_sweep() -> None:

@@ -52,6 +52,15 @@ def test_a_locked_database(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         holder.close()
 
 
+@pytest.mark.parametrize("name", ["mlflow.db", "mlartifacts"])
+def test_a_link_out_of_the_root_is_not_followed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(ZoogenError, match=f"{name} is a symbolic link that leads out of the artifact root"):
+        open_tracker(TrackingConfig(system_metrics=False), tmp_path / "root", "study")
+    assert not (tmp_path / "outside").exists()
+
+
 def test_a_folder_in_place_of_the_database(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").mkdir()
     assert f"`ls -ld {tmp_path} {tmp_path}/mlflow.db`" in refusal(tmp_path)
@@ -62,8 +71,9 @@ def test_something_else_in_place_of_the_database(tmp_path: Path) -> None:
     assert f"`mv {tmp_path}/mlflow.db {tmp_path}/mlflow.db.damaged`" in refusal(tmp_path)
 
 
-def test_a_driver_that_is_not_installed() -> None:
-    text = refusal(None, "postgresql+psycopg2://me:secret@127.0.0.1/db")
+def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
+    text = refusal(None, "postgresql+psycopg2://me@127.0.0.1/db")
     assert f"`{PYTHON} -m pip install psycopg2-binary`" in text and "secret" not in text
 
 

@@ -54,4 +54,4 @@ def test_zoo_medians_by_split_and_label():
 def test_stores_that_do_not_work_are_refused(bad):
     with pytest.raises(ValueError, match="sqlite"):
         TrackingConfig(uri=bad)
-    assert TrackingConfig(uri="postgresql+psycopg2://u:p@h/db").kind == "mlflow"
+    assert TrackingConfig(uri="postgresql+psycopg2://u@h/db").kind == "mlflow"

@@ -10,6 +10,7 @@ from zoogen.config import Config
 from zoogen.generators.config import GeneratorConfig
 from zoogen.tasks.config import TaskConfig
 from zoogen.zoo.config import ZooConfig
+from zoogen.zoo.roots import ArtifactRoot
 
 Device = Literal["cpu", "cuda"]
 
@@ -36,7 +37,7 @@ class RecipeBenchmark(BenchmarkBase):
     """
 
     kind: Literal["recipe"] = "recipe"
-    artifacts: str = "artifacts"
+    artifacts: ArtifactRoot = "artifacts"
     device: Device = "cpu"
     threads: int = Field(1, ge=1)
     task: TaskConfig

@@ -223,6 +223,4 @@ def _default_folder(found: Sequence[Found], artifacts: str | None) -> Path:
     root is remote."""
     name = f"comparison-{digest({'evaluations': [[item.study, item.digest] for item in found]})}"
     store = next((item.store for item in found if item.store is not None), None) or ArtifactStore(_root(artifacts))
-    if store.root is None:
-        return Path(tempfile.mkdtemp(prefix=f"zoogen-{name}-"))
-    return store.root / "reports" / name
+    return store.folder("reports", name) or Path(tempfile.mkdtemp(prefix=f"zoogen-{name}-"))

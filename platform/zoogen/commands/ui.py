@@ -37,9 +37,11 @@ def serve_ui(root: Path | None, uri: str | None, port: int, say: Callable[[str],
         require_free_port(port)
     folder = root or (database.parent if database is not None else Path.cwd())
     command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", store, "--artifacts-destination", str(folder.absolute() / ARTIFACTS)]
-    # Without the first variable the server starts ten processes; the second one keeps it from calling home.
+    command += ["--artifacts-destination", str(folder.absolute() / ARTIFACTS)]
+    # Without the first variable the server starts ten processes; the second one keeps it from calling home; the third
+    # may hold a password, which on the command line others could see.
     variables = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    variables |= {"MLFLOW_BACKEND_STORE_URI": store}
     say(f"MLflow UI at http://{LOOPBACK}:{port} in about 10 seconds; stop it with Ctrl-C")
     if status := _served(command, {**os.environ, **variables}):
         raise ZoogenError(f"the MLflow server stopped with status {status}; its last lines above say why")
@@ -100,4 +102,4 @@ def run_ui(config: str, overrides: Sequence[str], port: int) -> None:
     study = open_study(config, overrides)
     if study.config.tracking.kind == "none":
         raise ZoogenError("tracking.kind is none, so there are no runs to look at; set it to mlflow")
-    serve_ui(study.store.root, study.config.tracking.uri, port, study.console.say)
+    serve_ui(study.store.root, study.config.tracking.store_uri, port, study.console.say)

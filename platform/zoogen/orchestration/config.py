@@ -17,6 +17,14 @@ class PoolConfig(Config):
     )
     threads: PositiveInt = Field(1, description="torch threads of a worker")
     max_attempts: PositiveInt = Field(3, description="workers that may die of one cohort before it is given up")
+    heartbeat_s: float = Field(
+        600.0,
+        gt=0,
+        description="seconds after which a worker that neither comes further nor uses its processor is replaced",
+    )
+    progress_s: float = Field(
+        7200.0, gt=0, description="seconds after which a worker that does not come further is replaced, busy or not"
+    )
 
 
 class TrainConfig(Config):

@@ -2,14 +2,16 @@
 
 import os
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from zoogen.errors import ZoogenError
 from zoogen.numerics import deterministic
+from zoogen.orchestration.sharing import Arrival, obstacle
 from zoogen.orchestration.work import Job, Preparation, Work
 from zoogen.secrets import mask_output, masked
 from zoogen.tasks.base import ProgressCallback, Task
@@ -36,12 +38,21 @@ class CohortFailure:
 
 @dataclass(frozen=True)
 class WorkerProgress:
-    """How far a worker's cohort or preparation is: `done` of `total` iterations, and figures such as the loss."""
+    """How far a worker's cohort or preparation is: `done` of `total` iterations, and figures such as the loss.
+
+    Attributes:
+        beats: grows with each sign that the work goes on.
+        processor_seconds: of the worker's process so far.
+        waiting: what it waits for, such as a store that is away; empty if for nothing.
+    """
 
     work: str
     done: int
     total: int
     figures: Mapping[str, float]
+    beats: int = 0
+    processor_seconds: float = 0.0
+    waiting: str = ""
 
 
 class CohortWorker:
@@ -49,7 +60,8 @@ class CohortWorker:
 
     Args:
         task: what to train.
-        store_uri: where parts go.
+        store: where parts go.
+        shared: by which name the driver has marked the store, see `sharing.mark`.
         threads: torch threads.
         device: `cpu` or `cuda`.
         revision: git revision of the driver's source, which a worker may not have.
@@ -57,7 +69,14 @@ class CohortWorker:
     """
 
     def __init__(
-        self, task: Task, store_uri: str, threads: int, device: str, revision: str, determined: bool = False
+        self,
+        task: Task,
+        store: ArtifactStore,
+        shared: str,
+        threads: int,
+        device: str,
+        revision: str,
+        determined: bool = False,
     ) -> None:
         import torch
 
@@ -66,15 +85,19 @@ class CohortWorker:
         mask_output()  # into the worker's log
         self._numerics = ExitStack()  # for as long as the worker lives
         self._numerics.enter_context(deterministic(determined))
-        self._store, self._threads, self._device = ArtifactStore(store_uri), threads, device
+        self._store, self._shared, self._threads, self._device = store, shared, threads, device
+        self._store.say = self._wait
         self._task = task.using(self._store)
         self._provenance = Provenance.current()
         self._lock = threading.Lock()
         self._progress: WorkerProgress | None = None
+        self._beats = 0
 
-    def ready(self) -> int:
-        """Process id, as a sign of life."""
-        return os.getpid()
+    def ready(self) -> Arrival:
+        """Where it is, and whether it can work."""
+        import ray
+
+        return Arrival(os.getpid(), ray.get_runtime_context().get_node_id(), obstacle(self._store, self._shared))
 
     def prepare(self, work: Preparation) -> CohortFailure | None:
         """Make what the networks of a structure share. Errors come back as values, as of `build`."""
@@ -120,8 +143,22 @@ class CohortWorker:
     def progress(self) -> WorkerProgress | None:
         """The latest progress."""
         with self._lock:
-            return self._progress
+            return self._progress and replace(self._progress, processor_seconds=time.process_time())
 
     def _note(self, work: str, done: int, total: int, figures: Mapping[str, float]) -> None:
         with self._lock:
-            self._progress = WorkerProgress(work, done, total, dict(figures))
+            self._beats += 1
+            self._progress = WorkerProgress(work, done, total, dict(figures), self._beats)
+
+    def _wait(self, line: str) -> None:
+        """The store is away and asked again: a sign of life, too."""
+        with self._lock:
+            self._beats += 1
+            if self._progress is not None:
+                self._progress = replace(self._progress, beats=self._beats, waiting=line)
+
+
+def last_line(error: Exception) -> str:
+    """What Ray says of a death, in short."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__).rstrip(".;")[:240]

@@ -26,7 +26,7 @@ def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> Zoo
         if study.config.ray.address is None:
             study.store.check()  # before seconds are spent on a local Ray
         _ = study.cluster
-        return build_on_ray(plan, study.task, study.store.uri, study.pool, progress)
+        return build_on_ray(plan, study.task, study.store, study.pool, progress)
     return build_serially(plan, study.task, study.store, progress, device=study.device)
 
 
@@ -86,5 +86,4 @@ def train_generator(study: Study, codec: WeightCodec, log: Log) -> WeightGenerat
 def _ray_run(study: Study, name: str) -> RayRun:
     """Connects to Ray; checkpoints of the training lie under the artifact root until it is done and after."""
     _ = study.cluster
-    root = study.store.root
-    return RayRun(study.training, str(root / "ray") if root is not None else f"{study.store.uri}/ray", name)
+    return RayRun(study.training, str(study.store.folder("ray") or f"{study.store.uri}/ray"), name)

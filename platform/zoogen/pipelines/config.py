@@ -16,6 +16,8 @@ from zoogen.tasks.config import TaskConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tracking.config import TrackingConfig
 from zoogen.zoo.config import ZooConfig
+from zoogen.zoo.patience import StoreConfig
+from zoogen.zoo.roots import ArtifactRoot
 
 
 class RayConfig(Config):
@@ -45,9 +47,10 @@ class PipelineConfig(Config):
         "may give other last bits; workers have pool.threads and train.cpus_per_worker of their own",
     )
     compile: bool = Field(False, description="train autoencoder and generator through torch.compile; names no artifact")
-    artifacts: str = Field(
+    artifacts: ArtifactRoot = Field(
         "artifacts", min_length=1, description="artifact root: a folder or a URI such as s3://bucket/x"
     )
+    store: StoreConfig = StoreConfig()
     task: TaskConfig = HypergridConfig()
     zoo: ZooConfig
     reference: ZooConfig | None = Field(

@@ -77,7 +77,7 @@ class Study:
 
     @cached_property
     def store(self) -> ArtifactStore:
-        return ArtifactStore(artifact_root(self.config.artifacts))
+        return ArtifactStore(artifact_root(self.config.artifacts), self.config.store, self.console.say)
 
     @cached_property
     def tracker(self) -> Tracker:

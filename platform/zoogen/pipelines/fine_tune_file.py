@@ -100,9 +100,10 @@ def _name(study: Study, networks: FileNetworks, iterations: int) -> str:
 def _path(study: Study, networks: FileNetworks, name: str, out: str | None) -> Path:
     if out is not None:
         return local_path(out)
-    if study.store.root is None:
+    folder = study.store.folder("fine_tuned")
+    if folder is None:
         raise ZoogenError(f"the artifact root {study.store.uri} is not local; give --out FILE")
-    return study.store.root / "fine_tuned" / f"{structure_key(networks.structure)}-{name}.safetensors"
+    return folder / f"{structure_key(networks.structure)}-{name}.safetensors"
 
 
 def _train(study: Study, networks: FileNetworks, iterations: int, name: str, path: Path) -> float:

@@ -68,7 +68,7 @@ def store_files(study: Study, folder: str, source: str, render: Callable[[], Fil
     """
     source, root = content_hash(source.encode(), _drawing().encode()), study.store.root
     files = _drawn(study, folder, source)
-    place = root / folder if root is not None else Path(tempfile.mkdtemp(prefix=f"zoogen-{study.config.study}-"))
+    place = study.store.folder(folder) or Path(tempfile.mkdtemp(prefix=f"zoogen-{study.config.study}-"))
     if files is None:
         files = render()
         hashes = {name: content_hash(data) for name, data in files.items()}

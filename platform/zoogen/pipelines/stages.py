@@ -82,7 +82,7 @@ def _build(study: Study, plan: ZooPlan, title: str) -> ZooReport:
         def progress(now: ZooProgress) -> None:
             nonlocal said
             figures = {"checkpoints/s": now.checkpoints_per_second, "loss": now.loss, "workers": float(now.workers)}
-            figures |= {"prepared": now.prepared}
+            figures |= {"prepared": now.prepared, **({"silent": float(now.silent)} if now.silent else {})}
             shown = {name: value for name, value in figures.items() if math.isfinite(value)}
             show(now.cohorts_done, now.cohorts_expected, shown, now.seconds_left)
             if now.message not in ("", said):

@@ -1,6 +1,5 @@
 """Weights files: generating them, and judging any of their form."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zoogen.bounded import parse_json
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.result import metric_json
 from zoogen.generators.condition import indistinct
@@ -76,11 +76,12 @@ def generate(
 def _path(study: Study, structure: str, count: int, seed: int, out: str | None, whole: bool) -> Path:
     if out is not None:
         return local_path(out)
-    if study.store.root is None:
+    folder = study.store.folder("generated", study.generator_digest)
+    if folder is None:
         raise ZoogenError(f"the artifact root {study.store.uri} is not local; give --structure and --out FILE")
     kind = "-whole" if whole else ""
     name = f"{structure_key(structure)}-count{count}-seed{seed}{kind}.safetensors"
-    return study.store.root / "generated" / study.generator_digest / name
+    return folder / name
 
 
 def judge_file(
@@ -235,8 +236,8 @@ def _task_mapping(file: WeightsFile, path: str) -> dict[str, Any]:
     if text is None:
         return {"kind": file.metadata.get("task", DEFAULT_TASK)}
     try:
-        mapping = json.loads(text)
-    except (ValueError, RecursionError):
+        mapping = parse_json(text)
+    except ValueError:
         mapping = None
     if not isinstance(mapping, dict):
         raise ZoogenError(f"{path}: its metadata {TASK_KEY} is no JSON object; give the study's CONFIG to judge it")

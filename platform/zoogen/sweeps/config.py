@@ -11,7 +11,7 @@ from zoogen.shown import shown
 Stage = Literal["pipeline", "train_autoencoder", "train_generator"]
 NAME = "name"  # key of a point that is no setting
 # What all trials share: one artifact root, one cluster, one tracking store.
-SHARED_SECTIONS = ("study", "artifacts", "ray", "pool", "tracking")
+SHARED_SECTIONS = ("study", "artifacts", "store", "ray", "pool", "tracking")
 
 
 class Domain(Config):

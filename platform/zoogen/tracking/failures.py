@@ -106,7 +106,7 @@ def _server(problem: BaseException, reason: str, uri: str, root: Path | None) ->
     if web and ("401" in text or "403" in text or "unauthorized" in text or "forbidden" in text):
         return "it asks who you are: `export MLFLOW_TRACKING_USERNAME=NAME MLFLOW_TRACKING_PASSWORD=PASSWORD`"
     if not web and any(word in text for word in ("authentication failed", "access denied", "login failed")):
-        return "correct the user and the password in tracking.uri"
+        return "correct the user in tracking.uri, and `export MLFLOW_TRACKING_PASSWORD=PASSWORD`"
     if not web and "does not exist" in text and "database" in text:
         return f"make it on the server: `createdb -h {parts.hostname} {parts.path.strip('/')}`"
     if not any(word in text for word in _REFUSED):

@@ -54,7 +54,7 @@ class MlflowTracker(Tracker):
 
     def __init__(self, config: TrackingConfig, root: Path | None, study: str, say: Callable[[str], None]) -> None:
         self._config, self._root = config, root
-        self.uri = config.uri or default_uri(root)
+        self.uri = config.store_uri or default_uri(root)
         self._say: Callable[[str], None] = lambda text: say(masked(text))
         self._parent: MlflowRun | None = None
         self._monitor: Any = None

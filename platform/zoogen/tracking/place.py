@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 from urllib.request import url2pathname
 
 from zoogen.errors import ZoogenError
+from zoogen.zoo.roots import inside
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"  # under the artifact root
 _SQLITE = ("sqlite:///", "sqlite+pysqlite:///")
@@ -21,14 +22,16 @@ def default_uri(root: Path | None) -> str:
     """The SQLite store in a local artifact root.
 
     Raises:
-        ZoogenError: the root is remote.
+        ZoogenError: the root is remote, or the database or the artifacts' folder is a link that leads out of it.
     """
     if root is None:
         raise ZoogenError(
             "the artifact root is remote and cannot hold MLflow's database; "
             "set tracking.uri to a server such as http://127.0.0.1:5000, or tracking.kind=none"
         )
-    return sqlite_uri(root.absolute() / DATABASE)
+    root = root.absolute()
+    inside(root, root / ARTIFACTS)
+    return sqlite_uri(inside(root, root / DATABASE))
 
 
 def sqlite_uri(database: Path) -> str:

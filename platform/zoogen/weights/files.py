@@ -91,7 +91,9 @@ def write_bytes(path: str | Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ZoogenError(f"cannot write {path}: {reason}; choose a file in a writable folder") from None
+        raise ZoogenError(
+            f"cannot write {clipped(str(path), 200)}: {reason}; choose a file in a writable folder"
+        ) from None
 
 
 def read_weights(path: str | Path) -> WeightsFile:
@@ -106,15 +108,16 @@ def read_weights(path: str | Path) -> WeightsFile:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ZoogenError(
-            f"cannot read weights file {clipped(str(path), 200)}: {reason}; give a safetensors file"
-        ) from None
+        raise ZoogenError(f"cannot read weights file {clipped(str(path))}: {reason}; give a safetensors file") from None
     try:
         stored = load(data)
         header = read_header(data)
     except (SafetensorError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise ZoogenError(f"{path} is not a safetensors file ({reason}); write it with safetensors.save_file") from None
+        raise ZoogenError(
+            f"{clipped(str(path), 200)} is not a safetensors file ({clipped(reason, 200)}); write it with "
+            "safetensors.save_file"
+        ) from None
     try:
         check_seal(data, required=False)
     except ValueError as error:

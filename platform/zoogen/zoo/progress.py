@@ -22,6 +22,7 @@ class ZooProgress:
         seconds_left: estimate, NaN while unknown.
         message: a remark for the user (a worker died, waiting for workers), or empty.
         prepared: share that is done of what is being prepared (`Task.prepare`) right now, NaN if nothing is.
+        silent: workers that have given no sign of life for a while.
     """
 
     cohorts_done: int
@@ -35,6 +36,7 @@ class ZooProgress:
     seconds_left: float
     message: str = ""
     prepared: float = math.nan
+    silent: int = 0
 
 
 ZooProgressCallback = Callable[[ZooProgress], None]
@@ -51,6 +53,7 @@ class ProgressMeter:
     checkpoints: int = 0
     running: dict[str, tuple[float, float]] = field(default_factory=dict)  # cohort digest: fraction, loss
     preparing: dict[str, tuple[float, float]] = field(default_factory=dict)  # the same of preparations; no cohorts
+    silent: int = 0
     _start: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,4 +102,5 @@ class ProgressMeter:
             seconds_left=seconds * (missing - done) / done if done > 0 else math.nan,
             message=message,
             prepared=sum(prepared) / len(prepared) if prepared else math.nan,
+            silent=self.silent,
         )

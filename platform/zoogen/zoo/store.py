@@ -3,44 +3,27 @@
 An object is written once, whole, or not at all: `put_if_absent` is an atomic create on a local disk
 (staged file, then a hard link) and a conditional PUT (`If-None-Match: *`) on S3, GCS and Azure. So
 an object that is there is complete, and whoever writes it second learns that it was there.
+
+A store that is away for a while is asked again for so long as `StoreConfig` says; a root that never
+answered is told as wrong within seconds.
 """
 
-import os
-import re
-from collections.abc import Callable
-from datetime import timedelta
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 from zoogen.errors import ZoogenError
+from zoogen.zoo.clients import Clients, Request
+from zoogen.zoo.faults import explain, passes
+from zoogen.zoo.patience import FIRST_SECONDS, Say, StoreConfig, Transient, patiently
+from zoogen.zoo.roots import inside, local_root, open_inside, require_inside, validate_key
 from zoogen.zoo.versions import Versions
 
 MARKER = "zoogen.json"  # written at the root before a build: proves in a second that the root can be written to
 _MARKER_CONTENT = b'{"format":1}\n'
-_SEGMENT = re.compile(r"[A-Za-z0-9_=+@-][A-Za-z0-9._=+@-]*")  # starts without a dot: excludes . and ..
-_SCHEMES = ("file", "memory", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
-_MEMORY: dict[str, Any] = {}  # memory:// stores of this process by URI
-
-# Small requests (list, head, marker) answer or fail within ~10 s; whole objects get the time that
-# their size and a flaky network may need, because a trained cohort is worth waiting for.
-_QUICK = {"timeout": "4s", "connect_timeout": "3s"}
-_PATIENT = {"timeout": "300s", "connect_timeout": "5s"}
-_QUICK_RETRY = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
-_PATIENT_RETRY = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 
 T = TypeVar("T")
-
-
-def validate_key(key: str) -> str:
-    """The key itself: relative segments of letters, digits and `._=+@-`, joined by `/`.
-
-    Raises:
-        ZoogenError: the key is absolute, climbs (`..`), is hidden or holds other characters.
-    """
-    if not key or not all(_SEGMENT.fullmatch(segment) for segment in key.split("/")):
-        raise ZoogenError(f"{key!r} is no key of an artifact; keys are relative paths of letters, digits and ._=+@-")
-    return key
 
 
 class ArtifactStore(Versions):
@@ -51,10 +34,16 @@ class ArtifactStore(Versions):
             credentials from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` or the machine's role),
             `gs://…`, `az://…`, or `memory://name` (lives as long as the process).
 
-    Nothing is read or written until a method is called.
+        patience: for how long a store that does not answer is asked again.
+        say: told what is waited for; standard error by default.
+
+    Attributes:
+        reached: whether the root has answered; until then it may be a wrong address, and nobody waits for it long.
+
+    Nothing is read or written until a method is called. Symbolic links below the root that lead out of it are errors.
 
     Raises:
-        ZoogenError: the URI is malformed; later, the root cannot be reached, read or written.
+        ZoogenError: the URI is malformed or holds a key; later, the root cannot be reached, read or written.
 
     Example:
         >>> store = ArtifactStore("memory://example")
@@ -64,30 +53,51 @@ class ArtifactStore(Versions):
         b'{}'
     """
 
-    def __init__(self, uri: str | Path) -> None:
-        self.root: Path | None = _local_root(str(uri))
+    def __init__(self, uri: str | Path, patience: StoreConfig | None = None, say: Say | None = None) -> None:
+        self.root: Path | None = local_root(str(uri))
         self.uri = self.root.as_uri() if self.root is not None else str(uri).rstrip("/")
-        self._clients: dict[bool, Any] = {}
-        if self.root is None:
-            self._client(quick=True)  # parses the URI, asks nobody
+        self.patience, self.say = patience or StoreConfig(), say or _to_standard_error
+        self.reached = False
+        self._clients = Clients(self.uri, self.root)
 
     def __repr__(self) -> str:
         return f"ArtifactStore({self.uri!r})"
 
-    def __reduce__(self) -> tuple[type["ArtifactStore"], tuple[str]]:
-        return ArtifactStore, (self.uri,)  # by its address: credentials and connections do not travel
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By its address: credentials and connections do not travel.
+        return _arrived, (self.uri, self.patience.write_s, self.patience.read_s, self.reached)
 
     def check(self) -> None:
         """Make sure that the root can be written to, before hours of work depend on it.
 
         Raises:
-            ZoogenError: it cannot (within about 10 seconds).
+            ZoogenError: it cannot (within about 10 seconds, unless it has answered before).
         """
-        self._put(MARKER, _MARKER_CONTENT, quick=True)
+        self.put_if_absent(MARKER, _MARKER_CONTENT)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Write an object unless it is there. True if this call wrote it."""
-        return self._put(validate_key(key), data, quick=False)
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        def create(attempt: int) -> bool:
+            self._checked(key)
+            if self.root is not None:
+                self.root.mkdir(parents=True, exist_ok=True)
+            try:
+                # One request per object: multipart uploads know no create-if-absent.
+                obstore.put(self._client("write", len(data)), key, data, mode="create", use_multipart=False)
+            except AlreadyExistsError as error:
+                if "ConditionalRequestConflict" in str(error):  # S3: somebody else is writing it right now
+                    raise Transient(f"another process is writing {key}") from None
+                return attempt > 0 and self._holds(key, data)
+            return True
+
+        self._checked(key)
+        try:
+            return self._persist("write", create)
+        except FileNotFoundError:
+            raise ZoogenError(f"cannot write {self.uri_of(key)}: no such bucket or folder; create it first") from None
 
     def get(self, key: str) -> bytes:
         """The object's bytes.
@@ -95,149 +105,114 @@ class ArtifactStore(Versions):
         Raises:
             ZoogenError: there is none, or the store cannot be read.
         """
-        import obstore
-
         try:
-            found = self._guard("read", lambda: obstore.get(self._client(), validate_key(key)).bytes())
+            return self._guard("read", lambda: self._read(key))
         except FileNotFoundError:
             raise ZoogenError(f"there is no {self.uri_of(key)}; run the stage that makes it") from None
-        return bytes(found)
 
     def exists(self, key: str) -> bool:
         """Whether the object is there."""
-        import obstore
-
-        validate_key(key)
-        if self.root is not None and not self.root.is_dir():
-            return False  # reading never makes a folder
-        try:
-            self._guard("read", lambda: obstore.head(self._client(quick=True), validate_key(key)))
-        except FileNotFoundError:
-            return False
-        return True
+        return self._head(key) is not None
 
     def list(self, prefix: str) -> list[str]:
         """Keys below the folder `prefix` (whole segments), sorted. Empty if there are none."""
-        import obstore
-
-        validate_key(prefix.rstrip("/"))
-        if self.root is not None and not self.root.is_dir():
-            return []  # reading never makes a folder
-
-        def collect() -> list[str]:
-            pages = obstore.list(self._client(quick=True), prefix.rstrip("/"))
-            return sorted(entry["path"] for page in pages for entry in page)
-
-        try:
-            return self._guard("list", collect)
-        except FileNotFoundError:
-            return []
+        return sorted(self.versions(prefix))
 
     def uri_of(self, key: str) -> str:
         """URI of an object."""
         return f"{self.uri}/{validate_key(key)}"
 
     def local_path_of(self, key: str) -> Path | None:
-        """Path of an object on this machine, None for a remote store."""
-        return self.root / validate_key(key) if self.root is not None else None
+        """Path of an object on this machine, None for a remote store.
+
+        Raises:
+            ZoogenError: a symbolic link on the way leads out of the root.
+        """
+        self._checked(key)
+        return self.root / key if self.root is not None else None
+
+    def folder(self, *names: str) -> Path | None:
+        """A folder below the root on this machine, for what is no object, such as reports; None for a remote store.
+
+        Raises:
+            ZoogenError: a symbolic link on the way leads out of the root.
+        """
+        return inside(self.root, self.root.joinpath(*names)) if self.root is not None else None
 
     def _there(self) -> bool:
         return self.root is None or self.root.is_dir()  # reading never makes a folder
 
-    def _put(self, key: str, data: bytes, quick: bool) -> bool:
-        import obstore
-        from obstore.exceptions import AlreadyExistsError
-
-        def create() -> bool:
-            if self.root is not None:
-                self.root.mkdir(parents=True, exist_ok=True)
-            try:
-                # One request per object: multipart uploads know no create-if-absent.
-                obstore.put(self._client(quick), key, data, mode="create", use_multipart=False)
-            except AlreadyExistsError:
-                return False
-            return True
-
-        try:
-            return self._guard("write", create)
-        except FileNotFoundError:
-            raise ZoogenError(f"cannot write {self.uri_of(key)}: no such bucket or folder; create it first") from None
-
-    def _client(self, quick: bool = False) -> Any:
-        if quick not in self._clients:
-            self._clients[quick] = self._connect(quick)
-        return self._clients[quick]
-
-    def _connect(self, quick: bool) -> Any:
-        from obstore.store import LocalStore, MemoryStore, from_url
-
+    def _checked(self, key: str) -> str:
+        validate_key(key)
         if self.root is not None:
-            return LocalStore(self.root)
-        if urlsplit(self.uri).scheme == "memory":
-            return _MEMORY.setdefault(self.uri, MemoryStore())
-        plain_http = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINT_VARIABLES)
-        client_options = {**(_QUICK if quick else _PATIENT), "allow_http": plain_http}
-        retry: Any = _QUICK_RETRY if quick else _PATIENT_RETRY
+            inside(self.root, self.root / key)
+        return key
+
+    def _checked_listing(self, keys: Iterable[str]) -> None:
+        if self.root is not None:
+            require_inside(self.root, keys)
+
+    def _read(self, key: str) -> bytes:
+        import obstore
+
+        self._checked(key)
+        if self.root is None:
+            return bytes(obstore.get(self._client("read"), key).bytes())
         try:
-            return from_url(self.uri, client_options=client_options, retry_config=retry)  # type: ignore[call-overload]
-        except Exception as error:
-            raise ZoogenError(f"{self.uri!r} is no usable artifact root: {_first_line(error)}") from None
+            with open_inside(self.root, self.root / key) as file:
+                return file.read()
+        except (IsADirectoryError, NotADirectoryError):
+            raise FileNotFoundError(key) from None
+
+    def _holds(self, key: str, data: bytes) -> bool:
+        """Whether an object has these bytes: an earlier attempt was carried out, and its answer got lost."""
+        try:
+            return self._read(key) == data
+        except FileNotFoundError:
+            raise Transient(f"{key} was removed while it was written") from None
+
+    def _client(self, request: Request, size: int = 0) -> Any:
+        return self._clients.of(request, size, self.reached)
 
     def _guard(self, verb: str, call: Callable[[], T]) -> T:
-        """Run `call`; whatever a store or a disk may say becomes one line. FileNotFoundError passes."""
-        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+        """`_persist` of what does not depend on earlier attempts."""
+        return self._persist(verb, lambda _: call())
 
+    def _persist(self, verb: str, call: Callable[[int], T]) -> T:
+        """Run `call(earlier attempts)`, again while what is wrong may pass; whatever a store or a disk may say becomes
+        one line. FileNotFoundError passes."""
+        from obstore.exceptions import BaseError
+
+        writing = verb == "write"
+
+        def once(attempt: int) -> T:
+            try:
+                result = call(attempt)
+            except FileNotFoundError:
+                self.reached = True
+                raise
+            except (OSError, BaseError, ValueError) as error:
+                if passes(error, local=self.root is not None, writing=writing):
+                    raise Transient(explain(error)) from None
+                raise ZoogenError(f"cannot {verb} below {self.uri}: {explain(error)}") from None
+            self.reached = True
+            return result
+
+        patience = self.patience.write_s if writing else self.patience.read_s
+        seconds = patience if self.reached else min(FIRST_SECONDS, patience)
         try:
-            return call()
-        except (PermissionError, PermissionDeniedError, UnauthenticatedError):
-            raise ZoogenError(f"cannot {verb} below {self.uri}: {_DENIED}") from None
-        except FileNotFoundError:
-            raise
-        except (FileExistsError, NotADirectoryError):
-            raise ZoogenError(f"cannot {verb} below {self.uri}: a file lies where a folder must be") from None
-        except (OSError, BaseError, ValueError) as error:
-            raise ZoogenError(f"cannot {verb} below {self.uri}: {self._explain(error)}") from None
-
-    def _explain(self, error: Exception) -> str:
-        text = _first_line(error)
-        if any(
-            path in text
-            for path in ("/latest/api/token", "/latest/meta-data", "/computeMetadata", "/metadata/identity")
-        ):
-            # Without credentials the client asks the cloud machine's metadata service, which is not here.
-            return "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or your provider's variables)"
-        if "ermission denied" in text or "403 Forbidden" in text:  # bare digits are in ports and times, too
-            return _DENIED
-        if "No space left" in text:
-            return "no space left on the device"
-        if "error sending request" in text or "timed out" in text or "dns error" in text:
-            endpoint = next((os.environ[name] for name in _ENDPOINT_VARIABLES if os.environ.get(name)), "its service")
-            return f"{endpoint} does not answer; check the address (AWS_ENDPOINT_URL) and the network"
-        return text
+            return patiently(once, seconds, self.say, f"cannot {verb} below {self.uri}")
+        except Transient as error:
+            asked = f" (asked again for {seconds:.0f} s)" if seconds >= 1 else ""
+            raise ZoogenError(f"cannot {verb} below {self.uri}: {error.reason}{asked}") from None
 
 
-_DENIED = "access denied; fix the rights or credentials, or choose another root"
-_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+def _to_standard_error(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
-
-
-def _local_root(uri: str) -> Path | None:
-    """Absolute path of a local root, None for a remote one."""
-    if not uri.strip():
-        raise ZoogenError("the artifact root is empty; give a folder or a URI such as s3://bucket/prefix")
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
-        return Path(os.path.abspath(Path(uri).expanduser()))
-    if scheme not in _SCHEMES:
-        raise ZoogenError(f"artifact root {uri!r} has the unknown scheme {scheme!r}; known: {', '.join(_SCHEMES)}")
-    if scheme == "file":
-        if not rest.startswith("/"):
-            raise ZoogenError(f"artifact root {uri!r} must be absolute: file:///folder")
-        return Path(os.path.abspath(unquote(rest)))
-    if not rest.strip("/"):
-        raise ZoogenError(f"artifact root {uri!r} names no bucket; give {scheme}://bucket/prefix")
-    return None
+def _arrived(uri: str, write_s: float, read_s: float, reached: bool) -> ArtifactStore:
+    """A store as it was sent from another process."""
+    store = ArtifactStore(uri, StoreConfig(write_s=write_s, read_s=read_s))
+    store.reached = reached
+    return store

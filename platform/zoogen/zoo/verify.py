@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -63,7 +62,8 @@ def open_part(store: ArtifactStore, name: PartName) -> PartFile:
         DamagedError: it is no whole part, or another's.
         ZoogenError: it is not there, or the store cannot be read.
     """
-    file = PartFile(_part_bytes(store, name.key), store.uri_of(name.key))
+    data = PartBytes(store.size(name.key), lambda places: store.read_into(name.key, places))
+    file = PartFile(data, store.uri_of(name.key))
     try:
         wrong = _wrong(file, name)
     except ZoogenError:
@@ -73,41 +73,6 @@ def open_part(store: ArtifactStore, name: PartName) -> PartFile:
     if wrong:
         raise file.damaged(wrong)
     return file
-
-
-def _part_bytes(store: ArtifactStore, key: str) -> PartBytes:
-    path = store.local_path_of(key)
-    if path is not None:
-        return _local_bytes(path)
-
-    def download(places: Sequence[tuple[int, memoryview]]) -> None:
-        ranges = [(start, start + len(place)) for start, place in places]
-        for data, (_, place) in zip(store.get_ranges(key, ranges), places, strict=True):
-            place[: len(data)] = data
-
-    return PartBytes(store.size(key), download)
-
-
-def _local_bytes(path: Path) -> PartBytes:
-    def read(places: Sequence[tuple[int, memoryview]]) -> None:
-        try:
-            with open(path, "rb", buffering=0) as file:
-                for start, place in places:
-                    file.seek(start)
-                    while place and (count := file.readinto(place)):
-                        place = place[count:]
-        except OSError as error:
-            raise _unreadable(path, error) from None
-
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    return PartBytes(size, read)
-
-
-def _unreadable(path: Path, error: OSError) -> ZoogenError:
-    return ZoogenError(f"cannot read {path}: {error.strerror or type(error).__name__}; check the disk and the rights")
 
 
 def _wrong(file: PartFile, name: PartName) -> str:

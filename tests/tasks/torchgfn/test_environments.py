@@ -112,7 +112,7 @@ def test_what_a_file_may_ask_for_is_bounded(arguments: dict[str, Any], message: 
     "config",
     [
         {"samples": 10**12},
-        {"samples": 10**400},
+        {"samples": 10**18},
         {"exact_states": 10**12},
         {"network": {"hidden": 10**9}},
         {"network": {"hidden_layers": 99}},

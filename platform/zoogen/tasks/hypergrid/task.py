@@ -12,6 +12,7 @@ from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.networks.stacked_mlp import MLPShape
+from zoogen.shown import shown
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.hypergrid.behaviour import distributions, layer_outputs
 from zoogen.tasks.hypergrid.config import HypergridConfig
@@ -180,7 +181,8 @@ class HypergridTask(Task):
             try:
                 update["slope"] = float(metadata["activation_slope"])
             except ValueError:
-                raise ZoogenError(f"metadata activation_slope {metadata['activation_slope']!r} is no number") from None
+                given = shown(metadata["activation_slope"])
+                raise ZoogenError(f"metadata activation_slope {given} is no number") from None
         return HypergridTask(parse_config(HypergridConfig, self.resolved() | update, "weights file"))
 
     def file_metadata(self, structure: str) -> dict[str, str]:

@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoogen.bounded import parse_json
 from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.networks.classifiers.own import own_failures
+from zoogen.shown import shown
 from zoogen.tasks.assets import MemoryAssets
 from zoogen.tasks.base import Assets, ProgressCallback
 from zoogen.tasks.images.activations import layer_outputs
@@ -179,9 +181,9 @@ class ImagesTask(ImagesNames):
         """This task with the file's subset and treatment of statistics, for networks of the file's trunk."""
         named = {key: metadata[key] for key in ("subset", "statistics") if key in metadata}
         try:
-            update = named | ({"subset": json.loads(named["subset"])} if "subset" in named else {})
+            update = named | ({"subset": parse_json(named["subset"])} if "subset" in named else {})
         except ValueError:
-            raise ZoogenError(f"metadata subset {named['subset']!r} is no JSON list of patterns") from None
+            raise ZoogenError(f"metadata subset {shown(named['subset'])} is no JSON list of patterns") from None
         task = ImagesTask(parse_config(ImagesConfig, self.resolved() | update, "weights file")).knowing(self)
         task.assets, task.fixed = self.assets, metadata.get("fixed", "")
         return task

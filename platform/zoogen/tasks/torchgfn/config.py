@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, JsonValue, field_validator
 
 from zoogen.config import Config
+from zoogen.shown import shown
 from zoogen.tasks.hypergrid.learner_config import ObjectiveConfig, TrajectoryBalanceConfig
 from zoogen.tasks.hypergrid.optimiser_config import OptimiserConfig
 
@@ -78,5 +79,5 @@ class TorchgfnConfig(Config):
         for name in value:
             # names become parts of file names
             if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", name) is None:
-                raise ValueError(f"{name!r} is no structure name: letters, digits, _ . and - only, at most 40")
+                raise ValueError(f"{shown(name)} is no structure name: letters, digits, _ . and - only, at most 40")
         return value

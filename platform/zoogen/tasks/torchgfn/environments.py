@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from zoogen.errors import ZoogenError
+from zoogen.shown import clipped, shown
 
 if TYPE_CHECKING:
     from gfn.env import DiscreteEnv
@@ -60,7 +61,7 @@ def _make(path: str, arguments: str) -> "DiscreteEnv":
         made: DiscreteEnv = environment(**json.loads(arguments))
     except Exception as error:  # whatever arguments of the wrong kind lead to
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ZoogenError(f"{path} does not accept {arguments[:200]}: {reason[:200]}") from None
+        raise ZoogenError(f"{path} does not accept {clipped(arguments)}: {clipped(reason)}") from None
     return made
 
 
@@ -77,7 +78,9 @@ def _environment_class(path: str) -> Any:
     try:
         environment = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError):
-        raise ZoogenError(f"there is no environment {path!r}; check the spelling and that it is installed") from None
+        raise ZoogenError(
+            f"there is no environment {shown(path)}; check the spelling and that it is installed"
+        ) from None
     if not (isinstance(environment, type) and issubclass(environment, DiscreteEnv)):
         raise ZoogenError(f"{path} is no class of discrete environments; the torchgfn task trains discrete ones")
     return environment

@@ -11,6 +11,7 @@ from torch import Tensor
 from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
+from zoogen.shown import shown
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.limits import MOST_SAMPLES, beyond
 from zoogen.tasks.records import Cohort, CohortSpec, MetricGroup, Portrait, Scores
@@ -55,7 +56,7 @@ class TorchgfnTask(Task):
     def canonical(self, structure: str) -> str:
         if structure not in self.config.structures:
             known = ", ".join(self.config.structures)
-            raise ZoogenError(f"unknown structure {structure!r}; task.structures names {known}")
+            raise ZoogenError(f"unknown structure {shown(structure)}; task.structures names {known}")
         return structure
 
     def label(self, structure: str) -> str:
