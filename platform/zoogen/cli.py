@@ -7,20 +7,19 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from zoogen import __version__
 from zoogen.cli_report import report
+from zoogen.cli_status import guarded
 from zoogen.cli_zoo import ConfigFile, DryRun, Overrides, SweepFile, SweepOverrides, print_configuration, zoo_app
 from zoogen.errors import ZoogenError
-from zoogen.exits import Exit, leave, signals_raise, stopped_by
+from zoogen.exits import Exit, leave, signals_raise
 from zoogen.secrets import masked_output
-from zoogen.shown import one_line
-from zoogen.unexpected import TRACEBACK_VARIABLE, fault_line, system_line
+from zoogen.unexpected import TRACEBACK_VARIABLE
 
 app = typer.Typer(
     name="zoogen",
@@ -30,8 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(zoo_app, name="zoo")
-
-_ON_INTERRUPT = "interrupted; what was finished is kept, the same command goes on from there"
 
 
 def _version(wanted: bool) -> None:
@@ -228,35 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             traceback.print_exc()  # masked, as all output
             sys.exit(Exit.FAULT)
     with signals_raise():
-        status = _guarded(arguments)
-    if status == Exit.INTERRUPTED:  # typer turns an interrupt into this status
-        _stop(_ON_INTERRUPT, Exit.INTERRUPTED)
-    sys.exit(status if isinstance(status, int) else Exit.DONE)
-
-
-def _guarded(arguments: Sequence[str] | None) -> object:
-    """The command's status; every error that is the user's as one line."""
-    try:
-        return app(args=arguments, prog_name="zoogen", standalone_mode=False)
-    except SystemExit as stop:
-        if (signal := stopped_by(stop)) is None:
-            raise
-        _stop(_ON_INTERRUPT, signal)
-    except (KeyboardInterrupt, typer.Abort):
-        _stop(_ON_INTERRUPT, Exit.INTERRUPTED)
-    except ZoogenError as error:
-        _stop(str(error), Exit.MISTAKE, arguments)
-    except typer.TyperException as error:
-        _stop(error.format_message() + " (try zoogen --help)", Exit.MISTAKE, arguments)
-    except OSError as error:
-        _stop(system_line(error), Exit.MISTAKE)
-    except Exception as error:
-        _stop(fault_line(error), Exit.FAULT)
-
-
-def _stop(message: str, status: Exit, arguments: Sequence[str] | None = None) -> NoReturn:
-    with suppress(OSError):  # the terminal is gone
-        print("zoogen: " + one_line(message, arguments or sys.argv), file=sys.stderr, flush=True)
+        status = guarded(lambda: app(args=arguments, prog_name="zoogen", standalone_mode=False), arguments)
     sys.exit(status)
 
 

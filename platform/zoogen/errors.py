@@ -30,3 +30,7 @@ class DamagedError(ZoogenError):
 
 class UnavailableError(ZoogenError):
     """Something that lies elsewhere (data, published weights) is neither on this machine nor reachable."""
+
+
+class CommandError(ZoogenError):
+    """A mistake whose line holds a command to type: it is printed whole, however long its paths are."""

@@ -200,3 +200,9 @@ def test_interrupt_is_one_line(failing: Run, config: str, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("zoogen.commands.run.open_study", interrupt)
     assert "interrupted" in failing("pipeline", config, status=130)
+
+
+def test_the_command_in_a_message_is_whole_however_long(failing: Run, config: str, tmp_path: Path) -> None:
+    root = tmp_path / ("long-" * 40) / ("name-" * 30)
+    message = failing("build-zoo", config, "tracking={kind: mlflow, uri: 'http://127.0.0.1:9'}", f"artifacts={root}")
+    assert f"--backend-store-uri sqlite:///{root}/mlflow.db --artifacts-destination {root}/mlartifacts`" in message

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zoogen.commands import keeper
-from zoogen.errors import ZoogenError
+from zoogen.errors import CommandError, ZoogenError
 from zoogen.exits import Exit, signals_raise
 from zoogen.pipelines.open import open_study
 from zoogen.tracking.failures import explained
@@ -32,8 +32,9 @@ def serve_ui(root: Path | None, uri: str | None, port: int, say: Callable[[str],
         raise ZoogenError(f"the runs are tracked by the server at {store}; open that address in a browser")
     database = local_database(store)
     if database is not None:
-        _require_database(database, store, root)
-    require_free_port(port)
+        _require_database(database, store, root, port)
+    else:
+        require_free_port(port)
     folder = root or (database.parent if database is not None else Path.cwd())
     command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     command += ["--artifacts-destination", str(folder.absolute() / ARTIFACTS)]
@@ -46,14 +47,15 @@ def serve_ui(root: Path | None, uri: str | None, port: int, say: Callable[[str],
         raise ZoogenError(f"the MLflow server stopped with status {status}; its last lines above say why")
 
 
-def _require_database(database: Path, store: str, root: Path | None) -> None:
+def _require_database(database: Path, store: str, root: Path | None, port: int) -> None:
     if not database.exists():
         raise ZoogenError(f"there is no tracking database {database} yet; run `zoogen pipeline` first")
+    require_free_port(port)
     try:
         require_usable(database)
         relocate(database, root or database.parent)
     except (OSError, sqlite3.Error) as problem:
-        raise ZoogenError(explained(problem, store, root)) from None
+        raise CommandError(explained(problem, store, root)) from None
 
 
 def _served(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -117,7 +117,8 @@ def _server(problem: BaseException, reason: str, uri: str, root: Path | None) ->
         return f"start the database server, or correct tracking.uri: `{_check(uri)}` tells whether it answers"
     if parts.hostname in ("127.0.0.1", "localhost", "::1"):
         folder = root or Path.cwd()
-        return f"start the server: `{server_command(default_uri(folder), folder, parts.hostname, parts.port or 80)}`"
+        command = server_command(default_uri(folder), folder, parts.hostname, parts.port or 80)
+        return f"correct tracking.uri, or start the server: `{command}`"
     return f"start the server there, or correct tracking.uri: `{_check(uri)}` tells whether it answers"
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from zoogen import __version__
-from zoogen.errors import ZoogenError
+from zoogen.errors import CommandError, ZoogenError
 from zoogen.secrets import masked, masked_settings
 from zoogen.tracking.base import NullRun, Run, Tracker
 from zoogen.tracking.channel import Outage
@@ -104,7 +104,7 @@ class MlflowTracker(Tracker):
         except ZoogenError:
             raise
         except Exception as problem:  # MLflow's, SQLAlchemy's and requests' errors have no common base
-            raise ZoogenError(explained(problem, self.uri, self._root)) from None
+            raise CommandError(explained(problem, self.uri, self._root)) from None
         finally:
             os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = retries
 
