@@ -11,6 +11,7 @@ from rich.console import Console
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
 from zoogen.evaluation.fine_tuning_result import FineTuning, StartCurve, StructureCurves
 from zoogen.evaluation.machine import describe_environment
+from zoogen.evaluation.records import read_record
 from zoogen.evaluation.result import Inputs
 from zoogen.reports.fine_tuning import (
     fine_tuning_figure,
@@ -90,7 +91,7 @@ def test_table_by_hand() -> None:
 def test_files_agree() -> None:
     files = render_fine_tuning(RESULT)
     assert set(files) == {"report.html", "fine-tuning.json", "table.md", "table.csv", "fine-tuning.png"}
-    assert FineTuning.model_validate_json(files["fine-tuning.json"]) == RESULT
+    assert read_record(FineTuning, files["fine-tuning.json"], "fine-tuning.json") == RESULT
     cells = {
         (row["structure"], row["method"], row["column"]): row["value"]
         for row in csv.DictReader(io.StringIO(files["table.csv"].decode()))

@@ -44,6 +44,8 @@ class Remembering(NullTracker):
 
 
 class RememberedRun(NullRun):
+    recorded = False
+
     def __init__(self) -> None:
         self.end: tuple[str, str] = ("RUNNING", "")
         self.studies: list[str] = []

@@ -254,5 +254,5 @@ def test_damaged_manifests_are_written_again(zoo: Zoo, key: Callable[[str], str]
 def test_a_manifest_of_another_zoo_is_refused(zoo: Zoo) -> None:
     plan: ZooPlan = plan_zoo(CONFIG.model_copy(update={"runs": 3}), zoo.task)
     zoo.store.put_if_absent(manifest_key(plan.digest), zoo.store.get(manifest_key(zoo.plan.digest)))
-    with pytest.raises(ZoogenError, match=f"it is that of zoo {zoo.plan.digest}"):
+    with pytest.raises(ZoogenError, match=f"it is that of zoo '{zoo.plan.digest}'"):
         list_zoos(zoo.store)

@@ -27,6 +27,7 @@ from zoogen.tasks.images.task import ImagesTask
 from zoogen.tasks.images.trunk import trunk_key
 from zoogen.tasks.records import CohortSpec
 from zoogen.zoo.plan import ZooConfig, plan_zoo
+from zoogen.zoo.store import ArtifactStore
 
 DATA = """
 import numpy as np
@@ -261,7 +262,7 @@ def test_a_worker_with_other_data_refuses(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(load, "_LOADED", deque(maxlen=2))  # as in another process
     write_data(one_label)
     root = tmp_path / "root"
-    worker = CohortWorker(pickle.loads(sent), str(root), 1, "cpu", "revision")
+    worker = CohortWorker(pickle.loads(sent), ArtifactStore(root), "", 1, "cpu", "revision")
     failure = worker.build(plan.cohorts[0])
     assert isinstance(failure, CohortFailure)
     found = made(own="own.py").content(OWN_DATA)["images"]
