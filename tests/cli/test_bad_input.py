@@ -95,7 +95,7 @@ def test_malformed_and_unreachable_uris(failing: Run, config: str, monkeypatch: 
         "AWS_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    assert "s3://nobody/x" in failing("build-zoo", config, "artifacts=s3://nobody/x")
+    assert "s3://nobody/x" in failing("build-zoo", config, "artifacts=s3://nobody/x", begun=True)
 
 
 def test_no_ray_cluster_at_the_address(failing: Run, config: str) -> None:
