@@ -21,12 +21,13 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
+from zoogen.splits import Split
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import Cohort, CohortSpec, MetricGroup, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import Place, UnitGroup
 from zoogen.weights.target import Target
-from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, plan_zoo
+from zoogen.zoo.plan import ZooConfig, ZooPlan, plan_zoo
 
 NOISE = 0.05
 PERFECT_L1 = 0.01

@@ -1,8 +1,10 @@
 """The `zoogen zoo` commands, and what they share with all others."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from zoogen.splits import Split
 
 ConfigFile = Annotated[
     str, typer.Argument(metavar="CONFIG", help="YAML file, for example configs/genflownet/quick.yaml")
@@ -18,7 +20,6 @@ SweepOverrides = Annotated[
     typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the sweep, for example overrides.device=cuda"),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration as JSON and do nothing.")]
-Split = Literal["train", "validation", "test"]
 
 zoo_app = typer.Typer(help="Look into a zoo: list, show, export.", no_args_is_help=True)
 

@@ -51,7 +51,9 @@ def failing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
         assert line.startswith("zoogen: ") and line.endswith("\n"), captured.err
         assert "Traceback" not in captured.err
         if begun:
-            assert all(said.startswith(("zoo: ", "evaluation: ", "notice: ", "cannot read ")) for said in told), captured.err
+            assert all(said.startswith(("zoo: ", "evaluation: ", "notice: ", "cannot read ")) for said in told), (
+                captured.err
+            )
         else:
             assert not told, captured.err
             assert sorted(tmp_path.rglob("*")) == before, "something was left behind"

@@ -15,7 +15,8 @@ from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.pictures import median_network
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.evaluation.structure import Sources, StructureData, nearest_structure
-from zoogen.zoo.plan import SPLITS, ZooConfig
+from zoogen.splits import SPLITS
+from zoogen.zoo.plan import ZooConfig
 
 KNOWN, UNSEEN = ("2", "3"), ("5", "6")
 

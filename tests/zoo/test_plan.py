@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from tests.fakes import FakeTask
 
 from zoogen.errors import ZoogenError
-from zoogen.zoo.plan import SPLITS, ZooConfig, part_key, plan_zoo, split_of, structure_key
+from zoogen.splits import SPLITS
+from zoogen.zoo.plan import ZooConfig, part_key, plan_zoo, split_of, structure_key
 from zoogen.zoo.store import validate_key
 
 TASK = FakeTask()

@@ -10,9 +10,9 @@ from rich.table import Table
 from zoogen.errors import ZoogenError
 from zoogen.pipelines.context import Study, local_path
 from zoogen.pipelines.open import open_study
+from zoogen.splits import SPLITS, Split
 from zoogen.tasks.base import Task
 from zoogen.zoo.export import ZooListing, export_safetensors, export_table, list_zoos, plan_of
-from zoogen.zoo.plan import SPLITS, Split
 from zoogen.zoo.read import Zoo
 
 TABLE_SUFFIXES = (".parquet", ".csv")

@@ -4,8 +4,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from zoogen.splits import Split
 from zoogen.weights.target import Target
-from zoogen.zoo.plan import Split
 
 
 class Checkpoints(Protocol):

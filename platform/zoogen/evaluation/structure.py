@@ -12,9 +12,9 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Generator
 from zoogen.identity import derive_seed
+from zoogen.splits import SPLITS, Split
 from zoogen.tasks.base import Task
 from zoogen.weights.target import Target
-from zoogen.zoo.plan import SPLITS, Split
 
 
 @dataclass(frozen=True)

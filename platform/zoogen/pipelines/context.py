@@ -19,13 +19,14 @@ from zoogen.orchestration.pool import PoolConfig
 from zoogen.orchestration.training import TrainConfig
 from zoogen.pipelines import digests
 from zoogen.pipelines.config import PipelineConfig
+from zoogen.splits import Split
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import build_task
 from zoogen.tracking.tracker import Tracker, open_tracker
 from zoogen.training.hooks import Figures, LocalHooks, LoopHooks
 from zoogen.weights.target import Target
 from zoogen.zoo.aligned import Alignment, aligned, find_alignment
-from zoogen.zoo.plan import Split, ZooPlan, plan_zoo
+from zoogen.zoo.plan import ZooPlan, plan_zoo
 from zoogen.zoo.prepare import preparing
 from zoogen.zoo.read import CheckpointSet, LearntZoo, Zoo
 from zoogen.zoo.store import ArtifactStore

@@ -27,8 +27,8 @@ from zoogen.pipelines.report import made_of, origin, store_files
 from zoogen.pipelines.sampling import ConfiguredSampler
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.reports.layer_similarity import render_similarity, verdict_lines
+from zoogen.splits import SPLITS, Split
 from zoogen.tracking.base import Run
-from zoogen.zoo.plan import SPLITS, Split
 
 STAGE = "similarity"
 

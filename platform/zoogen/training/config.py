@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from zoogen.config import Config
+from zoogen.schedules import Schedule
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -21,7 +22,7 @@ class AdamWConfig(Config):
 class ScheduleConfig(Config):
     """Learning rate over the iterations: a linear warm-up, then constant or falling to `floor` times the peak."""
 
-    kind: Literal["constant", "linear", "cosine"] = "constant"
+    kind: Schedule = "constant"
     warmup: int = Field(0, ge=0, description="iterations over which the rate rises linearly from zero")
     floor: float = Field(0.0, ge=0, le=1, description="final rate as a fraction of the peak")
 

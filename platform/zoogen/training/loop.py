@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed, digest
+from zoogen.schedules import schedule_factor
 from zoogen.seeds import reseed
 from zoogen.training.config import LoopConfig, ScheduleConfig
 from zoogen.training.ema import ParameterAverage
@@ -150,6 +151,5 @@ def rate_factor(schedule: ScheduleConfig, step: int, iterations: int) -> float:
         return (step + 1) / schedule.warmup
     if schedule.kind == "constant":
         return 1.0
-    progress = (step - schedule.warmup) / max(1, iterations - schedule.warmup)
-    fall = (1 + math.cos(math.pi * progress)) / 2 if schedule.kind == "cosine" else 1 - progress
-    return schedule.floor + (1 - schedule.floor) * fall
+    done = (step - schedule.warmup) / max(1, iterations - schedule.warmup)
+    return schedule.floor + (1 - schedule.floor) * schedule_factor(schedule.kind, done)

@@ -6,9 +6,6 @@ from pydantic import Field, field_validator
 
 from zoogen.config import Config
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
 # A run's index tells its split: training runs count from 0, validation runs from one million, test
 # runs from two. No plan can therefore train on a run that another one tests on.
 SPLIT_STRIDE = 1_000_000

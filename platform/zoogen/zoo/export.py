@@ -16,12 +16,13 @@ from zoogen.config import parse_config
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.seal import unsealed_json
 from zoogen.shown import clipped, shown
+from zoogen.splits import Split
 from zoogen.tasks.base import Task
 from zoogen.weights.files import write_bytes, write_weights
 from zoogen.zoo.build import manifest_key, plan_manifest_key
 from zoogen.zoo.manifest import Manifest, checked_manifest
 from zoogen.zoo.part_file import BUILD_AGAIN
-from zoogen.zoo.plan import Split, ZooConfig, ZooPlan, canonical_config, plan_zoo, structure_key
+from zoogen.zoo.plan import ZooConfig, ZooPlan, canonical_config, plan_zoo, structure_key
 from zoogen.zoo.read import Zoo
 from zoogen.zoo.store import ArtifactStore
 from zoogen.zoo.verify import PartName, look

@@ -13,10 +13,11 @@ from typing import Any
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed, digest
 from zoogen.shown import clipped, shown
+from zoogen.splits import SPLITS, Split
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec, RunSpec
 from zoogen.weights.target import Target
-from zoogen.zoo.config import SPLIT_STRIDE, SPLITS, Split, ZooConfig
+from zoogen.zoo.config import SPLIT_STRIDE, ZooConfig
 
 
 @dataclass(frozen=True)

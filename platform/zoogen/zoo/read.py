@@ -12,12 +12,13 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.shown import shown
+from zoogen.splits import Split
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec
 from zoogen.weights.target import Target
 from zoogen.zoo.build import missing_cohorts
 from zoogen.zoo.part_file import PartFile
-from zoogen.zoo.plan import Split, ZooPlan, split_of
+from zoogen.zoo.plan import ZooPlan, split_of
 from zoogen.zoo.selection import Selection, last_of_each
 from zoogen.zoo.store import ArtifactStore
 from zoogen.zoo.verify import PARALLEL_READS, PartName, open_part, parts_of

@@ -8,8 +8,8 @@ from threading import Lock
 import numpy as np
 import pyarrow as pa
 
+from zoogen.splits import Split
 from zoogen.zoo.part_file import PartFile
-from zoogen.zoo.plan import Split
 
 _PLAIN = ("run", "step", "seconds")  # columns that are kept beside figures of the training and of judges
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from zoogen.config import Config
+from zoogen.schedules import last_steps
 from zoogen.tasks.hypergrid.environment_config import RewardConfig, StopRule
 from zoogen.tasks.hypergrid.learner_config import ObjectiveConfig, TrajectoryBalanceConfig
 from zoogen.tasks.hypergrid.optimiser_config import OptimiserConfig
@@ -61,9 +62,7 @@ class PolicyTrainingConfig(Config):
 
     def checkpoint_steps(self) -> list[int]:
         """Iterations (counted from 1) after which checkpoints are taken, ascending and distinct."""
-        span = min(self.iterations, max(self.checkpoints, round(self.iterations * self.window)))
-        count = min(self.checkpoints, span)
-        return [self.iterations - span + span * (i + 1) // count for i in range(count)]
+        return last_steps(self.iterations, self.checkpoints, self.window)
 
 
 class JudgeConfig(Config):

@@ -14,6 +14,7 @@ from torch.nn.functional import leaky_relu, one_hot
 
 from zoogen.errors import ZoogenError
 from zoogen.networks.stacked_mlp import MLPShape, StackedMLP
+from zoogen.tasks.divergences import divergence_terms
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 
@@ -149,6 +150,7 @@ class ExactJudge:
         levels = grid_levels(environment.structure)
         rewards = environment.levels.to(self.device)
         js, kl, tv, reward = torch.zeros(4, count, dtype=torch.float64, device=self.device)
+        sums = {"js": js, "kl": kl, "tv": tv}
         regions = 2**environment.structure.dimensions
         learnt = torch.zeros(count, regions + 1, dtype=torch.float64, device=self.device)
         true = torch.zeros(regions + 1, dtype=torch.float64, device=self.device)
@@ -156,12 +158,8 @@ class ExactJudge:
             states = levels.states[level].long().to(self.device)
             r = rewards[environment.reward_class(states)]
             p = torch.where(environment.terminal(states), r / environment.partition, 0.0)
-            middle = (p + q) / 2
-            entropy = torch.special.xlogy(p, p)
-            log_middle = torch.where(middle > 0, middle, 1.0).log()
-            js += 0.5 * (entropy + torch.special.xlogy(q, q) - (p + q) * log_middle).sum(1)
-            kl += (entropy - torch.special.xlogy(p, q)).sum(1)
-            tv += 0.5 * (p - q).abs().sum(1)
+            for name, terms in divergence_terms(p, q).items():
+                sums[name] += terms
             reward += q @ r
             region = environment.mode_region(states) + 1
             learnt.index_add_(1, region, q)

@@ -1,11 +1,11 @@
 """Configuration of the optimiser of policies."""
 
-import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from zoogen.config import Config
+from zoogen.schedules import Schedule, schedule_factor
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -27,7 +27,7 @@ class OptimiserConfig(Config):
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     eps: float = Field(default=1e-8, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
-    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    schedule: Schedule = "linear"
     final_factor: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
@@ -42,6 +42,5 @@ class OptimiserConfig(Config):
 
     def factor(self, iteration: int, iterations: int) -> float:
         """Schedule's factor at `iteration` (0 … iterations − 1)."""
-        done = iteration / iterations
-        shape = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}[self.schedule]
-        return self.final_factor + (1 - self.final_factor) * shape
+        fall = schedule_factor(self.schedule, iteration / iterations)
+        return self.final_factor + (1 - self.final_factor) * fall

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from zoogen.config import Config
+from zoogen.schedules import Schedule
 from zoogen.tasks.images.content import Content
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -49,7 +50,7 @@ class ClassifierOptimiserConfig(Config):
     weight_decay: float = Field(5e-4, ge=0)
     momentum: Fraction = Field(0.9, description="of sgd")
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
-    schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    schedule: Schedule = "cosine"
 
 
 class PhaseConfig(Config):

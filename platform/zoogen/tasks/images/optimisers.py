@@ -1,11 +1,11 @@
 """torch's optimisers by configuration, and the learning rate over a phase."""
 
-import math
 from collections.abc import Iterable
 
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from zoogen.schedules import schedule_factor
 from zoogen.tasks.images.config import ClassifierOptimiserConfig
 
 
@@ -21,15 +21,7 @@ def build_optimiser(config: ClassifierOptimiserConfig, parameters: Iterable[Tens
     return kind(parameters, rate, betas=config.betas, weight_decay=config.weight_decay, fused=True)
 
 
-def schedule_factor(schedule: str, iteration: int, iterations: int) -> float:
-    """Learning rate of an iteration (0 … iterations − 1) as a fraction of its first value."""
-    done = iteration / iterations
-    if schedule == "constant":
-        return 1.0
-    return (1 + math.cos(math.pi * done)) / 2 if schedule == "cosine" else 1 - done
-
-
 def set_rate(optimiser: Optimizer, config: ClassifierOptimiserConfig, iteration: int, iterations: int) -> None:
     """Give the optimiser the learning rate of an iteration."""
     for group in optimiser.param_groups:
-        group["lr"] = config.learning_rate * schedule_factor(config.schedule, iteration, iterations)
+        group["lr"] = config.learning_rate * schedule_factor(config.schedule, iteration / iterations)

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, JsonValue, field_validator
 
 from zoogen.config import Config
+from zoogen.schedules import last_steps
 from zoogen.shown import shown
 from zoogen.tasks.hypergrid.learner_config import ObjectiveConfig, TrajectoryBalanceConfig
 from zoogen.tasks.hypergrid.optimiser_config import OptimiserConfig
@@ -42,9 +43,7 @@ class TorchgfnTrainingConfig(Config):
 
     def checkpoint_steps(self) -> list[int]:
         """Iterations (counted from 1) after which checkpoints are taken, ascending and distinct."""
-        span = min(self.iterations, max(self.checkpoints, round(self.iterations * self.window)))
-        count = min(self.checkpoints, span)
-        return [self.iterations - span + span * (i + 1) // count for i in range(count)]
+        return last_steps(self.iterations, self.checkpoints, self.window)
 
 
 class TorchgfnConfig(Config):

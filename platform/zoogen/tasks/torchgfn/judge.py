@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoogen.identity import derive_seed
 from zoogen.seeds import seeded
+from zoogen.tasks.divergences import clipped_at_zero, divergence_terms
 from zoogen.tasks.torchgfn.config import TorchgfnConfig
 from zoogen.tasks.torchgfn.enumeration import StateGraph, enumerate_states
 from zoogen.tasks.torchgfn.environments import make_environment
@@ -27,16 +28,6 @@ def state_graph(path: str, arguments: str, limit: int) -> StateGraph | None:
     import json
 
     return enumerate_states(make_environment(path, json.loads(arguments)), limit)
-
-
-def divergences(p: Tensor, q: Tensor) -> dict[str, Tensor]:
-    """JS, KL(p ‖ q) in nats and total variation of p [S] and q [K, S], each [K]."""
-    middle = (p + q) / 2
-    log_middle = torch.where(middle > 0, middle, 1.0).log()
-    entropy = torch.special.xlogy(p, p)
-    js = 0.5 * (entropy + torch.special.xlogy(q, q) - (p + q) * log_middle).sum(1)
-    kl = (entropy - torch.special.xlogy(p, q)).sum(1)
-    return {"js": js.clamp(min=0), "kl": kl.clamp(min=0), "tv": 0.5 * (p - q).abs().sum(1)}
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,7 @@ class PolicyJudge:
         # one policy at a time: K × S × A probabilities need not exist at once
         parts = [self.distribution(graph, row.unsqueeze(0)) for row in weights]
         learnt = torch.cat(parts) if parts else torch.empty(0, len(graph.states), dtype=torch.float64)
-        return {**divergences(graph.truth, learnt), "expected_reward": learnt @ graph.rewards}
+        return {**clipped_at_zero(divergence_terms(graph.truth, learnt)), "expected_reward": learnt @ graph.rewards}
 
     @torch.no_grad()
     def samples(self, weights: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,7 +82,7 @@ class PolicyJudge:
             _, counts, log_reward = self.samples(network, derive_seed("sampled", seed, k))
             q = counts / counts.sum()
             p = log_reward.softmax(0) if bool((log_reward > -math.inf).any()) else torch.zeros_like(q)
-            js = float(divergences(p, q.unsqueeze(0))["js"])
+            js = float(clipped_at_zero(divergence_terms(p, q.unsqueeze(0)))["js"])
             rows.append({"js": js, "mean_reward": float(q @ log_reward.exp()), "distinct": float(len(counts))})
         names = ("js", "mean_reward", "distinct")
         return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in names}

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
+from zoogen.splits import SPLITS
 from zoogen.tasks.images.config import DataConfig
 
 Indices = NDArray[np.int64]
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def plan(name: str, labels: dict[str, Indices], test: str | None, classes: int, 
         parts[ours] = Part("train", rest[chosen], carved=True)
         rest = np.delete(rest, chosen)
     parts["train"] = Part("train", rest, carved=False)
-    limited = {ours: _limited(parts[ours], labels, config, name) for ours in SPLITS}
+    limited: dict[str, Part] = {ours: _limited(parts[ours], labels, config, name) for ours in SPLITS}
     _require_usable(name, limited, labels, classes, config)
     return limited
 

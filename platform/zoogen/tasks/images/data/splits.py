@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
-from zoogen.tasks.images.data.partition import SPLITS, Indices, Part
+from zoogen.splits import SPLITS
+from zoogen.tasks.images.data.partition import Indices, Part
 from zoogen.tasks.images.data.pixels import moments
 from zoogen.weights.hashing import tensors_hash
 
@@ -78,7 +79,7 @@ def assemble(
     """
     classes = len(titles)
     chosen = {split: torch.from_numpy(labels[part.source][part.indices]) for split, part in parts.items()}
-    marks = {split: _marks(images[split]) for split in SPLITS}
+    marks: dict[str, list[bytes]] = {split: _marks(images[split]) for split in SPLITS}
     for split, others in (("validation", ("test",)), ("train", ("validation", "test"))):
         copies = {m for other in others if parts[split].carved or parts[other].carved for m in marks[other]}
         kept = torch.tensor([mark not in copies for mark in marks[split]])
