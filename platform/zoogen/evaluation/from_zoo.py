@@ -111,7 +111,7 @@ def _carried_over(data: StructureData, source: str) -> Candidates:
         partial(data.task.transfer, rows.weights[chosen], source, data.name, data.seed("transfer")),
         (
             *shortage(data, len(chosen), len(torch.unique(rows.runs))),
-            f"nearest: training checkpoints of {data.task.label(source)}, carried over",
+            f"training checkpoints of {data.task.label(source)}, carried over",
         ),
     )
     return made.make()
