@@ -8,6 +8,7 @@ LENGTH = 80  # characters of a value in a message
 LINE = 1_000  # characters of a whole message
 _MARK = "…"
 _RUN = 120  # characters of one word or quotation in a message
+_PATH = 240  # and of one that is a path or URI: the user has to find it
 _LONG = re.compile(rf"[^\s\"']{{{_RUN + 1},}}|'[^']{{{_RUN + 1},}}'|\"[^\"]{{{_RUN + 1},}}\"")
 
 _repr = reprlib.Repr()
@@ -51,12 +52,16 @@ def clipped(text: str, length: int = LENGTH) -> str:
 
 def one_line(message: str, arguments: Iterable[str] = (), length: int = LINE) -> str:
     """A message on one line of bounded length, no word, quotation or argument (`key=value` or its value) longer than
-    about 120 characters in it."""
+    about 120 characters in it, paths than 240."""
+
+    def cut(words: str) -> str:
+        return clipped(words, _PATH if "/" in words and " " not in words else _RUN)
+
     message = " ".join(message[: 1_000 * length].split())
     for text in (part for argument in arguments for part in (argument, argument.partition("=")[2])):
         if len(text) > _RUN and len(words := " ".join(text.split())) > _RUN:
-            message = message.replace(words, clipped(words, _RUN))
-    return clipped(_LONG.sub(lambda match: clipped(match[0], _RUN), message), length)
+            message = message.replace(words, cut(words))
+    return clipped(_LONG.sub(lambda match: cut(match[0]), message), length)
 
 
 def listed(parts: Iterable[str], length: int = 400) -> str:

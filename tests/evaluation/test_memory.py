@@ -50,7 +50,9 @@ print((peak() - before) / (zoo.numel() * 4))
     ("work", "rows", "queries", "bound"),
     [
         ("novelty.matched_nearest(wanted, zoo, layout, units)", 600, 10, 1.5),
-        ("novelty.train_train_distance(zoo, torch.arange(len(zoo)), 0)", 500, 1, 1.5),
+        pytest.param(
+            *("novelty.train_train_distance(zoo, torch.arange(len(zoo)), 0)", 500, 1, 1.5), marks=pytest.mark.slow
+        ),
         ("baselines.nearest_rows(wanted, zoo)", 500, 50, 1.0),
         ("baselines.gaussian(zoo, 3, 0), baselines.random_like(layout, zoo, 3, 0)", 500, 1, 1.0),
         ("baselines.pca_gaussian(zoo, 4, 3, 0)", 500, 1, 1.0),
