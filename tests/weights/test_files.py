@@ -89,6 +89,12 @@ def test_truncated_file_and_missing_file(tmp_path):
         read_weights(tmp_path / "absent")
 
 
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_devices_are_not_read(path):
+    with pytest.raises(ZoogenError, match="it is a device or pipe"):
+        read_weights(path)
+
+
 def test_half_precision_is_read_as_float32_and_absent_metadata_as_empty(tmp_path):
     read = read_weights(_file_of(tmp_path, {"a": torch.ones(2, 2, dtype=torch.bfloat16)}))
     assert read.tensors["a"].dtype == torch.float32

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from zoogen.bounded import read_bytes
 from zoogen.config import read_mapping
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
@@ -159,9 +160,10 @@ def _of_study(argument: EvaluationArgument, artifacts: str | None) -> Found:
 
 def _of_file(argument: EvaluationArgument, path: Path) -> Found:
     try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise ZoogenError(f"cannot read {path}: {error.strerror}; {_WAYS}") from None
+        text = read_bytes(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ZoogenError(f"cannot read {path}: {reason}; {_WAYS}") from None
     evaluation = Evaluation.from_json(text, str(path), sealed=False)
     return Found(argument, digest({"evaluation": evaluation.model_dump_json(indent=1)}), evaluation)
 

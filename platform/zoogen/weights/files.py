@@ -105,6 +105,8 @@ def read_weights(path: str | Path) -> WeightsFile:
     """
     path = Path(path)
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ValueError("it is a device or pipe, which may have no end")
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
