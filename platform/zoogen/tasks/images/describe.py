@@ -13,7 +13,6 @@ from zoogen.tasks.images.data.splits import ImageData
 _EDGE = 8  # pixels that images are reduced to
 _SPECTRUM = 6  # largest eigenvalues of the images' covariance
 _PROJECTIONS = 24  # random projections of the classes' mean images
-DESCRIPTION_LENGTH = 2 + _SPECTRUM + _PROJECTIONS
 
 
 def described(data: ImageData) -> tuple[float, ...]:
