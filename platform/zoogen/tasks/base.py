@@ -5,7 +5,7 @@ Everything outside `zoogen.tasks` speaks to this contract alone.
 """
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from zoogen.artifact import Objects
 from zoogen.errors import ZoogenError
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, Portrait, Scores
+from zoogen.tasks.taught import TaughtTask
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup
 from zoogen.weights.target import Target
@@ -26,7 +27,7 @@ class Assets(Objects, Protocol):
     """Where a task keeps what is made once for many networks (`ArtifactStore`)."""
 
 
-class Task(ABC):
+class Task(TaughtTask):
     """What a checkpoint is for. Instances are cheap, picklable and hold no device memory.
 
     Methods that compute take the `device` to compute on, and give their results on the CPU. Initial weights

@@ -14,19 +14,24 @@ from zoogen.identity import derive_seed
 from zoogen.networks.stacked_mlp import MLPShape
 from zoogen.shown import shown
 from zoogen.tasks.base import ProgressCallback, Task
+from zoogen.tasks.hypergrid.aligned import aligned_policies
 from zoogen.tasks.hypergrid.behaviour import distributions, layer_outputs
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 from zoogen.tasks.hypergrid.fine_tune import fine_tune_policies
 from zoogen.tasks.hypergrid.judge import ExactJudge
+from zoogen.tasks.hypergrid.optimal import optimal_policy
 from zoogen.tasks.hypergrid.protocol import SampledProtocol
 from zoogen.tasks.hypergrid.structure import HypergridStructure
+from zoogen.tasks.hypergrid.taught import log_chances, probed_states
+from zoogen.tasks.hypergrid.tokens import policy_tokens
 from zoogen.tasks.hypergrid.trainer import CohortTrainer
 from zoogen.tasks.hypergrid.transfer import transfer_policies
 from zoogen.tasks.limits import MOST_SAMPLES, beyond
 from zoogen.tasks.records import Cohort, CohortSpec, FineTuned, FineTuneSpec, MetricGroup, Portrait, Scores
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup, linear_chain
+from zoogen.weights.tokens import WeightTokens
 
 # what a weights file from anywhere may ask for
 _MOST_REPEATS, _MOST_MEMORY, _MOST_INPUTS = 64, 4.0, 4_096
@@ -91,6 +96,25 @@ class HypergridTask(Task):
         name = self.canonical(spec.structure)
         training, environment = self.config.training.for_structure(name), self.environment(name)
         return fine_tune_policies(environment, self.shape(name), training, spec, weights, device, progress)
+
+    def tokens(self, structure: str) -> WeightTokens:
+        return policy_tokens(self.environment(structure), self.shape(structure))
+
+    def probe(self, structure: str, weights: Tensor | None, count: int, seed: int, device: str = "cpu") -> Tensor:
+        """States, most of them visited; see `probed_states`."""
+        environment = self.environment(structure)
+        policies = optimal_policy(environment) if weights is None else weights
+        return probed_states(environment, self.shape(structure), policies, count, seed, device)
+
+    def outputs(self, structure: str, weights: Tensor, inputs: Tensor) -> Tensor:
+        return log_chances(self.environment(structure), self.shape(structure), weights, inputs)
+
+    def optimal(self, structure: str, inputs: Tensor) -> Tensor:
+        return optimal_policy(self.environment(structure)).chances(inputs)
+
+    def aligned(self, structure: str, seeds: list[int]) -> Tensor:
+        grid = HypergridStructure.parse(structure)
+        return aligned_policies(grid, self.shape(structure), self.tokens(structure), seeds)
 
     def untrained(self, structure: str, count: int, seed: int) -> Tensor:
         return self.shape(structure).initial([derive_seed("untrained", seed, k) for k in range(count)])

@@ -1,0 +1,67 @@
+"""What a task offers to models that write weights token by token and are taught by behaviour."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from zoogen.errors import ZoogenError
+from zoogen.weights.layout import ParameterLayout
+from zoogen.weights.tokens import WeightTokens, row_tokens
+
+_WIDTH = 64  # numbers per token where a task has no tokens of its own
+
+
+class TaughtTask(ABC):
+    """The part of `Task` that says what weights stand for and what networks do."""
+
+    name: str
+
+    @abstractmethod
+    def layout(self, structure: str) -> ParameterLayout: ...
+
+    def tokens(self, structure: str) -> WeightTokens:
+        """How flat weights of this structure are tokens with coordinates; by default the rows of all tensors.
+
+        Features [T, F] have the same F and the same meaning in every structure of the task.
+
+        Raises:
+            ZoogenError: the structure lies beyond what the coordinates can express.
+        """
+        return row_tokens(self.layout(structure), _WIDTH)
+
+    def probe(self, structure: str, weights: Tensor | None, count: int, seed: int, device: str = "cpu") -> Tensor:
+        """Inputs [count, ...] at which networks are compared, in random order: visited states of the policies
+        [K, D], training images. Without weights those of the task's optimum, where it has one (`optimal`).
+
+        Raises:
+            ZoogenError: the task has none.
+        """
+        raise self._lacks("no inputs to compare networks at")
+
+    def outputs(self, structure: str, weights: Tensor, inputs: Tensor) -> Tensor:
+        """Log-probabilities [K, count, A] of what networks [K, D] choose, differentiable in the weights and on their
+        device.
+
+        Args:
+            inputs: [count, ...] for all networks alike, or [K, count, ...] for each its own.
+
+        Raises:
+            ZoogenError: the task has none.
+        """
+        raise self._lacks("no outputs that are probabilities")
+
+    def optimal(self, structure: str, inputs: Tensor) -> Tensor | None:
+        """Probabilities [count, A] of a perfect network at inputs [count, ...], found without training; None where
+        there is no such thing."""
+        return None
+
+    def aligned(self, structure: str, seeds: list[int]) -> Tensor:
+        """Initial weights [K, D], one network per seed, such that the same seed means the same in every structure.
+
+        Raises:
+            ZoogenError: the task has no such initialisation.
+        """
+        raise self._lacks("no initialisation that is aligned across structures")
+
+    def _lacks(self, what: str) -> ZoogenError:
+        return ZoogenError(f"the task {self.name} has {what}")
