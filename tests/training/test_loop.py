@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
 from zoogen.seeds import seeded
-from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
+from zoogen.training.config import (
+    AdamWConfig,
+    EmaConfig,
+    LoopConfig,
+    OptimiserConfig,
+    ScheduleConfig,
+    SoapConfig,
+)
 from zoogen.training.hooks import LocalHooks
 from zoogen.training.loop import fit, rate_factor
 from zoogen.training.state import TrainingState
@@ -67,14 +74,42 @@ def test_it_learns() -> None:
 
 
 @pytest.mark.parametrize("ema", [None, EmaConfig(decay=0.9, warmup=True)])
-def test_resumed_training_equals_an_undisturbed_one(ema: EmaConfig | None) -> None:
-    config = BASE.model_copy(update={"ema": ema})
+@pytest.mark.parametrize("optimiser", [BASE.optimiser, SoapConfig(lr=0.03, frequency=7)])
+def test_resumed_training_equals_an_undisturbed_one(optimiser: OptimiserConfig, ema: EmaConfig | None) -> None:
+    config = BASE.model_copy(update={"ema": ema, "optimiser": optimiser})
     whole, states, history = _train(config)
     for state in states[:-1]:
         resumed, _, again = _train(config, state)
         assert again == history
         for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
             assert torch.equal(one, other)
+
+
+def test_soap_does_not_depend_on_the_coordinates_of_a_layer() -> None:
+    """A rotation of the inputs changes what Adam does, and nothing for SOAP."""
+    generator = torch.Generator().manual_seed(0)
+    rotation = torch.linalg.qr(torch.randn(6, 6, generator=generator))[0]
+    inputs, truth = torch.randn(40, 6, generator=generator), torch.randn(4, 6, generator=generator)
+
+    class Rotated(nn.Module):
+        def __init__(self, rotation: Tensor) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(4, 6))
+            self.rotation = rotation
+
+        def forward(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+            return (inputs @ self.rotation @ self.weight.T - inputs @ truth.T).square().sum().sqrt()
+
+    def losses(optimiser: OptimiserConfig, rotation: Tensor) -> list[float]:
+        config = LoopConfig(iterations=30, batch_size=1, optimiser=optimiser, log_every=5)
+        return [entry["loss"] for entry in fit(Rotated(rotation), sample_batch, config, seed=0).history]
+
+    def differ(optimiser: OptimiserConfig) -> float:
+        plain, rotated = losses(optimiser, torch.eye(6)), losses(optimiser, rotation)
+        return max(abs(a / b - 1) for a, b in zip(plain, rotated, strict=True))
+
+    assert differ(SoapConfig(lr=0.02, frequency=1)) < 1e-3
+    assert differ(AdamWConfig(lr=0.02)) > 1e-2
 
 
 def test_checkpoints_come_when_asked_and_at_the_end() -> None:

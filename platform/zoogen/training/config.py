@@ -19,6 +19,23 @@ class AdamWConfig(Config):
     weight_decay: float = Field(2e-6, ge=0)
 
 
+class SoapConfig(Config):
+    """SOAP (Vyas et al. 2024): Adam in the eigenbasis of Shampoo's preconditioner.
+
+    Two to four times the time of a small network's step and several times fewer steps, where the loss has little noise
+    and has to get very small: behaviour taught to a model that writes weights, above all.
+    """
+
+    kind: Literal["soap"] = "soap"
+    lr: float = Field(3e-3, gt=0)
+    betas: tuple[Fraction, Fraction] = (0.95, 0.95)
+    weight_decay: float = Field(0.0, ge=0)
+    frequency: int = Field(20, ge=1, description="steps between looks at the eigenbasis")
+
+
+OptimiserConfig = Annotated[AdamWConfig | SoapConfig, Field(discriminator="kind")]
+
+
 class ScheduleConfig(Config):
     """Learning rate over the iterations: a linear warm-up, then constant or falling to `floor` times the peak."""
 
@@ -43,7 +60,7 @@ class LoopConfig(Config):
 
     iterations: int = Field(30_000, ge=1)
     batch_size: int = Field(200, ge=1, description="samples per iteration, over all workers together")
-    optimiser: AdamWConfig = AdamWConfig()
+    optimiser: OptimiserConfig = AdamWConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient; null leaves it alone")
     ema: EmaConfig | None = None

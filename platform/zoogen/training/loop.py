@@ -16,6 +16,7 @@ from zoogen.seeds import reseed
 from zoogen.training.config import LoopConfig, ScheduleConfig
 from zoogen.training.ema import ParameterAverage
 from zoogen.training.hooks import LocalHooks, LoopHooks
+from zoogen.training.optimisers import build_optimiser
 from zoogen.training.state import TrainingState, load_module, load_optimiser, optimiser_tensors
 
 SampleBatch = Callable[[int, torch.Generator], Any]  # (samples wanted, generator) to a batch for the objective
@@ -72,13 +73,7 @@ def fit(
     share = config.batch_size // hooks.world_size
     objective.to(device).train()
     parameters = [parameter for parameter in objective.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(
-        parameters,
-        lr=config.optimiser.lr,
-        betas=config.optimiser.betas,
-        weight_decay=config.optimiser.weight_decay,
-        fused=True,
-    )
+    optimiser = build_optimiser(config.optimiser, parameters)
     average = ParameterAverage(config.ema, parameters) if config.ema else None
     fingerprint = digest(config.model_dump(mode="json"))
     step, history = 0, []

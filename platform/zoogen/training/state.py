@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -11,6 +12,7 @@ from zoogen.errors import DamagedError, ZoogenError
 from zoogen.weights.packing import pack, prefixed, section, unpack
 
 _KIND = "training state"
+_NUMBER, _GROUP_STEP = "number", "group.step"  # in the keys of an optimiser's state
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,43 @@ def load_module(module: nn.Module, state: Mapping[str, Tensor], what: str) -> No
 
 
 def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
-    """The moments of an optimiser by `<parameter index>.<moment>`."""
-    state = optimiser.state_dict()["state"]
-    return {f"{index}.{name}": tensor for index, moments in state.items() for name, tensor in moments.items()}
+    """The state of an optimiser as tensors: moments by `<parameter index>.<moment>`, those of a list by
+    `<parameter index>.<name>.<place>` (empty places as empty tensors), numbers by `<parameter index>.<name>.number`,
+    and `group.step` where an optimiser counts the steps of all parameters together."""
+    whole = optimiser.state_dict()
+    tensors: dict[str, Tensor] = {}
+    for index, moments in whole["state"].items():
+        for name, value in moments.items():
+            key = f"{index}.{name}"
+            if isinstance(value, Tensor):
+                tensors[key] = value
+            elif isinstance(value, list):
+                tensors |= {f"{key}.{place}": torch.as_tensor(part) for place, part in enumerate(value)}
+            else:
+                tensors[f"{key}.{_NUMBER}"] = torch.tensor(value, dtype=torch.float64)
+    if "step" in whole["param_groups"][0]:
+        tensors[_GROUP_STEP] = torch.tensor(whole["param_groups"][0]["step"])
+    return tensors
 
 
 def load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put moments made by `optimiser_tensors` back."""
-    state: dict[int, dict[str, Tensor]] = {}
+    """Put back what `optimiser_tensors` took out of an optimiser of the same configuration."""
+    groups = optimiser.state_dict()["param_groups"]
+    state: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        if key == _GROUP_STEP:
+            groups = [{**group, "step": int(tensor)} for group in groups]
+            continue
+        index, name, *place = key.split(".")
+        moments = state.setdefault(int(index), {})
+        if not place:
+            moments[name] = tensor
+        elif place[0] == _NUMBER:
+            moments[name] = tensor.item()
+        else:
+            moments.setdefault(name, {})[int(place[0])] = tensor
+    for moments in state.values():
+        for name, value in moments.items():
+            if isinstance(value, dict):
+                moments[name] = [value[place] for place in sorted(value)]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
