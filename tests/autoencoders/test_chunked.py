@@ -42,24 +42,24 @@ CURVE = curve()
 def test_shapes_and_padding() -> None:
     length = padded_length(CONFIG, [CURVE.target])
     assert length == 1000
-    model = build_autoencoder(CONFIG, length)
+    model = build_autoencoder(CONFIG, {"length": length})
     assert model.latent == 20 * 4
-    latents = model.encode(torch.randn(3, length))
+    latents = model.encode_vectors(torch.randn(3, length))
     assert latents.shape == (3, 80)
-    assert model.decode(latents).shape == (3, length)
+    assert model.decode_vectors(latents).shape == (3, length)
     with pytest.raises(ZoogenError, match="no multiple of the chunk"):
-        build_autoencoder(CONFIG, length + 1)
+        build_autoencoder(CONFIG, {"length": length + 1})
 
 
 def test_tokens_begin_as_each_chunks_standardised_principal_scores() -> None:
     untrained = CONFIG.model_copy(update={"loop": LOOP.model_copy(update={"optimiser": AdamWConfig(lr=1e-12)})})
     codec = train_codec(untrained, [CURVE], seed=0)
-    padded = codec.pad(CURVE.target, CURVE.weights)
-    tokens = codec.autoencoder.encode(padded).unflatten(1, (20, 4))
+    vectors = codec.autoencoder.vectors(codec.batch(CURVE.target, CURVE.weights))
+    tokens = codec.autoencoder.encode_vectors(vectors).unflatten(1, (20, 4))
     torch.testing.assert_close(tokens.std(0, correction=0), torch.ones(20, 4), atol=1e-3, rtol=0)
-    again = codec.autoencoder.decode(tokens.flatten(1)).unflatten(1, (20, 50))
+    again = codec.autoencoder.decode_vectors(tokens.flatten(1)).unflatten(1, (20, 50))
     for index in (0, 7, 19):
-        block = padded[:, index * 50 : (index + 1) * 50].double().numpy()
+        block = vectors[:, index * 50 : (index + 1) * 50].double().numpy()
         reference = PCA(4, svd_solver="full").fit(block)
         expected = torch.from_numpy(reference.inverse_transform(reference.transform(block))).float()
         torch.testing.assert_close(again[:, index], expected, atol=1e-4, rtol=0)
@@ -94,11 +94,11 @@ def test_without_axes_the_shared_network_learns_alone() -> None:
 
 def test_one_network_whatever_the_length_and_the_latent_vector() -> None:
     def trainable(length: int, tokens: int) -> int:
-        model = build_autoencoder(CONFIG.model_copy(update={"tokens": tokens}), length)
+        model = build_autoencoder(CONFIG.model_copy(update={"tokens": tokens}), {"length": length})
         return sum(p.numel() for p in model.parameters())
 
     def all_numbers(length: int, tokens: int) -> int:
-        model = build_autoencoder(CONFIG.model_copy(update={"tokens": tokens}), length)
+        model = build_autoencoder(CONFIG.model_copy(update={"tokens": tokens}), {"length": length})
         return sum(t.numel() for t in model.state_dict().values())
 
     # Twenty times as many chunks: a place's vector for each, and the same network.
@@ -117,21 +117,21 @@ def test_an_iteration_looks_at_as_many_chunks_as_asked_for() -> None:
             self.seen.append(features.shape[1])
             return super().forward(features, position)
 
-    model = build_autoencoder(CONFIG, 1000)
+    model = build_autoencoder(CONFIG, {"length": 1000})
     assert isinstance(model, ChunkedAutoencoder)
     for network in (model.encoder, model.decoder):
         network.__class__, network.seen = Counting, []
-    model.loss(torch.randn(2, 1000), None, torch.Generator().manual_seed(0))
+    model.vector_loss(torch.randn(2, 1000), None, torch.Generator().manual_seed(0))
     assert model.encoder.seen == model.decoder.seen == [8]
 
 
 def test_mask_leaves_padding_out() -> None:
-    model = build_autoencoder(CONFIG.model_copy(update={"input_noise": 0.0, "latent_noise": 0.0}), 1000)
+    model = build_autoencoder(CONFIG.model_copy(update={"input_noise": 0.0, "latent_noise": 0.0}), {"length": 1000})
     weights, mask = torch.zeros(2, 1000), torch.ones(2, 1000)
     weights[:, 980:], mask[:, 980:] = 5.0, 0.0
     model.mean.zero_()
     for seed in range(5):
-        loss, _ = model.loss(weights, mask, torch.Generator().manual_seed(seed))
+        loss, _, _ = model.vector_loss(weights, mask, torch.Generator().manual_seed(seed))
         assert loss.item() == 0.0  # untrained it says zero everywhere, which is right but for the padding
 
 

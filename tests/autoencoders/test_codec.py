@@ -55,9 +55,9 @@ def test_latents_are_standardised_over_the_training_checkpoints(codec: WeightCod
 
 def test_padding_is_zero_at_the_end_of_the_scaled_weights(codec: WeightCodec) -> None:
     weights = TRAIN[0].weights
-    padded = codec.pad(TRAIN[0].target, weights)
+    padded = codec.autoencoder.vectors(codec.batch(TRAIN[0].target, weights))
     size = TRAIN[0].target.layout.size
-    assert padded.shape == (len(weights), codec.length) == (12, 36)
+    assert padded.shape == (len(weights), codec.row_length(TRAIN[0].target)) == (12, 36)
     assert torch.equal(padded[:, size:], torch.zeros(12, 36 - size))
     torch.testing.assert_close(codec.scaler.unscale(TRAIN[0].target.layout, padded[:, :size]), weights)
 
@@ -95,9 +95,8 @@ def test_coordinate_scaling_is_kept_in_the_tensors() -> None:
     for checkpoints in TRAIN:
         where, weights = checkpoints.target, checkpoints.weights
         torch.testing.assert_close(again.decode(where, again.encode(where, weights)), weights, atol=0.01, rtol=0)
-    assert codec.pad(TRAIN[0].target, TRAIN[0].weights)[:, :20].std(0, correction=0).tolist() == pytest.approx(
-        [1.0] * 20, abs=1e-4
-    )
+    scaled = codec.batch(TRAIN[0].target, TRAIN[0].weights).weights
+    assert scaled.std(0, correction=0).tolist() == pytest.approx([1.0] * 20, abs=1e-4)
     with pytest.raises(ZoogenError, match="no scaling statistics for the coordinates"):
         codec.decode(target(4), torch.zeros(1, 20))
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from tests.clusters import target
 
-from zoogen.autoencoders.base import WeightAutoencoder
 from zoogen.autoencoders.build import build_autoencoder, padded_length
 from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.conv1d import Down, Up
+from zoogen.autoencoders.flat import FlatAutoencoder
 from zoogen.errors import ZoogenError
 
 
@@ -20,10 +20,10 @@ def test_shapes(channels: tuple[int, ...], kernel: int, stride: int, shortcut: b
     length = padded_length(config, [target(5)])
     assert length >= 40
     assert length % stride ** len(channels) == 0
-    autoencoder = build_autoencoder(config, length)
-    latents = autoencoder.encode(torch.randn(3, length))
+    autoencoder = build_autoencoder(config, {"length": length})
+    latents = autoencoder.encode_vectors(torch.randn(3, length))
     assert latents.shape == (3, 10)
-    assert autoencoder.decode(latents).shape == (3, length)
+    assert autoencoder.decode_vectors(latents).shape == (3, length)
 
 
 def test_shortcuts_alone_fold_and_unfold_without_loss() -> None:
@@ -38,28 +38,28 @@ def test_shortcuts_alone_fold_and_unfold_without_loss() -> None:
     torch.testing.assert_close(up(folded), signal)
 
 
-class Identity(WeightAutoencoder):
-    def encode(self, weights: torch.Tensor) -> torch.Tensor:
-        return weights
+class Identity(FlatAutoencoder):
+    def encode_vectors(self, vectors: torch.Tensor) -> torch.Tensor:
+        return vectors
 
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+    def decode_vectors(self, latents: torch.Tensor) -> torch.Tensor:
         return latents
 
 
 def test_loss_compares_noised_input_and_latents_with_clean_weights() -> None:
     """With identity maps the expected loss is the sum of the two noise variances."""
     autoencoder = Identity(50, 50, input_noise=0.3, latent_noise=0.4)
-    loss, _ = autoencoder.loss(torch.randn(4000, 50), None, torch.Generator().manual_seed(0))
+    loss, _, _ = autoencoder.vector_loss(torch.randn(4000, 50), None, torch.Generator().manual_seed(0))
     assert loss.item() == pytest.approx(0.09 + 0.16, rel=0.02)
 
 
 def test_mask_leaves_padding_out() -> None:
     autoencoder = Identity(4, 4, input_noise=0.0, latent_noise=0.0)
-    autoencoder.decode = lambda latents: latents + torch.tensor([1.0, 1.0, 3.0, 3.0])  # type: ignore[method-assign]
+    autoencoder.decode_vectors = lambda latents: latents + torch.tensor([1.0, 1.0, 3.0, 3.0])  # type: ignore[method-assign]
     weights, mask = torch.zeros(2, 4), torch.tensor([[1.0, 1, 0, 0], [1, 1, 1, 0]])
     generator = torch.Generator()
-    assert autoencoder.loss(weights, None, generator)[0].item() == pytest.approx((1 + 1 + 9 + 9) / 4)
-    assert autoencoder.loss(weights, mask, generator)[0].item() == pytest.approx((2 + 2 + 9) / 5)
+    assert autoencoder.vector_loss(weights, None, generator)[0].item() == pytest.approx((1 + 1 + 9 + 9) / 4)
+    assert autoencoder.vector_loss(weights, mask, generator)[0].item() == pytest.approx((2 + 2 + 9) / 5)
 
 
 def test_padded_length_takes_the_longest_or_says_what_is_too_long() -> None:
@@ -80,4 +80,4 @@ def test_impossible_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="must divide the other"):
         Conv1dAutoencoderConfig(channels=(8, 30))
     with pytest.raises(ZoogenError, match="no multiple"):
-        build_autoencoder(Conv1dAutoencoderConfig(), 3301)
+        build_autoencoder(Conv1dAutoencoderConfig(), {"length": 3301})

@@ -28,13 +28,13 @@ def _kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("checkpoints", [FEW, MANY], ids=["Gram matrix", "covariance"])
 def test_scores_and_planes_are_those_of_scikit_learn(checkpoints) -> None:
     codec = train_codec(LinearAutoencoderConfig(latent=6), [checkpoints], seed=0)
-    scaled = codec.pad(checkpoints.target, checkpoints.weights)
+    scaled = codec.autoencoder.vectors(codec.batch(checkpoints.target, checkpoints.weights))
     reference = PCA(6, svd_solver="full").fit(scaled.double().numpy())
-    scores = codec.autoencoder.encode(scaled)
+    scores = codec.autoencoder.encode_vectors(scaled)
     expected = reference.transform(scaled.double().numpy())
     np.testing.assert_allclose(np.abs(scores.numpy()), np.abs(expected), atol=1e-4)
     again = reference.inverse_transform(expected)
-    np.testing.assert_allclose(codec.autoencoder.decode(scores).numpy(), again, atol=1e-4)
+    np.testing.assert_allclose(codec.autoencoder.decode_vectors(scores).numpy(), again, atol=1e-4)
     (entry,) = codec.history
     assert entry["loss"] == pytest.approx(((scaled.numpy() - again) ** 2).mean(), rel=1e-4)
     assert entry["explained"] == pytest.approx(reference.explained_variance_ratio_.sum(), rel=1e-5)

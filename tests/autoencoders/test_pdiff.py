@@ -34,7 +34,7 @@ def test_the_layers_of_the_public_code() -> None:
     config = PDiffAutoencoderConfig()
     length = padded_length(config, [target(513)])
     assert length == 2112  # 2052 to a multiple of 64
-    model = build_autoencoder(config, length)
+    model = build_autoencoder(config, {"length": length})
     assert isinstance(model, PDiffAutoencoder)
     convolutions = [layer for layer in model.encoder if isinstance(layer, nn.Conv1d)]
     assert [(c.in_channels, c.out_channels) for c in convolutions] == [
@@ -45,9 +45,9 @@ def test_the_layers_of_the_public_code() -> None:
     assert model.to_latent.in_features == 32 * 2112 // 32
     back = [layer for layer in model.decoder if isinstance(layer, nn.ConvTranspose1d)]
     assert [c.out_channels for c in back] == [256, 256, 128, 64, 1]
-    latents = model.encode(torch.randn(3, length))
+    latents = model.encode_vectors(torch.randn(3, length))
     assert latents.shape == (3, 128)
-    assert model.decode(latents).shape == (3, length)
+    assert model.decode_vectors(latents).shape == (3, length)
     loop = config.loop
     assert (loop.iterations, loop.batch_size, loop.optimiser.lr, loop.optimiser.weight_decay) == (500, 50, 2e-5, 0)
     assert (config.input_noise, config.latent_noise, loop.schedule.kind) == (0.001, 0.1, "cosine")
@@ -89,9 +89,9 @@ def test_noised_target_compares_with_the_noised_input() -> None:
     """A decoder that says nothing has the variance of its target as its error."""
     losses = []
     for target_ in ("clean", "noised"):
-        model = build_autoencoder(SMALL.model_copy(update={"target": target_, "input_noise": 0.5}), 64)
-        model.decode = lambda latents: torch.zeros(len(latents), 64)  # type: ignore[method-assign]
-        loss, _ = model.loss(torch.ones(2000, 64), None, torch.Generator().manual_seed(0))
+        model = build_autoencoder(SMALL.model_copy(update={"target": target_, "input_noise": 0.5}), {"length": 64})
+        model.decode_vectors = lambda latents: torch.zeros(len(latents), 64)  # type: ignore[method-assign]
+        loss, _, _ = model.vector_loss(torch.ones(2000, 64), None, torch.Generator().manual_seed(0))
         losses.append(loss.item())
     assert losses == pytest.approx([1.0, 1.25], rel=0.01)
 
@@ -104,12 +104,12 @@ def test_divergence_is_that_of_torch() -> None:
 
 @pytest.mark.parametrize("config", [SMALL, PLAIN])
 def test_variational_loss_is_error_and_weighted_divergence(config: AutoencoderConfig) -> None:
-    model = build_autoencoder(config.model_copy(update={"kl": 0.25}), 64)
+    model = build_autoencoder(config.model_copy(update={"kl": 0.25}), {"length": 64})
     weights = torch.randn(4, 64, generator=torch.Generator().manual_seed(1))
-    loss, figures = model.loss(weights, None, torch.Generator().manual_seed(0))
+    loss, figures, _ = model.vector_loss(weights, None, torch.Generator().manual_seed(0))
     assert loss.item() == pytest.approx((figures["error"] + 0.25 * figures["kl"]).item(), rel=1e-6)
     assert figures["kl"] > 0
-    assert torch.equal(model.eval().encode(weights), model.posterior(weights)[0])
+    assert torch.equal(model.eval().encode_vectors(weights), model.posterior(weights)[0])
     assert "kl" not in config.model_dump()  # digests of plain ones stay as they were
 
 
@@ -119,14 +119,14 @@ def test_prior_is_normal_in_the_latents_of_a_variational_codec_and_in_standardis
     plain = train_codec(short(PLAIN), TRAIN, seed=0)
     assert torch.equal(plain.sample_prior(where, 5, seed=7), plain.decode(where, noise))
     codec = train_codec(short(PLAIN, kl=1e-3), TRAIN, seed=0)
-    raw = codec.autoencoder.decode(noise)[:, : where.layout.size]
+    raw = codec.autoencoder.decode_vectors(noise)[:, : where.layout.size]
     torch.testing.assert_close(codec.sample_prior(where, 5, seed=7), codec.scaler.unscale(where.layout, raw))
 
 
 def test_a_strong_divergence_makes_the_posterior_the_prior() -> None:
     codec = train_codec(PLAIN.model_copy(update={"kl": 100.0}), TRAIN, seed=0)
-    padded = codec.pad(TRAIN[0].target, TRAIN[0].weights)
-    mean, log_variance = codec.autoencoder.posterior(padded)
+    vectors = codec.autoencoder.vectors(codec.batch(TRAIN[0].target, TRAIN[0].weights))
+    mean, log_variance = codec.autoencoder.posterior(vectors)
     assert mean.abs().max() < 0.1
     assert log_variance.abs().max() < 0.2
     assert codec.history[-1]["kl"] < 0.05 < codec.history[0]["kl"]

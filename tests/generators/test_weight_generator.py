@@ -65,7 +65,7 @@ def test_seed_and_structure_decide_the_result(generator: WeightGenerator) -> Non
 
 
 def test_chunks_give_every_network(generator: WeightGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weight_generator, "_CHUNK_NUMBERS", 3 * generator.codec.length)
+    monkeypatch.setattr(weight_generator, "_CHUNK_NUMBERS", 3 * generator.codec.row_length(TRAIN[0].target))
     weights = generator.generate(TRAIN[0].target, 7, seed=0)
     assert weights.shape[0] == len(weights.unique(dim=0)) == 7
 
@@ -75,7 +75,7 @@ def test_trajectory_begins_with_noise_and_ends_with_what_is_generated(
     generator: WeightGenerator, monkeypatch: pytest.MonkeyPatch, sampler: SamplerConfig | None
 ) -> None:
     wanted = TRAIN[0].target
-    monkeypatch.setattr(weight_generator, "_CHUNK_NUMBERS", 3 * generator.codec.length)
+    monkeypatch.setattr(weight_generator, "_CHUNK_NUMBERS", 3 * generator.codec.row_length(TRAIN[0].target))
     way = generator.trajectory(wanted, 7, seed=2, points=6, sampler=sampler)
     last = 30 if sampler else 50
     assert [done for done, _ in way] == [last * i // 5 for i in range(6)]

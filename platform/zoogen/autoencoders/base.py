@@ -1,46 +1,76 @@
-"""The contract of autoencoders of padded flat weights."""
+"""The contract of autoencoders of weights."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from zoogen.autoencoders.batch import Membership, WeightBatch
 from zoogen.autoencoders.scaled_checkpoints import ScaledCheckpoints
+from zoogen.weights.target import Target
 
-LossAndFigures = tuple[Tensor, Mapping[str, Tensor]]
+
+@dataclass(frozen=True, eq=False)
+class ReconstructionLoss:
+    """What an autoencoder says of a batch in training.
+
+    Attributes:
+        value: the loss, a scalar.
+        figures: parts of it by name, scalars.
+        decoded: the networks as they were decoded; None where the loss looked at parts of them.
+    """
+
+    value: Tensor
+    figures: Mapping[str, Tensor] = field(default_factory=dict)
+    decoded: WeightBatch | None = None
 
 
 class WeightAutoencoder(nn.Module, ABC):
-    """Maps scaled, padded weights [B, P] to latents [B, L] and back.
+    """Maps scaled weights of networks of any structure it fits to latents [B, L] and back.
 
     Args:
-        length: padded length P.
         latent: latent length L.
         input_noise: standard deviation of Gaussian noise on the weights in training.
         latent_noise: standard deviation of Gaussian noise on the latents in training.
     """
 
-    held: ClassVar[int] = 4  # numbers per weight that one pass holds at its widest, about; bounds networks per pass
-
-    def __init__(self, length: int, latent: int, input_noise: float = 0.0, latent_noise: float = 0.0):
+    def __init__(self, latent: int, input_noise: float = 0.0, latent_noise: float = 0.0):
         super().__init__()
-        self.length, self.latent = length, latent
-        self.input_noise, self.latent_noise = input_noise, latent_noise
+        self.latent, self.input_noise, self.latent_noise = latent, input_noise, latent_noise
 
     @property
     def variational(self) -> bool:
         """Whether latents follow a standard normal distribution as they are, before any standardisation."""
         return False
 
+    @property
     @abstractmethod
-    def encode(self, weights: Tensor) -> Tensor:
-        """Weights [B, P] to latents [B, L], without noise."""
+    def shape(self) -> Mapping[str, int]:
+        """What `build.build_autoencoder` needs beside the configuration to make one of equal parameters."""
 
     @abstractmethod
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents [B, L] to weights [B, P]."""
+    def row_length(self, targets: Iterable[Target]) -> int:
+        """Length W of the rows that batches of these structures had best have."""
+
+    @abstractmethod
+    def numbers_held(self, target: Target) -> int:
+        """Numbers that one pass holds per network of a structure at its widest, about; bounds networks per pass."""
+
+    @abstractmethod
+    def require_fits(self, target: Target) -> None:
+        """Raises:
+        ZoogenError: networks of this structure can be neither encoded nor decoded.
+        """
+
+    @abstractmethod
+    def encode(self, batch: WeightBatch) -> Tensor:
+        """A batch to latents [B, L], without noise."""
+
+    @abstractmethod
+    def decode(self, latents: Tensor, membership: Membership) -> WeightBatch:
+        """Latents [B, L] to networks of these structures."""
 
     def prepare(self, rows: ScaledCheckpoints) -> Mapping[str, float]:
         """Fit what has a closed form on all training rows, on this module's device, before any iteration.
@@ -50,22 +80,9 @@ class WeightAutoencoder(nn.Module, ABC):
         """
         return {}
 
-    def loss(self, weights: Tensor, mask: Tensor | None, generator: torch.Generator) -> LossAndFigures:
-        """Mean squared error between clean weights [B, P] and their reconstruction from noised weights and latents
-        (GenFlowNet §2.2, eq. 2), over the coordinates where `mask` [B, P] is 1, or over all.
-
-        Kinds with another loss (a variational one, say) override this.
-        """
-        latents = self.encode(weights + self.input_noise * noise_like(weights, generator))
-        error = self.decode(latents + self.latent_noise * noise_like(latents, generator)) - weights
-        return mean_square(error, mask), {}
-
-
-def mean_square(error: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean of the squares of an error [B, P], where `mask` [B, P] is 1 if there is one."""
-    if mask is None:
-        return error.square().mean()
-    return (error.square() * mask).sum() / mask.sum()
+    @abstractmethod
+    def loss(self, batch: WeightBatch, generator: torch.Generator) -> ReconstructionLoss:
+        """The training loss of a batch; random numbers come from the generator."""
 
 
 def noise_like(tensor: Tensor, generator: torch.Generator) -> Tensor:

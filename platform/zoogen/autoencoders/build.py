@@ -1,12 +1,13 @@
 """From configuration to autoencoder."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from zoogen.autoencoders.base import WeightAutoencoder
 from zoogen.autoencoders.chunked import ChunkedAutoencoder
 from zoogen.autoencoders.config import (
     AutoencoderConfig,
     ChunkedAutoencoderConfig,
+    FlatBase,
     LinearAutoencoderConfig,
     PDiffAutoencoderConfig,
 )
@@ -17,7 +18,7 @@ from zoogen.errors import ZoogenError
 from zoogen.weights.target import Target
 
 
-def padded_length(config: AutoencoderConfig, targets: Iterable[Target]) -> int:
+def padded_length(config: FlatBase, targets: Iterable[Target]) -> int:
     """Length P that holds every target, rounded up to what the strides need.
 
     Raises:
@@ -36,8 +37,18 @@ def padded_length(config: AutoencoderConfig, targets: Iterable[Target]) -> int:
     return -(-length // config.multiple) * config.multiple
 
 
-def build_autoencoder(config: AutoencoderConfig, length: int) -> WeightAutoencoder:
-    """An untrained autoencoder of padded length `length`; its initial parameters come from torch's global generator."""
+def shape_for(config: AutoencoderConfig, targets: Iterable[Target]) -> Mapping[str, int]:
+    """What an autoencoder of these structures needs beside its configuration (`WeightAutoencoder.shape`).
+
+    Raises:
+        ZoogenError: as `padded_length`.
+    """
+    return {"length": padded_length(config, targets)}
+
+
+def build_autoencoder(config: AutoencoderConfig, shape: Mapping[str, int]) -> WeightAutoencoder:
+    """An untrained autoencoder of a shape (`shape_for`); its initial parameters come from torch's global generator."""
+    length = shape["length"]
     if isinstance(config, LinearAutoencoderConfig):
         return LinearAutoencoder(length, config.latent)
     if isinstance(config, ChunkedAutoencoderConfig):
@@ -52,6 +63,7 @@ def build_autoencoder(config: AutoencoderConfig, length: int) -> WeightAutoencod
             chunks_per_step=config.chunks_per_step,
             input_noise=config.input_noise,
             latent_noise=config.latent_noise,
+            real_only=config.loss_over == "real",
         )
     if isinstance(config, PDiffAutoencoderConfig):
         return PDiffAutoencoder(
@@ -60,6 +72,7 @@ def build_autoencoder(config: AutoencoderConfig, length: int) -> WeightAutoencod
             channels=config.channels,
             input_noise=config.input_noise,
             latent_noise=config.latent_noise,
+            real_only=config.loss_over == "real",
             reconstructed=config.target,
             kl=config.kl,
         )
@@ -73,4 +86,5 @@ def build_autoencoder(config: AutoencoderConfig, length: int) -> WeightAutoencod
         input_noise=config.input_noise,
         latent_noise=config.latent_noise,
         kl=config.kl,
+        real_only=config.loss_over == "real",
     )

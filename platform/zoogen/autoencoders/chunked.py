@@ -7,13 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from zoogen.autoencoders.base import LossAndFigures, WeightAutoencoder, mean_square, noise_like
+from zoogen.autoencoders.base import noise_like
 from zoogen.autoencoders.components import principal_axes
+from zoogen.autoencoders.flat import FlatAutoencoder, VectorLoss, mean_square
 from zoogen.autoencoders.scaled_checkpoints import ScaledCheckpoints
 from zoogen.errors import ZoogenError
 
 
-class ChunkedAutoencoder(WeightAutoencoder):
+class ChunkedAutoencoder(FlatAutoencoder):
     """The vector [P] as C chunks of S weights, each with `tokens` latent numbers: L = C * tokens.
 
     Every chunk passes through the same residual network, which is told where it is by a learnt vector per chunk
@@ -39,6 +40,7 @@ class ChunkedAutoencoder(WeightAutoencoder):
         chunks_per_step: chunks that the loss is taken over.
         input_noise: see `WeightAutoencoder`.
         latent_noise: see `WeightAutoencoder`.
+        real_only: see `FlatAutoencoder`.
     """
 
     held: ClassVar[int] = 8
@@ -59,11 +61,12 @@ class ChunkedAutoencoder(WeightAutoencoder):
         chunks_per_step: int,
         input_noise: float,
         latent_noise: float,
+        real_only: bool = False,
     ):
         if length % chunk:
             raise ZoogenError(f"padded length {length} is no multiple of the chunk {chunk}; round it up")
         chunks = length // chunk
-        super().__init__(length, chunks * tokens, input_noise, latent_noise)
+        super().__init__(length, chunks * tokens, input_noise, latent_noise, real_only)
         self.chunks, self.chunk, self.tokens, self.basis = chunks, chunk, tokens, basis
         self.chunks_per_step = min(chunks_per_step, self.chunks)
         # without blocks nothing looks at it, and workers that share a training would wait for its gradient
@@ -75,10 +78,10 @@ class ChunkedAutoencoder(WeightAutoencoder):
             self.register_buffer("axes", torch.zeros(self.chunks, tokens, chunk))
             self.register_buffer("spread", torch.zeros(self.chunks, tokens))
 
-    def encode(self, weights: Tensor) -> Tensor:
-        return self._encode(weights.unflatten(1, (self.chunks, self.chunk)), slice(None)).flatten(1)
+    def encode_vectors(self, vectors: Tensor) -> Tensor:
+        return self._encode(vectors.unflatten(1, (self.chunks, self.chunk)), slice(None)).flatten(1)
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode_vectors(self, latents: Tensor) -> Tensor:
         return self._decode(latents.unflatten(1, (self.chunks, self.tokens)), slice(None)).flatten(1)
 
     def prepare(self, rows: ScaledCheckpoints) -> Mapping[str, float]:
@@ -92,15 +95,15 @@ class ChunkedAutoencoder(WeightAutoencoder):
             self.spread[index, : len(values)] = (values / math.sqrt(len(rows))).float()
         return {}
 
-    def loss(self, weights: Tensor, mask: Tensor | None, generator: torch.Generator) -> LossAndFigures:
-        """As `WeightAutoencoder.loss`, over chunks drawn at random."""
-        order = torch.randperm(self.chunks, generator=generator, device=weights.device)
+    def vector_loss(self, vectors: Tensor, mask: Tensor | None, generator: torch.Generator) -> VectorLoss:
+        """As `FlatAutoencoder.vector_loss`, over chunks drawn at random."""
+        order = torch.randperm(self.chunks, generator=generator, device=vectors.device)
         where = order[: self.chunks_per_step]
-        chunks = weights.unflatten(1, (self.chunks, self.chunk))[:, where]
+        chunks = vectors.unflatten(1, (self.chunks, self.chunk))[:, where]
         latents = self._encode(chunks + self.input_noise * noise_like(chunks, generator), where)
         error = self._decode(latents + self.latent_noise * noise_like(latents, generator), where) - chunks
         kept = None if mask is None else mask.unflatten(1, (self.chunks, self.chunk))[:, where]
-        return mean_square(error, kept), {}
+        return mean_square(error, kept), {}, None
 
     def _encode(self, chunks: Tensor, where: Tensor | slice) -> Tensor:
         """Chunks [B, N, S] at places [N] to tokens [B, N, T]."""

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zoogen.autoencoders.base import WeightAutoencoder
+from zoogen.autoencoders.batch import Membership, WeightBatch
 from zoogen.autoencoders.build import build_autoencoder
 from zoogen.autoencoders.config import AutoencoderConfig, AutoencoderSection
 from zoogen.config import parse_config
-from zoogen.errors import DamagedError, ZoogenError
+from zoogen.errors import DamagedError
 from zoogen.seeds import seeded_generator
 from zoogen.training.state import load_module
 from zoogen.weights.packing import pack, prefixed, section, unpack
@@ -27,11 +27,10 @@ _NUMBERS = 2**28  # most numbers (1 GiB) that a pass holds, about
 
 @dataclass
 class WeightCodec:
-    """Scaler, padding, autoencoder and standardisation of its latents in one.
+    """Scaler, autoencoder and standardisation of its latents in one.
 
-    Weights are scaled, zero-padded at the end to the autoencoder's length and encoded; latents are standardised per
-    dimension by the mean and standard deviation over the training checkpoints, so that a generator sees unit scale.
-    Decoding does the reverse and cuts to the structure's length.
+    Weights are scaled and encoded; latents are standardised per dimension by the mean and standard deviation over the
+    training checkpoints, so that a generator sees unit scale. Decoding does the reverse.
 
     Attributes:
         config: configuration that made it.
@@ -62,10 +61,9 @@ class WeightCodec:
         """Latent length L."""
         return self.autoencoder.latent
 
-    @property
-    def length(self) -> int:
-        """Padded length P: the largest number of weights that fit."""
-        return self.autoencoder.length
+    def row_length(self, target: Target) -> int:
+        """Numbers that one network of a structure is decoded as, padding included."""
+        return self.autoencoder.row_length([target])
 
     def to(self, device: str | torch.device) -> "WeightCodec":
         """Move to a device, in place."""
@@ -73,15 +71,14 @@ class WeightCodec:
         self.latent_mean, self.latent_std = self.latent_mean.to(device), self.latent_std.to(device)
         return self
 
-    def pad(self, target: Target, weights: Tensor) -> Tensor:
-        """Weights [R, D] to scaled, padded weights [R, P].
+    def batch(self, target: Target, weights: Tensor) -> WeightBatch:
+        """Weights [R, D] as the autoencoder sees them.
 
         Raises:
             ZoogenError: the structure does not fit.
         """
         self.require_fits(target)
-        scaled = self.scaler.scale(target.layout, weights)
-        return functional.pad(scaled, (0, self.length - target.layout.size))
+        return WeightBatch.of(target, self.scaler.scale(target.layout, weights))
 
     @torch.no_grad()
     def encode(self, target: Target, weights: Tensor) -> Tensor:
@@ -92,8 +89,8 @@ class WeightCodec:
         """
         device = self.latent_mean.device
         with _evaluating(self.autoencoder):
-            passes = weights.split(self.networks_per_pass)
-            latents = torch.cat([self.autoencoder.encode(self.pad(target, part.to(device))) for part in passes])
+            passes = weights.split(self.networks_per_pass(target))
+            latents = torch.cat([self.autoencoder.encode(self.batch(target, part.to(device))) for part in passes])
         return (latents - self.latent_mean) / self.latent_std
 
     def decode(self, target: Target, latents: Tensor) -> Tensor:
@@ -117,30 +114,26 @@ class WeightCodec:
             return self._decode_raw(target, latents.to(self.latent_mean.device))
         return self.decode(target, latents)
 
-    @property
-    def networks_per_pass(self) -> int:
-        """How many networks are encoded or decoded at once."""
-        return max(1, min(_NETWORKS, _NUMBERS // (self.autoencoder.held * self.length)))
+    def networks_per_pass(self, target: Target) -> int:
+        """How many networks of a structure are encoded or decoded at once."""
+        return max(1, min(_NETWORKS, _NUMBERS // self.autoencoder.numbers_held(target)))
 
     @torch.no_grad()
     def _decode_raw(self, target: Target, latents: Tensor) -> Tensor:
         """The autoencoder's own latents [R, L] to weights [R, D]."""
         self.require_fits(target)
-        size = target.layout.size
         with _evaluating(self.autoencoder):
-            passes = latents.split(self.networks_per_pass)
-            scaled = torch.cat([self.autoencoder.decode(part)[:, :size] for part in passes])
+            passes = latents.split(self.networks_per_pass(target))
+            memberships = [Membership.of(target, len(part), part.device) for part in passes]
+            decoded = [self.autoencoder.decode(*part) for part in zip(passes, memberships, strict=True)]
+        scaled = torch.cat([batch.weights for batch in decoded])
         return self.scaler.unscale(target.layout, scaled)
 
     def require_fits(self, target: Target) -> None:
         """Raises:
-        ZoogenError: the structure has more weights than the padded length.
+        ZoogenError: networks of this structure can be neither encoded nor decoded.
         """
-        if target.layout.size > self.length:
-            raise ZoogenError(
-                f"structure {target.label} has {target.layout.size} weights, the autoencoder was trained for at most "
-                f"{self.length}; train one with autoencoder.length >= {target.layout.size}"
-            )
+        self.autoencoder.require_fits(target)
 
     def to_bytes(self) -> bytes:
         """Safetensors with JSON metadata."""
@@ -159,7 +152,7 @@ class WeightCodec:
         tensors, metadata = unpack(_KIND, data)
         try:
             config = parse_config(AutoencoderSection, {_KIND: metadata["config"]}, "autoencoder artifact").autoencoder
-            autoencoder = build_autoencoder(config, int(metadata["length"]))
+            autoencoder = build_autoencoder(config, metadata)
             load_module(autoencoder, section("autoencoder", tensors), _KIND)
             return cls(
                 config=config,
@@ -181,7 +174,7 @@ class WeightCodec:
     def _metadata(self) -> dict[str, Any]:
         return {
             "config": self.config.model_dump(mode="json"),
-            "length": self.length,
+            **self.autoencoder.shape,
             "scaler": self.scaler.to_state(),
             "figures": dict(self.figures),
             "history": [dict(figures) for figures in self.history],

@@ -15,12 +15,22 @@ Positive = Annotated[int, Field(ge=1)]
 Reconstructed = Literal["clean", "noised"]
 
 
-class AutoencoderBase(Config, ABC):
-    """What every kind of autoencoder of padded flat weights needs."""
+class AutoencoderBase(Config):
+    """What every kind of autoencoder needs."""
 
     scaling: ScalingKind = Field(
         "tensor", description="bring weights to unit scale: none, global, per parameter, or per coordinate"
     )
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of the training; 1 for what is fitted at once."""
+        return 1
+
+
+class FlatBase(AutoencoderBase, ABC):
+    """What every kind needs that sees networks as zero-padded vectors of one length."""
+
     length: Literal["auto"] | Positive = Field(
         "auto", description="padded length; auto takes the longest structure trained on or asked for"
     )
@@ -30,23 +40,14 @@ class AutoencoderBase(Config, ABC):
     def multiple(self) -> int:
         """What the padded length must be a multiple of."""
 
-    @property
-    def iterations(self) -> int:
-        """Iterations of the training; 1 for what is fitted at once."""
-        return 1
-
 
 class TrainedAutoencoderBase(AutoencoderBase):
     """What every kind needs that is trained in a loop.
 
     The default loop is a fast recipe (about a minute on one core); GenFlowNet's is `{iterations: 30000, batch_size:
-    200, schedule: {kind: constant, warmup: 0}}`. Padding counts in the loss by default, as in the paper: a decoder
-    that gives zero there lets a reader see where a vector ends, and costs little.
+    200, schedule: {kind: constant, warmup: 0}}`.
     """
 
-    loss_over: Literal["all", "real"] = Field(
-        "all", description="coordinates in the loss: all as in the paper, or without padding"
-    )
     input_noise: float = Field(0.001, ge=0, description="standard deviation of the noise on the scaled weights")
     latent_noise: float = Field(0.1, ge=0, description="standard deviation of the noise on the latents")
     loop: LoopConfig = LoopConfig(iterations=1000, batch_size=32, schedule=ScheduleConfig(kind="cosine", warmup=50))
@@ -56,7 +57,19 @@ class TrainedAutoencoderBase(AutoencoderBase):
         return self.loop.iterations
 
 
-class ConvolutionalBase(TrainedAutoencoderBase):
+class TrainedFlatBase(FlatBase, TrainedAutoencoderBase):
+    """What flat kinds need that are trained in a loop.
+
+    Padding counts in the loss by default, as in the paper: a decoder that gives zero there lets a reader see where a
+    vector ends, and costs little.
+    """
+
+    loss_over: Literal["all", "real"] = Field(
+        "all", description="coordinates in the loss: all as in the paper, or without padding"
+    )
+
+
+class ConvolutionalBase(TrainedFlatBase):
     """What convolutional kinds need."""
 
     latent: int = Field(256, ge=1, description="length of the latent vector")
@@ -119,7 +132,7 @@ class PDiffAutoencoderConfig(ConvolutionalBase):
         return lcm(64, 2 ** len(self.channels))
 
 
-class LinearAutoencoderConfig(AutoencoderBase):
+class LinearAutoencoderConfig(FlatBase):
     """Principal components of the scaled training weights: fitted exactly in seconds, without a loop."""
 
     kind: Literal["linear"] = "linear"
@@ -130,7 +143,7 @@ class LinearAutoencoderConfig(AutoencoderBase):
         return 1
 
 
-class ChunkedAutoencoderConfig(TrainedAutoencoderBase):
+class ChunkedAutoencoderConfig(TrainedFlatBase):
     """One small network for all chunks of the vector: for vectors that are too long for the other kinds.
 
     The latent vector has `tokens` numbers per chunk. The default scaling is by coordinate, which suits trajectories.

@@ -28,6 +28,7 @@ class Conv1dAutoencoder(ConvolutionalAutoencoder):
         input_noise: see `WeightAutoencoder`.
         latent_noise: see `WeightAutoencoder`.
         kl: see `ConvolutionalAutoencoder`.
+        real_only: see `FlatAutoencoder`.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Conv1dAutoencoder(ConvolutionalAutoencoder):
         input_noise: float,
         latent_noise: float,
         kl: float | None = None,
+        real_only: bool = False,
     ):
         factor, widths = stride ** len(channels), [1, *channels]
         if length % factor:
@@ -58,6 +60,7 @@ class Conv1dAutoencoder(ConvolutionalAutoencoder):
             encoder=partial(stack, Down, widths),
             decoder=partial(stack, Up, widths[::-1]),
             kl=kl,
+            real_only=real_only,
         )
 
 

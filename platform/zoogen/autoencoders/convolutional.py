@@ -5,13 +5,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from zoogen.autoencoders.base import LossAndFigures, WeightAutoencoder, mean_square, noise_like
+from zoogen.autoencoders.base import noise_like
 from zoogen.autoencoders.config import Reconstructed
+from zoogen.autoencoders.flat import FlatAutoencoder, VectorLoss, mean_square
 
 _LOG_VARIANCES = (-30.0, 20.0)  # exponentials of these are finite in float32
 
 
-class ConvolutionalAutoencoder(WeightAutoencoder):
+class ConvolutionalAutoencoder(FlatAutoencoder):
     """Convolutions to a short signal [B, C, W], a linear map to the latent vector, and the way back.
 
     With `kl` it is variational (p-diff, appendix B.2): a second linear map gives the logarithms of the posterior's
@@ -32,6 +33,7 @@ class ConvolutionalAutoencoder(WeightAutoencoder):
         decoder: makes the module from [B, C, W] to [B, 1, P].
         kl: weight of the divergence; None is the plain autoencoder.
         reconstructed: whether the loss compares with clean or with noised weights.
+        real_only: see `FlatAutoencoder`.
     """
 
     def __init__(
@@ -46,8 +48,9 @@ class ConvolutionalAutoencoder(WeightAutoencoder):
         decoder: Callable[[], nn.Module],
         kl: float | None = None,
         reconstructed: Reconstructed = "clean",
+        real_only: bool = False,
     ):
-        super().__init__(length, latent, input_noise, latent_noise)
+        super().__init__(length, latent, input_noise, latent_noise, real_only)
         self.inner, self.kl, self.reconstructed = inner, kl, reconstructed
         features = inner[0] * inner[1]
         # In the order in which initial parameters are drawn.
@@ -62,33 +65,34 @@ class ConvolutionalAutoencoder(WeightAutoencoder):
     def variational(self) -> bool:
         return self.kl is not None
 
-    def encode(self, weights: Tensor) -> Tensor:
-        return self.to_latent(self._features(weights))
+    def encode_vectors(self, vectors: Tensor) -> Tensor:
+        return self.to_latent(self._features(vectors))
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode_vectors(self, latents: Tensor) -> Tensor:
         return self.decoder(self.from_latent(latents).unflatten(1, self.inner)).squeeze(1)
 
-    def posterior(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Means [B, L] and logarithms of variances [B, L] of the latents of weights [B, P]; variational only."""
-        features = self._features(weights)
+    def posterior(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Means [B, L] and logarithms of variances [B, L] of the latents of vectors [B, P]; variational only."""
+        features = self._features(vectors)
         return self.to_latent(features), self.to_log_variance(features).clamp(*_LOG_VARIANCES)
 
-    def loss(self, weights: Tensor, mask: Tensor | None, generator: torch.Generator) -> LossAndFigures:
-        """The mean squared error of `WeightAutoencoder.loss`, plus the weighted divergence if variational."""
-        noised = weights + self.input_noise * noise_like(weights, generator)
-        wanted = weights if self.reconstructed == "clean" else noised
+    def vector_loss(self, vectors: Tensor, mask: Tensor | None, generator: torch.Generator) -> VectorLoss:
+        """The mean squared error of `FlatAutoencoder.vector_loss`, plus the weighted divergence if variational."""
+        noised = vectors + self.input_noise * noise_like(vectors, generator)
+        wanted = vectors if self.reconstructed == "clean" else noised
         if self.kl is None:
-            latents = self.encode(noised)
-            latents = latents + self.latent_noise * noise_like(latents, generator)
-            return mean_square(self.decode(latents) - wanted, mask), {}
+            latents = self.encode_vectors(noised)
+            decoded = self.decode_vectors(latents + self.latent_noise * noise_like(latents, generator))
+            return mean_square(decoded - wanted, mask), {}, decoded
         mean, log_variance = self.posterior(noised)
         latents = mean + (log_variance / 2).exp() * noise_like(mean, generator)
-        error = mean_square(self.decode(latents) - wanted, mask)
+        decoded = self.decode_vectors(latents)
+        error = mean_square(decoded - wanted, mask)
         divergence = kl_from_standard_normal(mean, log_variance).mean()
-        return error + self.kl * divergence, {"error": error, "kl": divergence}
+        return error + self.kl * divergence, {"error": error, "kl": divergence}, decoded
 
-    def _features(self, weights: Tensor) -> Tensor:
-        return self.encoder(weights.unsqueeze(1)).flatten(1)
+    def _features(self, vectors: Tensor) -> Tensor:
+        return self.encoder(vectors.unsqueeze(1)).flatten(1)
 
 
 def kl_from_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:

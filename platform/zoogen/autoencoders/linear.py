@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoogen.autoencoders.base import WeightAutoencoder
 from zoogen.autoencoders.components import leading
+from zoogen.autoencoders.flat import FlatAutoencoder
 from zoogen.autoencoders.scaled_checkpoints import ScaledCheckpoints
 
 _BLOCK = 2**24  # numbers (128 MiB in double precision) of the training rows that are worked on at a time
 
 
-class LinearAutoencoder(WeightAutoencoder):
+class LinearAutoencoder(FlatAutoencoder):
     """Scores of the first L principal components of the scaled training weights, and the plane that they span.
 
     Latents are scores in the order of their variance. R rows have at most R - 1 components that vary; the scores
@@ -29,10 +29,10 @@ class LinearAutoencoder(WeightAutoencoder):
         self.register_buffer("mean", torch.zeros(length))
         self.register_buffer("components", torch.zeros(latent, length))
 
-    def encode(self, weights: Tensor) -> Tensor:
-        return (weights - self.mean) @ self.components.T
+    def encode_vectors(self, vectors: Tensor) -> Tensor:
+        return (vectors - self.mean) @ self.components.T
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode_vectors(self, latents: Tensor) -> Tensor:
         return latents @ self.components + self.mean
 
     def prepare(self, rows: ScaledCheckpoints) -> Mapping[str, float]:

@@ -29,6 +29,7 @@ class PDiffAutoencoder(ConvolutionalAutoencoder):
         latent_noise: see `WeightAutoencoder`.
         reconstructed: `clean` as in the paper (eq. 3), `noised` as in the code.
         kl: see `ConvolutionalAutoencoder`.
+        real_only: see `FlatAutoencoder`.
     """
 
     held: ClassVar[int] = 128  # 64 channels at half the length, several times
@@ -42,6 +43,7 @@ class PDiffAutoencoder(ConvolutionalAutoencoder):
         latent_noise: float,
         reconstructed: Reconstructed = "clean",
         kl: float | None = None,
+        real_only: bool = False,
     ):
         factor, widths = STRIDE ** len(channels), [1, *channels]
         if length % factor:
@@ -56,6 +58,7 @@ class PDiffAutoencoder(ConvolutionalAutoencoder):
             decoder=partial(_decoder, widths[::-1]),
             kl=kl,
             reconstructed=reconstructed,
+            real_only=real_only,
         )
 
 

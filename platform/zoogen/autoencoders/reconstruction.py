@@ -24,7 +24,9 @@ def reconstruction_figures(codec: WeightCodec, sets: Sequence[CheckpointSet], sp
             continue
         mean, mean_checkpoint = weights.mean(), weights.mean(0)
         error = scale = spread = 0.0
-        for part in weights.split(codec.networks_per_pass):  # long vectors are too many to hold several times
+        for part in weights.split(
+            codec.networks_per_pass(checkpoints.target)
+        ):  # long vectors are too many to hold several times
             again = codec.decode(checkpoints.target, codec.encode(checkpoints.target, part)).cpu()
             error += _squares(again - part)
             scale += _squares(part - mean)

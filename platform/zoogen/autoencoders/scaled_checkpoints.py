@@ -1,4 +1,4 @@
-"""Training checkpoints as scaled, padded rows, whatever their number and length."""
+"""Training checkpoints as scaled rows, whatever their number and length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zoogen.autoencoders.batch import Membership, WeightBatch
 from zoogen.weights.scaling import WeightScaler
 from zoogen.zoo.read import CheckpointSet
 
@@ -27,12 +28,12 @@ class _Part:
 
 
 class ScaledCheckpoints:
-    """All training checkpoints, set after set, scaled and zero-padded at the end to length P.
+    """All training checkpoints, set after set, scaled, as rows of one length W with zeros behind the weights.
 
     Args:
         scaler: scaling of the weights.
         sets: checkpoints by structure, none longer than `length`.
-        length: padded length P.
+        length: length W of the rows.
         device: where rows are wanted.
     """
 
@@ -43,17 +44,19 @@ class ScaledCheckpoints:
         self._parts = [
             _Part(s.weights, *(v.to(device) for v in scaler.vectors(s.target.layout, s.weights.dtype))) for s in sets
         ]
-        lengths = [torch.full((len(s.weights),), s.target.layout.size) for s in sets]
-        self.sizes = torch.cat(lengths).to(device)
+        self.targets = tuple(s.target for s in sets)
+        self._members = torch.arange(len(sets)).repeat_interleave(torch.tensor([len(s.weights) for s in sets]))
+        self._members = self._members.to(device)
         self._kept = self._columns(0, length) if len(self) * length <= _KEPT else None
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return len(self._members)
 
-    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows of an index [B]: scaled weights [B, P] and real lengths [B]."""
+    def batch(self, rows: Tensor) -> WeightBatch:
+        """The rows of an index [B]."""
+        membership = Membership(self.targets, self._members[rows])
         if self._kept is not None:
-            return self._kept[rows], self.sizes[rows]
+            return WeightBatch(membership, self._kept[rows])
         out = torch.zeros(len(rows), self.length, device=self.device)
         first = 0
         for part in self._parts:
@@ -61,7 +64,7 @@ class ScaledCheckpoints:
             if inside.any():
                 out[inside, : len(part.mean)] = part.scaled(rows[inside] - first)
             first += len(part.weights)
-        return out, self.sizes[rows]
+        return WeightBatch(membership, out)
 
     def columns(self, start: int, stop: int) -> Tensor:
         """Coordinates `start` to `stop` of all rows, [R, stop - start]."""

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from zoogen.autoencoders.base import LossAndFigures, WeightAutoencoder
-from zoogen.autoencoders.build import build_autoencoder, padded_length
+from zoogen.autoencoders.base import WeightAutoencoder
+from zoogen.autoencoders.batch import WeightBatch
+from zoogen.autoencoders.build import build_autoencoder, shape_for
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.config import AutoencoderConfig, TrainedAutoencoderBase
 from zoogen.autoencoders.reconstruction import reconstruction_figures
@@ -55,14 +56,14 @@ def train_codec(
     train = [checkpoints for checkpoints in train if len(checkpoints.weights)]
     if not train:
         raise ZoogenError("the autoencoder has no training checkpoints; raise zoo.runs or the share of the split")
-    length = padded_length(config, [*(s.target for s in [*train, *validation]), *targets])
+    shape = shape_for(config, [*(s.target for s in [*train, *validation]), *targets])
     scaler = WeightScaler.fit(config.scaling, [(s.target.layout, s.weights) for s in train])
     with seeded(derive_seed(seed, "autoencoder", "parameters")):
-        autoencoder = build_autoencoder(config, length)
+        autoencoder = build_autoencoder(config, shape)
     latent = autoencoder.latent
     codec = WeightCodec(config, scaler, autoencoder, torch.zeros(latent), torch.ones(latent), digest=digest)
     autoencoder.to(device)
-    rows = ScaledCheckpoints(scaler, train, length, device)
+    rows = ScaledCheckpoints(scaler, train, autoencoder.row_length(s.target for s in train), device)
     started = time.perf_counter()
     fitted = autoencoder.prepare(rows)
     if isinstance(config, TrainedAutoencoderBase):
@@ -95,10 +96,10 @@ def _loop(
 ) -> Sequence[Mapping[str, float]]:
     """Train on batches of rows drawn with replacement; the logged figures."""
 
-    def sample_batch(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def sample_batch(count: int, generator: torch.Generator) -> WeightBatch:
         return rows.batch(torch.randint(len(rows), (count,), generator=generator, device=rows.device))
 
-    objective = AutoencoderObjective(autoencoder, real_only=config.loss_over == "real")
+    objective = AutoencoderObjective(autoencoder)
     loop_seed = derive_seed(seed, "autoencoder", "loop")
     return fit(
         objective, sample_batch, config.loop, seed=loop_seed, device=device, hooks=hooks, compile=compile
@@ -115,15 +116,12 @@ def _notices(config: AutoencoderConfig, autoencoder: WeightAutoencoder, rows: in
 
 
 class AutoencoderObjective(nn.Module):
-    """The autoencoder's loss on a batch of padded weights [B, P] and their real lengths [B]."""
+    """The autoencoder's loss on a batch of weights."""
 
-    def __init__(self, autoencoder: WeightAutoencoder, real_only: bool):
+    def __init__(self, autoencoder: WeightAutoencoder):
         super().__init__()
-        self.autoencoder, self.real_only = autoencoder, real_only
+        self.autoencoder = autoencoder
 
-    def forward(self, batch: tuple[Tensor, Tensor], generator: torch.Generator) -> LossAndFigures:
-        weights, sizes = batch
-        mask = None
-        if self.real_only:
-            mask = (torch.arange(weights.shape[1], device=weights.device) < sizes[:, None]).to(weights.dtype)
-        return self.autoencoder.loss(weights, mask, generator)
+    def forward(self, batch: WeightBatch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
+        loss = self.autoencoder.loss(batch, generator)
+        return loss.value, loss.figures

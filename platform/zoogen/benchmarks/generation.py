@@ -9,7 +9,7 @@ from statistics import median
 
 import torch
 
-from zoogen.autoencoders.build import build_autoencoder, padded_length
+from zoogen.autoencoders.build import build_autoencoder, shape_for
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.benchmarks.config import GenerationBenchmark
 from zoogen.benchmarks.measured import BenchmarkConsole, Measured
@@ -83,7 +83,7 @@ def _generator(config: GenerationBenchmark, task: HypergridTask) -> WeightGenera
     reseed(torch.default_generator, config.seed)
     weights = [(target.layout, task.untrained(target.structure, 4, config.seed)) for target in targets]
     scaler = WeightScaler.fit(config.autoencoder.scaling, weights)
-    autoencoder = build_autoencoder(config.autoencoder, padded_length(config.autoencoder, targets))
+    autoencoder = build_autoencoder(config.autoencoder, shape_for(config.autoencoder, targets))
     latent = autoencoder.latent
     codec = WeightCodec(config.autoencoder, scaler, autoencoder, torch.zeros(latent), torch.ones(latent))
     conditions = torch.tensor([target.condition for target in targets], dtype=torch.float32)

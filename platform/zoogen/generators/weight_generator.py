@@ -109,7 +109,9 @@ class WeightGenerator:
         self.model.to(device)
         self.codec.to(device)
         condition = torch.tensor(target.condition, dtype=torch.float32)
-        chunk = max(1, _CHUNK_NUMBERS // self.codec.length)  # by the codec alone, so that a seed means one result
+        chunk = max(
+            1, _CHUNK_NUMBERS // self.codec.row_length(target)
+        )  # by the codec alone, so that a seed means one result
         for start in range(0, count, chunk):
             generator = seeded_generator(derive_seed(seed, target.structure, start))
             yield self.model.sample(condition, min(chunk, count - start), generator, sampler, watch)

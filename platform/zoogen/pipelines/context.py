@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from zoogen.autoencoders.build import padded_length
+from zoogen.autoencoders.build import shape_for
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
@@ -131,9 +131,9 @@ class Study:
     @cached_property
     def autoencoder_digest(self) -> str:
         config, whole = self.config.autoencoder, self.config
-        length = padded_length(config, self.targets)
+        shape = shape_for(config, self.targets)
         return digests.autoencoder_digest(
-            config, self.plan.digest, whole.last_checkpoints, whole.best_runs, length, whole.seed, whole.align
+            config, self.plan.digest, whole.last_checkpoints, whole.best_runs, shape, whole.seed, whole.align
         )
 
     @cached_property

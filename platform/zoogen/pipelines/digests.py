@@ -32,7 +32,13 @@ ALIGNMENT_FORMAT = 2  # raise when runs come to be matched in another way
 
 
 def autoencoder_digest(
-    config: AutoencoderConfig, zoo: str, last: int | None, best: float, length: int, seed: int, align: str = "none"
+    config: AutoencoderConfig,
+    zoo: str,
+    last: int | None,
+    best: float,
+    shape: Mapping[str, int],
+    seed: int,
+    align: str = "none",
 ) -> str:
     """Identity of an autoencoder.
 
@@ -41,7 +47,8 @@ def autoencoder_digest(
         zoo: digest of the zoo that it learns from.
         last: checkpoints of each run that it learns from, None for all.
         best: share of the training runs that it learns from, the best ones.
-        length: its padded length, which `auto` takes from the structures asked for.
+        shape: what it needs beside its configuration (`build.shape_for`): the padded length, say, which `auto` takes
+            from the structures asked for.
         seed: the study's seed.
         align: how the checkpoints are matched before; `none` is left out, as in digests of before there was another.
     """
@@ -52,7 +59,7 @@ def autoencoder_digest(
             "zoo": zoo,
             "last": last,
             "best": best,
-            "length": length,
+            **shape,
             "seed": seed,
             **alignment_identity(align),
         }
