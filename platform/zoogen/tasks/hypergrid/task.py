@@ -75,6 +75,15 @@ class HypergridTask(Task):
         parsed = HypergridStructure.parse(structure)
         return (float(parsed.state_size), float(parsed.horizon), float(parsed.dimensions), parsed.size)
 
+    def axes(self, structure: str) -> dict[str, float]:
+        """Horizon h and number of dimensions n."""
+        parsed = HypergridStructure.parse(structure)
+        return {"h": float(parsed.horizon), "n": float(parsed.dimensions)}
+
+    def with_iterations(self, iterations: int) -> "HypergridTask":
+        training = self.config.training.with_iterations(iterations)
+        return HypergridTask(self.config.model_copy(update={"training": training}))
+
     def shape(self, structure: str) -> MLPShape:
         parsed = HypergridStructure.parse(structure)
         return MLPShape(parsed.state_size, self.config.hidden, parsed.actions, self.config.slope)
