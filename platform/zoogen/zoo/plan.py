@@ -106,12 +106,15 @@ def plan_zoo(config: ZooConfig, task: Task) -> ZooPlan:
     touching them. Cohorts are ordered structure by structure, as listed.
 
     Raises:
-        ZoogenError: a structure is unknown, or named twice.
+        ZoogenError: a structure is unknown, or named twice; runs are to start aligned, and the task or a structure has
+            no such initial weights.
     """
     config = canonical_config(config, task)
     names = config.structures
-    held_out = (*_runs_of(config, "test"), *_runs_of(config, "validation"))
     aligned = config.initialisation == "aligned"
+    if aligned:
+        _require_aligned_starts(task, names)
+    held_out = (*_runs_of(config, "test"), *_runs_of(config, "validation"))
     cohorts = tuple(
         CohortSpec(task.resolved_for(name), name, tuple(_run(config, name, run) for run in runs), aligned)
         for name in names
@@ -119,6 +122,15 @@ def plan_zoo(config: ZooConfig, task: Task) -> ZooPlan:
     )
     contents = {name: content for name in names if (content := task.content(name))}
     return ZooPlan(config, task.identity(), {name: task.target(name) for name in names}, cohorts, contents)
+
+
+def _require_aligned_starts(task: Task, names: Sequence[str]) -> None:
+    try:
+        task.aligned(names[0], [0])
+        for name in names:
+            task.tokens(name)  # what lies beyond its coordinates has no aligned start either
+    except ZoogenError as error:
+        raise ZoogenError(f"zoo.initialisation is aligned, but {error}; take shared or independent") from None
 
 
 def canonical_config(config: ZooConfig, task: Task) -> ZooConfig:

@@ -95,7 +95,9 @@ class HypergridTask(Task):
         task = HypergridTask(parse_config(HypergridConfig, dict(spec.task), f"cohort {spec.digest}"))
         training = task.config.training.for_structure(spec.structure)
         environment, shape = task.environment(spec.structure), task.shape(spec.structure)
-        trained = CohortTrainer(environment, shape, training, spec.runs, device).train(progress)
+        seeds = [run.init_seed for run in spec.runs]
+        weights = task.aligned(spec.structure, seeds) if spec.aligned else shape.initial(seeds)
+        trained = CohortTrainer(environment, shape, training, spec.runs, device, weights).train(progress)
         return Cohort(spec, trained.steps, trained.weights, trained.figures, trained.seconds)
 
     def fine_tune(
