@@ -42,6 +42,19 @@ def test_listing_counts_finished_and_unfinished_zoos(zoo, tmp_path):
     assert (begun.complete, begun.cohorts_done, begun.cohorts_expected) == (False, 4, 8)
 
 
+def test_a_zoo_of_unequal_runs_is_listed_selected_and_exported(tmp_path):
+    task, store = FakeTask(), ArtifactStore(tmp_path / "root")
+    plan = plan_zoo(CONFIG.model_copy(update={"runs_of": {"3": 5}}), task)
+    build_serially(plan, task, store)
+    zoo, listing = Zoo(store, plan, task), find_zoo(store, plan.digest)
+    assert (listing.complete, listing.fewest, dict(listing.runs)["train"]) == (True, 3, 5)
+    assert plan_of(listing, task).digest == plan.digest
+    assert [len(zoo.select(name, "train", last=1)) for name in ("2", "3")] == [3, 5]
+    assert [len(zoo.select(name, "test", last=1)) for name in ("2", "3")] == [2, 2]
+    for path, count in zip(export_safetensors(zoo, tmp_path / "nets", split="train", last=1), (3, 5), strict=True):
+        assert len(read_weights(path).tensors["dense1.bias"]) == count
+
+
 def test_a_listed_zoo_can_be_opened_again(zoo):
     listing = find_zoo(zoo.store, zoo.plan.digest[:4])
     assert plan_of(listing, zoo.task).digest == zoo.plan.digest

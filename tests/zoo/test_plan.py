@@ -4,13 +4,16 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.fakes import FakeTask
 
 from zoogen.errors import ZoogenError
+from zoogen.identity import digest
 from zoogen.splits import SPLITS
+from zoogen.tasks.records import COHORT_FORMAT, CohortSpec, RunSpec
 from zoogen.zoo.plan import ZooConfig, part_key, plan_zoo, split_of, structure_key
 from zoogen.zoo.store import validate_key
 
@@ -130,3 +133,58 @@ def test_bad_plans():
 def test_structure_keys():
     assert structure_key("36,12,3,6") == "36-12-3-6"
     assert structure_key("../é\\ x") == "------x"
+
+
+class StyledTask(FakeTask):
+    """A fake task with aligned starts: the same offset from every structure's optimum."""
+
+    def aligned(self, structure, seeds):
+        return torch.stack([self.optimum(structure) + (seed % 97) / 97 for seed in seeds])
+
+
+@given(configs, st.dictionaries(st.sampled_from([" 02", "3"]), st.integers(1, 30)))
+@settings(max_examples=50, deadline=None)
+def test_runs_of_single_structures(config, own):
+    plan = plan_zoo(config.model_copy(update={"runs_of": own}), TASK)
+    wanted = {name: own.get({"2": " 02"}.get(name, name), config.runs) for name in plan.structures}
+    for name, count in wanted.items():
+        runs = [run.run for cohort in plan.cohorts_of(name, "train") for run in cohort.runs]
+        assert runs == list(plan.runs_of("train", name)) == list(range(count))
+        assert len(plan.runs_of("test", name)) == config.test_runs
+    assert plan.runs_of("train") == tuple(range(max(wanted.values())))
+    plain = plan_zoo(config, TASK)
+    assert (plan.digest == plain.digest) is (not own)
+    same = {c.digest for c in plan.cohorts} & {c.digest for c in plain.cohorts}
+    assert same >= {c.digest for c in plain.cohorts if split_of(c.runs[0].run) != "train" or c.structure == "5"}
+
+
+def test_aligned_runs_share_a_style_across_structures_and_splits():
+    given = {"structures": ("2", "3"), "runs": 5, "validation_runs": 3, "test_runs": 1, "initialisation": "aligned"}
+    specs = plan_zoo(ZooConfig(**given, styles=2), StyledTask()).cohorts
+    assert all(spec.aligned for spec in specs)
+    of_style = {}
+    for run in (run for spec in specs for run in spec.runs):
+        of_style.setdefault(run.run % 1_000_000 % 2, set()).add(run.init_seed)
+    assert all(len(seeds) == 1 for seeds in of_style.values()) and of_style[0] != of_style[1]
+    own = [(r.run, r.init_seed) for spec in plan_zoo(ZooConfig(**given), StyledTask()).cohorts for r in spec.runs]
+    assert len({seed for _, seed in own}) == len({run for run, _ in own}) == len(set(own)) == 9
+
+
+def test_alignment_is_part_of_what_names_a_cohort():
+    runs = (RunSpec(0, 1, 2),)
+    plain, aligned = (CohortSpec({}, "2", runs, aligned=aligned).digest for aligned in (False, True))
+    assert plain != aligned
+    assert plain == digest({"format": COHORT_FORMAT, "task": {}, "structure": "2", "runs": [[0, 1, 2]]})
+    assert not {"runs_of", "styles"} & ZooConfig(structures="2").model_dump().keys()
+
+
+def test_bad_runs_and_styles():
+    with pytest.raises(ZoogenError, match=r"runs_of names '5', which zoo\.structures lacks"):
+        plan_zoo(ZooConfig(structures=("2", "3"), runs_of={"5": 2}), TASK)
+    with pytest.raises(ZoogenError, match=r"runs_of names 2 twice \(as '02'\)"):
+        plan_zoo(ZooConfig(structures=("2", "3"), runs_of={"2": 2, "02": 3}), TASK)
+    with pytest.raises(ZoogenError, match=r"aligned, but the task fake has no .* take shared or independent"):
+        plan_zoo(ZooConfig(structures="2", initialisation="aligned"), TASK)
+    for bad in ({"runs_of": {"2": 0}}, {"styles": 2}, {"initialisation": "aligned", "styles": 0}):
+        with pytest.raises(ValidationError):
+            ZooConfig(structures=("2",), **bad)

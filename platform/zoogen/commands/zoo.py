@@ -30,7 +30,10 @@ def zoo_ls(config: str, overrides: Sequence[str]) -> None:
     table = _table(*columns, *(["data"] if loaded else []))
     for zoo in zoos:
         names = [_label(study.task, zoo, name) for name in zoo.structures]
-        runs = "/".join(str(zoo.runs.get(split, 0)) for split in SPLITS)
+        counts = {split: str(zoo.runs.get(split, 0)) for split in SPLITS}
+        if zoo.fewest < zoo.runs.get("train", 0):
+            counts["train"] = f"{zoo.fewest}–{counts['train']}"
+        runs = "/".join(counts.values())
         cohorts = f"{zoo.cohorts_done}/{zoo.cohorts_expected}"
         data = [zoo.content] if loaded else []
         table.add_row(zoo.digest, _role(study, zoo), zoo.task, ", ".join(names), runs, cohorts, *data)

@@ -1,6 +1,6 @@
 """What an evaluation compares, and how many networks of each."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,9 +24,11 @@ Family = Literal[
     "reference",
     "ensemble",
     "vae",
+    "conventional",
 ]
 
-# Judged unless a configuration names others: the last two are p-diff's and wanted where its tables are.
+# Judged unless a configuration names others: `ensemble` and `vae` are p-diff's and wanted where its tables are;
+# `conventional` trains networks anew.
 DEFAULT_FAMILIES: tuple[Family, ...] = (
     *("generated", "held-out", "training", "nearest", "average", "gaussian", "pca-gaussian", "noise"),
     *("reconstructed", "kde", "prior", "random", "untrained", "reference"),
@@ -88,6 +90,23 @@ class TrajectoryConfig(Config):
     structures: tuple[str, ...] = ()
 
 
+class ConventionalConfig(Config):
+    """Networks trained from scratch for the evaluation, at fixed budgets.
+
+    Attributes:
+        iterations: the budgets; each is a method `conventional-N`, whose schedule runs over its N iterations.
+        runs: networks of each.
+    """
+
+    iterations: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(500, 2_000, 5_000), min_length=1)
+    runs: int = Field(default=8, ge=1)
+
+    @field_validator("iterations")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(value)))
+
+
 class EvaluationConfig(Config):
     """Settings of the evaluation.
 
@@ -112,14 +131,16 @@ class EvaluationConfig(Config):
             Gaussian with each tensor's mean and standard deviation over the training checkpoints; `untrained`
             fresh initial weights; `reference` conventionally trained runs of unseen structures, where a zoo of
             them is given; `ensemble` the average of all training checkpoints, one network (p-diff §3.1); `vae`
-            networks decoded from the prior of a variational autoencoder (p-diff, Table 8).
+            networks decoded from the prior of a variational autoencoder (p-diff, Table 8); `conventional` networks
+            trained from scratch here, at the budgets of `evaluation.conventional`, where the task has such budgets.
         unseen_methods: which of them are judged on unseen structures, too; possible are `generated`, `nearest`,
-            `prior`, `untrained` and `reference`.
+            `prior`, `untrained`, `reference` and `conventional`.
         portraits: methods that are pictured beside the truth, by their median network.
         audit: comparisons with the training checkpoints.
         weight_maps: weight matrices that are kept to be drawn.
         vae: the autoencoder of `vae`, one with a KL term; it is trained on each structure's training checkpoints, and
             its seconds count as those of making the networks.
+        conventional: budgets and runs of `conventional`.
         trajectories: follow some networks through the denoising steps; None leaves it out.
     """
 
@@ -136,6 +157,9 @@ class EvaluationConfig(Config):
     audit: AuditConfig = AuditConfig()
     weight_maps: WeightMapConfig = WeightMapConfig()
     vae: AutoencoderConfig | None = Field(default=None, exclude_if=lambda value: value is None)
+    conventional: ConventionalConfig = Field(
+        default=ConventionalConfig(), exclude_if=lambda value: value == ConventionalConfig()
+    )
     trajectories: TrajectoryConfig | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @field_validator("average_k")

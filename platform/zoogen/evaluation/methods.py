@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from zoogen.evaluation import from_models, from_zoo
+from zoogen.evaluation import from_models, from_training, from_zoo
 from zoogen.evaluation.candidates import Candidate, FamilyMembers
 from zoogen.evaluation.config import Family
 from zoogen.evaluation.structure import StructureData
@@ -24,6 +24,7 @@ _FAMILIES: Mapping[Family, FamilyMembers] = {
     "reference": from_zoo.reference,
     "ensemble": from_zoo.ensemble,
     "vae": from_models.vae,
+    "conventional": from_training.conventional,
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from zoogen.evaluation.config import EvaluationConfig
+from zoogen.evaluation.equivalence import EquivalentIterations
 from zoogen.evaluation.records import Record, Summary, TrajectoryRecord, is_error, read_record, record_bytes, summarise
 from zoogen.tasks.records import Scores
 
@@ -17,7 +18,14 @@ Floors = dict[str, dict[str, dict[str, float]]]
 # last checkpoints exists only where runs have more of them; where they have one, all checkpoints are last ones.
 CONVENTIONAL = ("held-out-last", "held-out", "reference-last", "reference")
 
+BUDGET = "conventional-"  # before the iterations in the name of a method that was trained for the evaluation
+
 TRUTH = "truth"  # the method of a portrait that shows what was to be learnt
+
+
+def budget_of(method: str) -> int | None:
+    """Iterations of a method that was trained for the evaluation: 500 of `conventional-500`; None of others."""
+    return int(method.removeprefix(BUDGET)) if method.startswith(BUDGET) else None
 
 
 class Seconds(Record):
@@ -88,6 +96,7 @@ class MethodResult(Record):
             cover the training runs, Naeem et al. 2020).
         tensors: statistics of each tensor by name.
         selection: the network chosen by the task's selection metric, None where it has none.
+        equivalent: how long conventional training takes to reach the median; None where no budgets were trained.
         notices: one-line remarks.
     """
 
@@ -103,6 +112,7 @@ class MethodResult(Record):
     figures: dict[str, float] = {}
     tensors: dict[str, TensorStatistics] = {}
     selection: Selection | None = None
+    equivalent: EquivalentIterations | None = Field(default=None, exclude_if=lambda value: value is None)
     seconds: Seconds = Seconds()
     notices: tuple[str, ...] = ()
 
@@ -180,7 +190,9 @@ class Evaluation(Record):
 
     Attributes:
         cost: wall-clock seconds per stage (`zoo`, of it `zoo_training` for the runs that were learnt from, both with
-            what runs share; `autoencoder`, `generator`, `generating`, `judging`, `auditing`), as far as known.
+            what runs share; `autoencoder`, `generator`, `generating`, `conventional`, `judging`, `auditing`), as far as
+            known.
+        axes: structure to its coordinates by name (`Task.axes`), where it has any.
     """
 
     inputs: Inputs
@@ -192,6 +204,7 @@ class Evaluation(Record):
     weight_maps: tuple[WeightMapRecord, ...] = ()
     trajectories: tuple[TrajectoryRecord, ...] = Field(default=(), exclude_if=lambda value: not value)
     cost: dict[str, float] = {}
+    axes: dict[str, dict[str, float]] = Field(default={}, exclude_if=lambda value: not value)
     notices: tuple[str, ...] = ()
     environment: Environment
 
@@ -201,9 +214,11 @@ class Evaluation(Record):
 
     def conventional(self, structure: str) -> MethodResult | None:
         """What conventional training reaches: the last checkpoints of the held-out runs, or of the reference runs of an
-        unseen structure; None without any."""
+        unseen structure; without them, what was trained longest for the evaluation; None without any."""
         found = (self.result(structure, method) for method in CONVENTIONAL)
-        return next((result for result in found if result is not None), None)
+        budgets = sorted((budget, r.method) for r in self.results if (budget := budget_of(r.method)) is not None)
+        longest = (self.result(structure, method) for _, method in reversed(budgets))
+        return next((result for result in (*found, *longest) if result is not None), None)
 
     def ratios(self, method: str = "generated") -> dict[str, float]:
         """`ratios_of_all` of one method, by structure label."""

@@ -5,12 +5,23 @@ from datetime import datetime
 
 from zoogen.evaluation.audit import Audit
 from zoogen.evaluation.config import EvaluationConfig
+from zoogen.evaluation.equivalence import equivalent_iterations
 from zoogen.evaluation.judgement import judge
 from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.pictures import portraits, weight_maps
 from zoogen.evaluation.records import Record, TrajectoryRecord
-from zoogen.evaluation.result import Environment, Evaluation, Inputs, MethodResult, PortraitRecord, WeightMapRecord
+from zoogen.evaluation.result import (
+    BUDGET,
+    CONVENTIONAL,
+    Environment,
+    Evaluation,
+    Inputs,
+    MethodResult,
+    PortraitRecord,
+    WeightMapRecord,
+    budget_of,
+)
 from zoogen.evaluation.sources import TracedGenerator
 from zoogen.evaluation.structure import StructureData
 from zoogen.evaluation.trajectories import trajectories
@@ -70,13 +81,27 @@ def evaluate_structure(data: StructureData, progress: MethodProgress | None = No
     return StructureEvaluation(
         structure=data.name,
         label=data.target.label,
-        results=tuple(results),
+        results=_with_equivalents(data, results),
         portraits=tuple(shown),
         weight_maps=tuple(drawn),
         trajectories=tuple(followed),
         learnt=0 if data.train is None else len(data.train.runs),
         notices=(*_left_out(data), *_not_followed(data)),
         environment=describe_environment(data.sources.device),
+    )
+
+
+def _with_equivalents(data: StructureData, results: Sequence[MethodResult]) -> tuple[MethodResult, ...]:
+    """The results with the iterations of conventional training that they are worth, where budgets were trained."""
+    budgets = [(budget, r.summary().median) for r in results if (budget := budget_of(r.method)) is not None]
+    if not budgets:
+        return tuple(results)
+    whole = next((r for name in CONVENTIONAL for r in results if r.method == name), None)
+    if whole is not None:
+        steps = [int(part.steps.max()) for part in (data.held_out, *data.reference_parts) if part is not None]
+        budgets.append((max(steps), whole.summary().median))
+    return tuple(
+        r.model_copy(update={"equivalent": equivalent_iterations(r.summary().median, budgets)}) for r in results
     )
 
 
@@ -99,6 +124,7 @@ def assembled(
     measured = {name: sum(part.cost.get(name, 0.0) for part in parts) for name in names}
     measured |= {
         "generating": sum(r.seconds.generating or 0.0 for r in results if r.method == "generated"),
+        **_conventional_seconds(results),
         "judging": sum(r.seconds.judging for r in results),
         "auditing": sum(r.seconds.auditing for r in results),
     }
@@ -113,9 +139,16 @@ def assembled(
         weight_maps=tuple(item for part in parts for item in part.weight_maps),
         trajectories=tuple(item for part in parts for item in part.trajectories),
         cost={**(cost or {}), **measured},
+        axes={part.structure: dict(axes) for part in parts if (axes := task.axes(part.structure))},
         notices=(*notices, *_mixed(parts)),
         environment=max((part.environment for part in parts), key=lambda found: datetime.fromisoformat(found.date)),
     )
+
+
+def _conventional_seconds(results: Sequence[MethodResult]) -> dict[str, float]:
+    """Seconds of all that was trained for the evaluation itself; nothing where nothing was."""
+    trained = [r.count * (r.seconds.training or 0.0) for r in results if r.method.startswith(BUDGET)]
+    return {"conventional": sum(trained)} if trained else {}
 
 
 def _mixed(parts: Sequence[StructureEvaluation]) -> tuple[str, ...]:
@@ -130,6 +163,8 @@ def _left_out(data: StructureData) -> tuple[str, ...]:
     """Why baselines of a known structure are missing."""
     notices = []
     label, config = data.target.label, data.config
+    if "conventional" in config.families(data.known) and data.task.with_iterations(1) is None:
+        notices.append(f"the task {data.task.name} has no training of a given length, so conventional is left out")
     if data.known and data.held_out is None:
         notices.append(f"{label}: the zoo has no test runs, so nothing is compared with held-out runs")
     if data.train is not None and "average" in config.methods:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from zoogen.evaluation.result import Environment, Evaluation
 from zoogen.reports.accuracy import ranks_by_error
 from zoogen.reports.audit import verdicts
-from zoogen.reports.named_evaluations import NamedEvaluation, named, places
+from zoogen.reports.named_evaluations import GENERATED, NamedEvaluation, named, places
 from zoogen.reports.pareto import Pareto, pareto
 from zoogen.reports.table_rows import Row, metric_names, metric_title, number, report_rows, spread
 from zoogen.reports.text_tables import TextCell, TextTable, csv_text, markdown_table
@@ -18,7 +18,14 @@ _WORDS = 3  # columns of words before the numbers
 CAPTION = (
     "Medians over N networks. Floors: what a sampled protocol reads for a reference with the same number of samples. "
     "× held-out: the median over that of conventional training, which is the last checkpoint of each held-out run (of "
-    "each reference run, on unseen structures)."
+    "each reference run, on unseen structures; without either, of conventional-N with the largest N)."
+)
+
+
+EQUIVALENT = "worth iterations"  # column of `MethodResult.equivalent`
+EQUIVALENT_CAPTION = (
+    "Worth iterations: how many iterations of conventional training, its schedule over just these, reach the median; "
+    "interpolated between the budgets that were trained, on logarithmic axes."
 )
 
 
@@ -34,6 +41,9 @@ def comparison_lines(evaluation: Evaluation) -> list[str]:
     """Baselines at equal accuracy, ratios to held-out runs, and cost, one line each."""
     found = _at_equal_accuracy(NamedEvaluation(evaluation.inputs.study, evaluation))
     lines = [f"at equal accuracy: {entry.line}" for entry in found]
+    worth = [f"{r.label} {r.equivalent.text}" for r in evaluation.results if r.method == GENERATED and r.equivalent]
+    if worth:
+        lines.append(f"generated networks are worth so many iterations of conventional training: {', '.join(worth)}")
     ratios = {} if ranks_by_error(evaluation) else evaluation.ratios()
     if ratios:
         shown = ", ".join(f"{label} {number(value)}" for label, value in ratios.items())
@@ -62,10 +72,20 @@ def markdown(evaluation: Evaluation) -> str:
     """The full table as Markdown: every metric's median, quartiles for the primary one."""
     table = text_table(evaluation)
     rows = [[f"*{cell.text}*" if cell.text.startswith(_FLOOR) else cell.text for cell in row] for row in table.rows]
-    lines = [f"# {_title(evaluation)}", "", *markdown_table(table.titles, rows, table.left), "", CAPTION, ""]
+    lines = [f"# {_title(evaluation)}", "", *markdown_table(table.titles, rows, table.left), ""]
+    lines += [line for caption in captions(evaluation) for line in (caption, "")]
     lines += [f"- {line}" for line in summary_lines(evaluation)]
     inputs = {key: value for key, value in evaluation.inputs.model_dump().items() if value}
     return "\n".join([*lines, "", made_with(inputs, evaluation.environment), ""])
+
+
+def captions(evaluation: Evaluation) -> tuple[str, ...]:
+    """What the columns of the full table mean."""
+    return (CAPTION, *([EQUIVALENT_CAPTION] if _has_equivalents(report_rows(evaluation)) else []))
+
+
+def _has_equivalents(rows: Sequence[Row]) -> bool:
+    return any(row.equivalent is not None for row in rows)
 
 
 def made_with(inputs: Mapping[str, object], environment: Environment) -> str:
@@ -79,9 +99,11 @@ def text_table(evaluation: Evaluation) -> TextTable:
     rows = report_rows(evaluation)
     main = _main_title(rows)
     others = [name for name in metric_names(rows) if metric_title(name) != main]
+    worth = _has_equivalents(rows)
     titles = ["structure", "", "method", "N", f"{main} [quartiles]", "best", "× held-out"]
+    titles += [EQUIVALENT] if worth else []
     titles += [metric_title(name) for name in others] + ["s to train / generate"]
-    return TextTable(tuple(titles), tuple(_cells(row, others) for row in rows), _WORDS)
+    return TextTable(tuple(titles), tuple(_cells(row, others, worth) for row in rows), _WORDS)
 
 
 def comma_separated(evaluation: Evaluation) -> str:
@@ -89,10 +111,13 @@ def comma_separated(evaluation: Evaluation) -> str:
     rows = report_rows(evaluation)
     names = metric_names(rows)
     fixed = ("structure", "label", "known", "kind", "method", "count", "primary", "against_held_out", "training")
-    titles = [*fixed, "generating", *(f"{name}.{statistic}" for name in names for statistic in _STATISTICS)]
+    worth = ("equivalent_bound", "equivalent_iterations") if _has_equivalents(rows) else ()
+    titles = [*fixed, "generating", *worth, *(f"{name}.{statistic}" for name in names for statistic in _STATISTICS)]
     lines = []
     for row in rows:
         cells: list[object] = [getattr(row, name) for name in (*fixed, "generating")]
+        if worth:
+            cells += [row.equivalent.bound, row.equivalent.iterations] if row.equivalent else [None, None]
         for name in names:
             summary = row.statistics.get(name)
             cells += [getattr(summary, statistic) if summary else None for statistic in _STATISTICS]
@@ -111,7 +136,7 @@ def _main_title(rows: Sequence[Row]) -> str:
     return metric_title(primaries[0]) if len(primaries) == 1 else "ranking metric"
 
 
-def _cells(row: Row, others: Sequence[str]) -> tuple[TextCell, ...]:
+def _cells(row: Row, others: Sequence[str], worth: bool) -> tuple[TextCell, ...]:
     is_method, main = row.kind == "method", row.main
     cost = (row.training, row.generating)
     seconds = " / ".join(number(value) for value in cost) if any(value is not None for value in cost) else ""
@@ -124,9 +149,14 @@ def _cells(row: Row, others: Sequence[str]) -> tuple[TextCell, ...]:
         TextCell(spread(main), main.median) if main else TextCell(""),
         _cell(main.minimum if main and is_method else None),
         _cell(row.against_held_out),
+        *([_worth(row)] if worth else []),
         *(_cell(summary.median if summary else None) for summary in metrics),
         TextCell(seconds, next((value for value in cost if value is not None), None)),
     )
+
+
+def _worth(row: Row) -> TextCell:
+    return TextCell(row.equivalent.text, row.equivalent.iterations) if row.equivalent else TextCell("")
 
 
 def _cell(value: float | None) -> TextCell:

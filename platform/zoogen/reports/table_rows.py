@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from zoogen.evaluation.equivalence import EquivalentIterations
 from zoogen.evaluation.records import Summary, summarise
 from zoogen.evaluation.result import Evaluation, MethodResult
 
@@ -26,6 +27,7 @@ class Row:
         against_held_out: median primary metric over that of conventional training (`Evaluation.conventional`), None
             without it.
         training: seconds of training per network; `generating`: seconds for all networks.
+        equivalent: iterations of conventional training that reach the median, where budgets were trained.
     """
 
     structure: str
@@ -39,6 +41,7 @@ class Row:
     against_held_out: float | None = None
     training: float | None = None
     generating: float | None = None
+    equivalent: EquivalentIterations | None = None
 
     @property
     def main(self) -> Summary | None:
@@ -73,6 +76,7 @@ def _method_row(result: MethodResult, ratio: float | None) -> Row:
         against_held_out=ratio,
         training=result.seconds.training,
         generating=result.seconds.generating,
+        equivalent=result.equivalent,
     )
 
 

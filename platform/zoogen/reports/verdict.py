@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from zoogen.evaluation.result import CONVENTIONAL, MethodResult
+from zoogen.evaluation.result import CONVENTIONAL, MethodResult, budget_of
 from zoogen.reports.accuracy import BEHAVIOUR, ORIGINALS, SAME_SIMILARITY, accuracies
 from zoogen.reports.named_evaluations import GENERATED, TRAINED, NamedEvaluation, median
 from zoogen.reports.quality import GOOD, SAME, Quality, middle
@@ -127,7 +127,8 @@ def verdict(judged: NamedEvaluation, structure: str) -> Verdict | None:
 
 def baselines_of(results: Sequence[MethodResult]) -> list[MethodResult]:
     """Methods that need no generator; untrained networks are one."""
-    return [result for result in results if result.method not in _NO_BASELINES]
+    others = (result for result in results if result.method not in _NO_BASELINES)
+    return [result for result in others if budget_of(result.method) is None]
 
 
 def _nearness(generated: MethodResult, results: Sequence[MethodResult]) -> Nearness | None:

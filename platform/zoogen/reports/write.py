@@ -16,7 +16,7 @@ from zoogen.reports.named_evaluations import NamedEvaluation, Origin, file_label
 from zoogen.reports.novelty_figure import novelty_figure
 from zoogen.reports.overview import overview_sheet
 from zoogen.reports.styles import png
-from zoogen.reports.table import CAPTION, comma_separated, comparison_lines, markdown, notices, text_table
+from zoogen.reports.table import captions, comma_separated, comparison_lines, markdown, notices, text_table
 from zoogen.reports.weight_maps import weight_map_figure
 from zoogen.weights.files import write_bytes
 
@@ -64,7 +64,9 @@ def render_report(evaluation: Evaluation, origin: Origin | None = None) -> dict[
 def _page(named: NamedEvaluation, pages: Sequence[Document], drawn: Mapping[str, bytes]) -> HtmlPage:
     evaluation = named.evaluation
     sheet = overview_sheet([named])
-    full = Section("All metrics", (Block("Every metric of every method", text_table(evaluation), (CAPTION,)),))
+    full = Section(
+        "All metrics", (Block("Every metric of every method", text_table(evaluation), captions(evaluation)),)
+    )
     return HtmlPage(
         title=named.name,
         about=f"Generated networks and what they are compared with, {evaluation.environment.date}",

@@ -138,6 +138,10 @@ class Task(TaughtTask):
     def condition(self, structure: str) -> tuple[float, ...]:
         """The structure as numbers, the condition of a generator (of equal length for all structures)."""
 
+    def axes(self, structure: str) -> Mapping[str, float]:
+        """Coordinates of the structure, by name, over which figures may draw; empty where there are no such numbers."""
+        return {}
+
     def target(self, structure: str) -> Target:
         """What a generator needs to know of the structure."""
         name = self.canonical(structure)
@@ -146,6 +150,11 @@ class Task(TaughtTask):
     @abstractmethod
     def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:
         """Train the runs of `spec` together."""
+
+    def with_iterations(self, iterations: int) -> "Task | None":
+        """This task with a training of exactly so many iterations, its schedule over them, and with its end as the only
+        checkpoint; None where a training's length is no such number."""
+        return None
 
     @abstractmethod
     def untrained(self, structure: str, count: int, seed: int) -> Tensor:

@@ -35,17 +35,20 @@ class CohortSpec:
         task: the task's resolved configuration as a JSON-like mapping.
         structure: canonical name of the structure (`Task.canonical`).
         runs: the runs, in order.
+        aligned: initial weights of equal `init_seed` are alike in every structure (`Task.aligned`).
     """
 
     task: Mapping[str, Any]
     structure: str
     runs: tuple[RunSpec, ...]
+    aligned: bool = False
 
     @property
     def digest(self) -> str:
         """Names the cohort's part in the zoo."""
         runs = [[r.run, r.seed, r.init_seed] for r in self.runs]
-        return digest({"format": COHORT_FORMAT, "task": dict(self.task), "structure": self.structure, "runs": runs})
+        content = {"format": COHORT_FORMAT, "task": dict(self.task), "structure": self.structure, "runs": runs}
+        return digest(content | ({"initialisation": "aligned"} if self.aligned else {}))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from zoogen.weights.files import write_bytes, write_weights
 from zoogen.zoo.build import manifest_key, plan_manifest_key
 from zoogen.zoo.manifest import Manifest, checked_manifest
 from zoogen.zoo.part_file import BUILD_AGAIN
-from zoogen.zoo.plan import ZooConfig, ZooPlan, canonical_config, plan_zoo, structure_key
+from zoogen.zoo.plan import ZooConfig, ZooPlan, canonical_config, plan_zoo, split_of, structure_key
 from zoogen.zoo.read import Zoo
 from zoogen.zoo.store import ArtifactStore
 from zoogen.zoo.verify import PartName, look
@@ -39,7 +39,8 @@ class ZooListing:
         digest: names the zoo.
         task: kind of its task.
         structures: canonical names.
-        runs: runs per structure by split.
+        runs: runs per structure by split, those of the structure with the most.
+        fewest: training runs of the structure with the fewest.
         cohorts_done, cohorts_expected: parts that are there and are this zoo's, and parts of the whole zoo.
         damaged: why other parts cannot be used, one line each. Weights are not read for it.
         config, task_config: resolved configurations, as the manifest has them.
@@ -56,6 +57,7 @@ class ZooListing:
     task_config: Mapping[str, Any]
     damaged: tuple[str, ...] = ()
     contents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fewest: int = 0
 
     @property
     def complete(self) -> bool:
@@ -236,4 +238,12 @@ def _listing(store: ArtifactStore, manifest: Manifest) -> ZooListing:
         task_config=manifest.task,
         damaged=tuple(presence.damaged.values()),
         contents=manifest.contents,
+        fewest=_fewest(parts),
     )
+
+
+def _fewest(parts: Sequence[PartName]) -> int:
+    runs = dict.fromkeys((part.structure for part in parts), 0)
+    for part in parts:
+        runs[part.structure] += sum(split_of(run) == "train" for run in part.runs)
+    return min(runs.values(), default=0)

@@ -53,7 +53,7 @@ class ZooPlan:
                 {"digest": c.digest, "key": part_key(c), "structure": c.structure, "runs": [r.run for r in c.runs]}
                 for c in self.cohorts
             ],
-            "splits": {split: list(self.runs_of(split)) for split in SPLITS},
+            "splits": {split: list(self.runs_of(split)) for split in SPLITS},  # of the structure with the most
             **({"contents": {name: dict(content) for name, content in self.contents.items()}} if self.contents else {}),
         }
 
@@ -61,9 +61,9 @@ class ZooPlan:
         """Split of a run index."""
         return split_of(run)
 
-    def runs_of(self, split: Split) -> tuple[int, ...]:
-        """Run indices of a split, the same for every structure."""
-        return _runs_of(self.config, split)
+    def runs_of(self, split: Split, structure: str | None = None) -> tuple[int, ...]:
+        """Run indices of a split: those of a structure (canonical name), or all that any structure has."""
+        return _runs_of(self.config, split, structure)
 
     def cohorts_of(self, structure: str, split: Split | None = None) -> tuple[CohortSpec, ...]:
         """Cohorts of a structure that hold at least one run of the split."""
@@ -106,48 +106,80 @@ def plan_zoo(config: ZooConfig, task: Task) -> ZooPlan:
     touching them. Cohorts are ordered structure by structure, as listed.
 
     Raises:
-        ZoogenError: a structure is unknown, or named twice.
+        ZoogenError: a structure is unknown, or named twice; runs are to start aligned, and the task or a structure has
+            no such initial weights.
     """
     config = canonical_config(config, task)
     names = config.structures
+    aligned = config.initialisation == "aligned"
+    if aligned:
+        _require_aligned_starts(task, names)
     held_out = (*_runs_of(config, "test"), *_runs_of(config, "validation"))
     cohorts = tuple(
-        CohortSpec(task.resolved_for(name), name, tuple(_run(config, name, run) for run in runs))
+        CohortSpec(task.resolved_for(name), name, tuple(_run(config, name, run) for run in runs), aligned)
         for name in names
-        for runs in (*_chunks(_runs_of(config, "train"), config.cohort), *_chunks(held_out, config.cohort))
+        for runs in (*_chunks(_runs_of(config, "train", name), config.cohort), *_chunks(held_out, config.cohort))
     )
     contents = {name: content for name in names if (content := task.content(name))}
     return ZooPlan(config, task.identity(), {name: task.target(name) for name in names}, cohorts, contents)
+
+
+def _require_aligned_starts(task: Task, names: Sequence[str]) -> None:
+    try:
+        task.aligned(names[0], [0])
+        for name in names:
+            task.tokens(name)  # what lies beyond its coordinates has no aligned start either
+    except ZoogenError as error:
+        raise ZoogenError(f"zoo.initialisation is aligned, but {error}; take shared or independent") from None
 
 
 def canonical_config(config: ZooConfig, task: Task) -> ZooConfig:
     """The configuration with canonical structure names, for which nothing is loaded.
 
     Raises:
-        ZoogenError: a structure is unknown, or named twice.
+        ZoogenError: a structure is unknown, or named twice; `runs_of` names one that the zoo does not have.
     """
     names = [task.canonical(structure) for structure in config.structures]
     for index, name in enumerate(names):
         if name in names[:index]:
             again = shown(config.structures[index])
             raise ZoogenError(f"zoo.structures names {clipped(name)} twice (as {again}); drop one of them")
-    return config.model_copy(update={"structures": tuple(names)})
+    return config.model_copy(update={"structures": tuple(names), "runs_of": _canonical_runs(config, task, names)})
 
 
-def _runs_of(config: ZooConfig, split: Split) -> tuple[int, ...]:
-    counts = {"train": config.runs, "validation": config.validation_runs, "test": config.test_runs}
+def _canonical_runs(config: ZooConfig, task: Task, names: Sequence[str]) -> dict[str, int]:
+    runs: dict[str, int] = {}
+    for given, count in config.runs_of.items():
+        name = task.canonical(given)
+        if name not in names:
+            raise ZoogenError(f"zoo.runs_of names {shown(given)}, which zoo.structures lacks; add it there or drop it")
+        if name in runs:
+            raise ZoogenError(f"zoo.runs_of names {clipped(name)} twice (as {shown(given)}); drop one of them")
+        runs[name] = count
+    return {name: runs[name] for name in names if name in runs}
+
+
+def _runs_of(config: ZooConfig, split: Split, structure: str | None = None) -> tuple[int, ...]:
+    most = max(map(config.training_runs, config.structures))
+    training = most if structure is None else config.training_runs(structure)
+    counts = {"train": training, "validation": config.validation_runs, "test": config.test_runs}
     first = SPLITS.index(split) * SPLIT_STRIDE
     return tuple(range(first, first + counts[split]))
 
 
 def _run(config: ZooConfig, structure: str, run: int) -> RunSpec:
+    return RunSpec(
+        run, seed=derive_seed("training", config.seed, structure, run), init_seed=_init_seed(config, structure, run)
+    )
+
+
+def _init_seed(config: ZooConfig, structure: str, run: int) -> int:
+    if config.initialisation == "aligned":
+        style = run if config.styles is None else run % SPLIT_STRIDE % config.styles
+        return derive_seed("style", config.seed, style)
     # A shared initialisation is shared by all structures too: where shapes agree, so do the weights.
     own = [] if config.initialisation == "shared" else [structure, run]
-    return RunSpec(
-        run,
-        seed=derive_seed("training", config.seed, structure, run),
-        init_seed=derive_seed("initialisation", config.seed, *own),
-    )
+    return derive_seed("initialisation", config.seed, *own)
 
 
 def _chunks(runs: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -135,7 +135,7 @@ class Zoo:
         self.require([name], split)
         if not self.plan.runs_of(split):
             raise ZoogenError(f"zoo {self.plan.digest} has no {split} runs; set zoo.{_COUNT_KEY[split]} to 1 or more")
-        rows = Selection(target.layout.size, split, self.plan.runs_of(split), last)
+        rows = Selection(target.layout.size, split, self.plan.runs_of(split, name), last)
         for _ in self._each(self._parts(name, split), lambda file, _: rows.add(file)):
             pass
         if not rows.most:

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from zoogen.errors import ZoogenError
-from zoogen.tasks.hypergrid.config import HypergridConfig, JudgeConfig, PolicyTrainingConfig, StructureTraining
+from zoogen.tasks.hypergrid.config import (
+    HypergridConfig,
+    IterationsBySize,
+    JudgeConfig,
+    PolicyTrainingConfig,
+    StructureTraining,
+)
+from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.tasks.records import CohortSpec, RunSpec
 
@@ -89,3 +96,47 @@ def test_portraits_are_marginals_of_truth_and_policy() -> None:
     # the reward is symmetric under exchange and reflection of coordinates
     torch.testing.assert_close(torch.tensor(truth.values), torch.tensor(truth.values.T))
     torch.testing.assert_close(torch.tensor(truth.values), torch.tensor(truth.values[::-1].copy()))
+
+
+def test_iterations_follow_the_size_of_a_grid() -> None:
+    by_size = IterationsBySize(at=64, power=0.5, least=100, most=3_000)
+    training = PolicyTrainingConfig(
+        iterations=800, by_size=by_size, by_structure={"3^3": StructureTraining(iterations=7)}
+    )
+    wanted = {"4^3": 800, "8^2": 800, "4^4": 1_600, "2^2": 200, "2^1": 141, "25^4": 3_000, "2^300": 3_000, "3^3": 7}
+    for structure, iterations in wanted.items():
+        name = task().canonical(structure)
+        resolved = training.for_structure(name)
+        assert (resolved.iterations, resolved.by_size, resolved.by_structure) == (iterations, None, {}), structure
+    assert by_size.model_copy(update={"power": 2.0}).iterations(800, HypergridStructure.parse("2^2")) == 100
+    assert by_size.model_copy(update={"most": None}).iterations(800, HypergridStructure.parse("16^4")) == 25_600
+    with pytest.raises(ValueError, match="must not be below least"):
+        IterationsBySize(at=64, least=10, most=9)
+
+
+def test_iterations_by_size_name_a_cohort_by_what_they_come_to() -> None:
+    plain = HypergridTask(HypergridConfig(training=PolicyTrainingConfig(iterations=800)))
+    scaled = PolicyTrainingConfig(iterations=400, by_size=IterationsBySize(at=16))
+    assert HypergridTask(HypergridConfig(training=scaled)).resolved_for("4^3") == plain.resolved_for("4^3")
+    assert "by_size" not in plain.resolved()["training"]
+
+
+def test_a_training_of_a_given_length() -> None:
+    own = {"4^3": StructureTraining(iterations=9, batch_size=5, checkpoints=3)}
+    training = PolicyTrainingConfig(iterations=4, checkpoints=2, by_structure=own, by_size=IterationsBySize(at=2))
+    subject = HypergridTask(HypergridConfig(training=training)).with_iterations(30)
+    for structure, batch_size in (("4^3", 5), ("3^3", 16)):
+        resolved = subject.config.training.for_structure(subject.canonical(structure))
+        assert (resolved.iterations, resolved.batch_size, resolved.checkpoint_steps()) == (30, batch_size, [30])
+
+
+def test_aligned_cohorts_start_from_their_styles() -> None:
+    config = HypergridConfig(training=PolicyTrainingConfig(iterations=1, optimiser={"learning_rate": 1e-12}))
+    subject = HypergridTask(config)
+    name, runs = subject.canonical("3^3"), (RunSpec(0, 1, 7), RunSpec(1, 2, 8))
+    trained = [
+        subject.train_cohort(CohortSpec(subject.resolved_for(name), name, runs, aligned)).weights[:, 0]
+        for aligned in (True, False)
+    ]
+    torch.testing.assert_close(trained[0], subject.aligned(name, [7, 8]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(trained[1], subject.shape(name).initial([7, 8]), atol=1e-6, rtol=0)

@@ -102,6 +102,11 @@ class HypergridStructure:
         return self.horizon**self.dimensions
 
     @property
+    def log_states(self) -> float:
+        """Natural logarithm of h^n."""
+        return self.dimensions * math.log(self.horizon)
+
+    @property
     def name(self) -> str:
         """Canonical spelling: the tuple `s,h,n,d`."""
         return f"{self.state_size},{self.horizon},{self.dimensions},{self.size:.6g}"

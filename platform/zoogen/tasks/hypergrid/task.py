@@ -75,6 +75,15 @@ class HypergridTask(Task):
         parsed = HypergridStructure.parse(structure)
         return (float(parsed.state_size), float(parsed.horizon), float(parsed.dimensions), parsed.size)
 
+    def axes(self, structure: str) -> dict[str, float]:
+        """Horizon h and number of dimensions n."""
+        parsed = HypergridStructure.parse(structure)
+        return {"h": float(parsed.horizon), "n": float(parsed.dimensions)}
+
+    def with_iterations(self, iterations: int) -> "HypergridTask":
+        training = self.config.training.with_iterations(iterations)
+        return HypergridTask(self.config.model_copy(update={"training": training}))
+
     def shape(self, structure: str) -> MLPShape:
         parsed = HypergridStructure.parse(structure)
         return MLPShape(parsed.state_size, self.config.hidden, parsed.actions, self.config.slope)
@@ -86,7 +95,9 @@ class HypergridTask(Task):
         task = HypergridTask(parse_config(HypergridConfig, dict(spec.task), f"cohort {spec.digest}"))
         training = task.config.training.for_structure(spec.structure)
         environment, shape = task.environment(spec.structure), task.shape(spec.structure)
-        trained = CohortTrainer(environment, shape, training, spec.runs, device).train(progress)
+        seeds = [run.init_seed for run in spec.runs]
+        weights = task.aligned(spec.structure, seeds) if spec.aligned else shape.initial(seeds)
+        trained = CohortTrainer(environment, shape, training, spec.runs, device, weights).train(progress)
         return Cohort(spec, trained.steps, trained.weights, trained.figures, trained.seconds)
 
     def fine_tune(
