@@ -19,10 +19,14 @@ class TaughtTask(ABC):
     @abstractmethod
     def layout(self, structure: str) -> ParameterLayout: ...
 
-    def tokens(self, structure: str) -> WeightTokens:
+    def tokens(self, structure: str, arrangement: int = 0) -> WeightTokens:
         """How flat weights of this structure are tokens with coordinates; by default the rows of all tensors.
 
         Features [T, F] have the same F and the same meaning in every structure of the task.
+
+        Args:
+            arrangement: 0, or another way to say the same where a structure has interchangeable parts (a grid's
+                dimensions), which then carry other numbers of those that the coordinates have.
 
         Raises:
             ZoogenError: the structure lies beyond what the coordinates can express.
@@ -55,8 +59,11 @@ class TaughtTask(ABC):
         there is no such thing."""
         return None
 
-    def aligned(self, structure: str, seeds: list[int]) -> Tensor:
+    def aligned(self, structure: str, seeds: list[int], arrangement: int = 0) -> Tensor:
         """Initial weights [K, D], one network per seed, such that the same seed means the same in every structure.
+
+        Args:
+            arrangement: as for `tokens`: interchangeable parts that carry a number have that number's weights.
 
         Raises:
             ZoogenError: the task has no such initialisation.

@@ -108,8 +108,9 @@ class HypergridTask(Task):
         training, environment = self.config.training.for_structure(name), self.environment(name)
         return fine_tune_policies(environment, self.shape(name), training, spec, weights, device, progress)
 
-    def tokens(self, structure: str) -> WeightTokens:
-        return policy_tokens(self.environment(structure), self.shape(structure))
+    def tokens(self, structure: str, arrangement: int = 0) -> WeightTokens:
+        """Dimensions are interchangeable: arrangements give them other numbers."""
+        return policy_tokens(self.environment(structure), self.shape(structure), arrangement)
 
     def probe(self, structure: str, weights: Tensor | None, count: int, seed: int, device: str = "cpu") -> Tensor:
         """States, most of them visited; see `probed_states`."""
@@ -123,9 +124,9 @@ class HypergridTask(Task):
     def optimal(self, structure: str, inputs: Tensor) -> Tensor:
         return optimal_policy(self.environment(structure)).chances(inputs)
 
-    def aligned(self, structure: str, seeds: list[int]) -> Tensor:
-        grid = HypergridStructure.parse(structure)
-        return aligned_policies(grid, self.shape(structure), self.tokens(structure), seeds)
+    def aligned(self, structure: str, seeds: list[int], arrangement: int = 0) -> Tensor:
+        grid, shape = HypergridStructure.parse(structure), self.shape(structure)
+        return aligned_policies(grid, shape, self.tokens(structure), seeds, arrangement)
 
     def untrained(self, structure: str, count: int, seed: int) -> Tensor:
         return self.shape(structure).initial([derive_seed("untrained", seed, k) for k in range(count)])

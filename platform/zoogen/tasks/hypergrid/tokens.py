@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
 from zoogen.errors import ZoogenError
+from zoogen.identity import derive_seed
 from zoogen.networks.stacked_mlp import MLPShape
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 from zoogen.tasks.hypergrid.structure import HypergridStructure
 from zoogen.weights.tokens import WeightTokens
@@ -19,7 +21,16 @@ _EDGES = (0.1, 0.2, 0.25, 0.75, 0.8, 0.9)  # of the reward's bands, |u - .5| = .
 _STEEPNESS = 60.0
 
 
-def policy_tokens(environment: HypergridEnvironment, shape: MLPShape) -> WeightTokens:
+def numbers_of(dimensions: int, arrangement: int) -> list[int]:
+    """Which of the numbers that coordinates have a grid's dimensions carry: the first ones in the plain arrangement 0,
+    any in others."""
+    if arrangement == 0:
+        return list(range(dimensions))
+    generator = seeded_generator(derive_seed("arrangement", dimensions, arrangement))
+    return torch.randperm(MOST_DIMENSIONS, generator=generator)[:dimensions].tolist()
+
+
+def policy_tokens(environment: HypergridEnvironment, shape: MLPShape, arrangement: int = 0) -> WeightTokens:
     """The n·h columns of dense1, its bias, and the rows of dense2 and dense3 with their biases as last number.
 
     Coordinates say what a token is, which dimension, level or unit it belongs to, where its level lies between the
@@ -34,7 +45,8 @@ def policy_tokens(environment: HypergridEnvironment, shape: MLPShape) -> WeightT
             f"{structure.label} has {structure.dimensions} dimensions, the coordinates of a policy's weights tell at "
             f"most {MOST_DIMENSIONS} apart"
         )
-    return WeightTokens(_places(shape), _coordinates(environment, shape.hidden))
+    numbers = numbers_of(structure.dimensions, arrangement)
+    return WeightTokens(_places(shape), _coordinates(environment, shape.hidden, numbers))
 
 
 def _places(shape: MLPShape) -> Tensor:
@@ -46,13 +58,13 @@ def _places(shape: MLPShape) -> Tensor:
     return torch.cat([pad(torch.cat([columns, bias]), (0, 1), value=-1), *rows])
 
 
-def _coordinates(environment: HypergridEnvironment, hidden: int) -> Tensor:
+def _coordinates(environment: HypergridEnvironment, hidden: int, carried: list[int]) -> Tensor:
     """[T, F] float32."""
     h, n = environment.structure.horizon, environment.structure.dimensions
     kinds = torch.tensor([0] * (n * h) + [1] + [2] * hidden + [3] * n + [4])
     tokens = len(kinds)
     dimension = torch.zeros(tokens, MOST_DIMENSIONS)
-    numbers = one_hot(torch.arange(n), MOST_DIMENSIONS).float()
+    numbers = one_hot(torch.tensor(carried), MOST_DIMENSIONS).float()
     dimension[: n * h], dimension[-1 - n : -1] = numbers.repeat_interleave(h, 0), numbers
     unit = torch.zeros(tokens, hidden)
     unit[n * h + 1 : n * h + 1 + hidden] = torch.eye(hidden)
