@@ -7,7 +7,7 @@ call again goes on from the last checkpoint, and returns at once what was finish
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +21,9 @@ from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
-from zoogen.generators.config import GeneratorConfig
+from zoogen.generators.config import DiffusionConfig
+from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 from zoogen.generators.train import train_generator
-from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.numerics import deterministic, deterministic_here
 from zoogen.orchestration.cluster import import_ray
 from zoogen.orchestration.config import TrainConfig
@@ -79,7 +79,7 @@ def train_codec_on_ray(
 
 
 def train_generator_on_ray(
-    config: GeneratorConfig,
+    config: DiffusionConfig,
     codec: WeightCodec,
     train: Sequence[CheckpointSet],
     *,
@@ -88,14 +88,16 @@ def train_generator_on_ray(
     log: Log | None = None,
     digest: str = "",
     compile: bool | str = False,
-) -> WeightGenerator:
+    task: Mapping[str, Any] | None = None,
+) -> LatentWeightGenerator:
     """`train_generator` on the workers of `run`; Ray must be connected.
 
     Raises:
         ZoogenError: as `train_generator`; or the workers failed too often, or do not fit the cluster.
     """
-    job = _Job("generator", (config, codec, _bare(train)), {"seed": seed, "digest": digest, "compile": compile})
-    return WeightGenerator.from_bytes(_fit(job, run, log))
+    keywords = {"seed": seed, "digest": digest, "compile": compile, "task": task}
+    job = _Job("generator", (config, codec, _bare(train)), keywords)
+    return LatentWeightGenerator.from_bytes(_fit(job, run, log))
 
 
 @dataclass(frozen=True)
