@@ -30,7 +30,7 @@ _LOOPS = tuple(
 )
 RECIPES = {
     "hypergrid": (
-        "genflownet/quick.yaml",
+        "genflownet/padded.yaml",
         ("zoo.structures=[C]", "zoo.runs=3", "task.training.iterations=120", "task.training.window=1.0", *_LOOPS),
     ),
     "classifier": (
