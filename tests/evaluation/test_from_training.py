@@ -52,7 +52,7 @@ def test_every_budget_is_a_method_of_known_and_unseen_structures(judged):
             mean = sum(result.metrics["exact.js"]) / result.count
             assert mean == pytest.approx(0.25**iterations + NOISE**2, rel=0.35)
     assert judged.cost["conventional"] == pytest.approx(3 * 3 * 30 * 0.5)
-    assert budget_of("conventional-2000") == 2000 and budget_of("held-out") is None
+    assert budget_of("conventional-2000") == 2000 and budget_of("held-out") is budget_of("conventional-like") is None
 
 
 def test_methods_are_told_in_iterations(judged):

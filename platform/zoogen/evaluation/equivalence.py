@@ -29,7 +29,8 @@ class EquivalentIterations(Record):
 
 def budget_of(method: str) -> int | None:
     """Iterations of a method that was trained for the evaluation: 500 of `conventional-500`; None of others."""
-    return int(method.removeprefix(BUDGET)) if method.startswith(BUDGET) else None
+    iterations = method.removeprefix(BUDGET)
+    return int(iterations) if iterations != method and iterations.isdecimal() else None
 
 
 def equivalent_iterations(level: float, trained: Sequence[tuple[int, float]]) -> EquivalentIterations | None:
