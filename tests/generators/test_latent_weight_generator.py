@@ -13,8 +13,8 @@ from zoogen.errors import ZoogenError
 from zoogen.generators import latent_weight_generator
 from zoogen.generators.config import ConditionConfig, DiffusionConfig, SamplerConfig, UNetConfig
 from zoogen.generators.diffusion import LatentDiffusion
-from zoogen.generators.train import train_generator
 from zoogen.generators.latent_weight_generator import LatentWeightGenerator
+from zoogen.generators.train import train_generator
 from zoogen.identity import derive_seed
 from zoogen.seeds import seeded_generator
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig

@@ -14,6 +14,7 @@ from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.records import read_record
 from zoogen.evaluation.result import Inputs
 from zoogen.reports.fine_tuning import (
+    SAVED,
     fine_tuning_figure,
     fine_tuning_sheet,
     markdown,
@@ -48,6 +49,7 @@ def structure(name: str, known: bool, level: float | None, *curves: StartCurve) 
         level=level,
         expected_reward=0.15 if known else None,
         level_of="" if level is None else "held-out",
+        level_steps=2000 if known else 0,
         curves=curves,
         notices=() if level is not None else (f"F{name}: no level",),
     )
@@ -106,8 +108,8 @@ def test_files_agree() -> None:
 def test_lines_tell_every_start() -> None:
     lines = summary_lines(RESULT)
     assert lines[0] == (
-        "F2, exact JS, generated: .2 → .07, trained .1 (held-out); steps to trained x1: 10; steps to trained x2: 0; "
-        "steps to scratch's end: 10"
+        "F2, exact JS, generated: .2 → .07, trained .1 (held-out); to within 5 % of trained 90 iterations fewer than "
+        "from scratch; steps to trained x1: 10; steps to trained x2: 0; steps to scratch's end: 10"
     )
     assert "steps to trained x1: > 100" in lines[2]
 
@@ -143,3 +145,23 @@ def test_without_rewards_there_is_one_row() -> None:
     silent = tuple(c.model_copy(update={"reward": (), "states_visited": ()}) for c in RESULT.results[0].curves)
     found = RESULT.results[0].model_copy(update={"curves": silent})
     assert len(fine_tuning_figure(RESULT.model_copy(update={"results": (found,)})).axes) == 1
+
+
+def test_iterations_saved_stand_in_the_table_and_on_the_screen() -> None:
+    sheet = fine_tuning_sheet(RESULT)
+    assert [sheet.cell(column, "F2", "generated") for column in SAVED] == [10, "90", 10 / 2000]
+    assert [sheet.cell(column, "F2", "untrained") for column in SAVED] == [100, None, 100 / 2000]
+    assert [sheet.cell(column, "F2", "random") for column in SAVED] == ["> 100", None, None]
+    assert [sheet.cell(column, "F5", "untrained") for column in SAVED] == [None] * 3
+    console = Console(file=io.StringIO(), width=120)
+    print_fine_tuning(RESULT, console)
+    (line,) = [line.split() for line in console.file.getvalue().splitlines() if line.startswith("F2")]
+    assert line[-3:] == ["10", "100", "90"]
+    assert "within 5 % of trained ones, and how many are saved" in console.file.getvalue()
+
+
+def test_where_scratch_never_gets_there_the_saving_is_a_bound() -> None:
+    hopeless = curve("untrained", (0.9, 0.8, 0.4, 0.2))
+    found = RESULT.results[0].model_copy(update={"curves": (RESULT.results[0].curves[0], hopeless)})
+    sheet = fine_tuning_sheet(RESULT.model_copy(update={"results": (found,)}))
+    assert sheet.cell("iterations saved", "F2", "generated") == "> 90"

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 from tests.reports import hand_errors
+from tests.reports.hand_budgets import many_grids
 from tests.reports.hand_made import UNSEEN, evaluation, result, usual
 
 from zoogen.evaluation.result import Evaluation
@@ -159,3 +160,20 @@ def test_a_report_is_two_lines() -> None:
     lines = report_lines([folder / "table.md", folder / "report.html", folder / "x" / "report.html"])
     assert lines == ["report: /a/reports/s-1/report.html", "Markdown, CSV, figures: /a/reports/s-1"]
     assert report_lines([]) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_of_many_structures_unseen_ones_stand_first_and_the_rest_is_counted(width: int) -> None:
+    lines = printed([NamedEvaluation("many", many_grids())], width)
+    assert len(lines) <= 38
+    marked = ["°" in line for line in lines[3:27]]
+    assert marked[:12] == [True] * 12 and not any(marked[12:])
+    assert any(line.startswith("… and 15 more in the report; of all 40: 28 ") for line in lines)
+    assert lines[3].split()[:2] == ["10^4°", ".005"] and lines[3].rstrip().endswith("as good as trained")
+    assert ("4,000" in lines[3]) is (width >= 100) is any(line.startswith("worth iterations: ") for line in lines)
+    assert "trained: held-out runs; where there are none, 5,000 iterations from scratch" in lines
+
+
+def test_budgets_of_training_are_no_baselines() -> None:
+    (line,) = [line for line in printed([NamedEvaluation("m", many_grids(1, 1))], 120) if line.startswith("2^2")]
+    assert "nearest .2" in line and "conventional" not in line

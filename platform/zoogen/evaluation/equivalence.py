@@ -6,6 +6,7 @@ from typing import Literal
 
 from zoogen.evaluation.records import Record
 
+BUDGET = "conventional-"  # before the iterations in the name of a method that was trained for the evaluation
 _TINY = 1e-300  # stands for a metric of 0 on the logarithmic axis
 
 
@@ -24,6 +25,12 @@ class EquivalentIterations(Record):
     def text(self) -> str:
         """For reading: `1,240`, `< 500`, `> 5,000`."""
         return f"{self.bound} {self.iterations:,.0f}".strip()
+
+
+def budget_of(method: str) -> int | None:
+    """Iterations of a method that was trained for the evaluation: 500 of `conventional-500`; None of others."""
+    iterations = method.removeprefix(BUDGET)
+    return int(iterations) if iterations != method and iterations.isdecimal() else None
 
 
 def equivalent_iterations(level: float, trained: Sequence[tuple[int, float]]) -> EquivalentIterations | None:
@@ -50,7 +57,7 @@ def equivalent_iterations(level: float, trained: Sequence[tuple[int, float]]) ->
 
 def _between(level: float, start: int, above: float, end: int, below: float) -> float:
     """Iterations between `start` and `end`; an infinite median is above everything, so its end alone is known."""
-    if math.isinf(above):
+    if math.isinf(above) or level == below:
         return float(end)
     high, low, wanted = (math.log(max(value, _TINY)) for value in (above, below, level))
     share = (high - wanted) / (high - low) if high > low else 1.0

@@ -22,7 +22,7 @@ from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.records import summarise
 from zoogen.evaluation.result import Inputs
-from zoogen.evaluation.sources import CheckpointSource, Codec, Generator
+from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Generator
 from zoogen.evaluation.structure import Sources, StructureData
 from zoogen.identity import derive_seed
 from zoogen.tasks.base import ProgressCallback, Task
@@ -99,7 +99,8 @@ def structure_curves(
     made = time.perf_counter()
     trained = _train(data, config, starts, progress)
     end_of_training = time.perf_counter()
-    level_of, conventional = _conventional(data)
+    level_of, parts = _conventional(data)
+    conventional = last_checkpoints(parts) if parts else torch.empty(0, data.target.layout.size)
     judged = _judge(data, config, starts, trained, conventional)
     level = summarise(judged.conventional).median if judged.conventional else None
     missing = [start for start in config.starts if start not in {candidate.method for candidate in starts}]
@@ -120,6 +121,7 @@ def structure_curves(
         else None,
         level_of=level_of,
         level_runs=len(judged.conventional),
+        level_steps=max((int(part.steps.max()) for part in parts), default=0),
         curves=_curves(starts, trained, judged.values),
         seconds={
             "making": made - begin,
@@ -160,13 +162,11 @@ def _train(
     return data.task.fine_tune(spec, weights, data.sources.device, progress)
 
 
-def _conventional(data: StructureData) -> tuple[Literal["", "held-out", "reference"], Tensor]:
-    """Last checkpoints of conventionally trained runs that nothing learnt from, [R, D]; R may be 0."""
+def _conventional(data: StructureData) -> tuple[Literal["", "held-out", "reference"], tuple[Checkpoints, ...]]:
+    """Conventionally trained runs that nothing learnt from, if there are any."""
     if data.held_out is not None:
-        return "held-out", last_checkpoints([data.held_out])
-    if data.reference_parts:
-        return "reference", last_checkpoints(data.reference_parts)
-    return "", torch.empty(0, data.target.layout.size)
+        return "held-out", (data.held_out,)
+    return ("reference", data.reference_parts) if data.reference_parts else ("", ())
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ class StructureCurves(Record):
         steps: iterations of the checkpoints, [C].
         level: median of the primary metric over conventionally trained runs, None without such runs.
         expected_reward: mean reward of a perfect sampler, None if the task does not tell. More is no better.
-        level_of: which runs: `held-out` or `reference`; `level_runs` is their number.
+        level_of: which runs: `held-out` or `reference`; `level_runs` is their number, `level_steps` the
+            iterations that they were trained for (0 if unknown).
         curves: one per start, in the order of the configuration.
         seconds: `making` the starts, `training` and `judging` them.
         notices: one-line remarks.
@@ -71,6 +72,7 @@ class StructureCurves(Record):
     expected_reward: float | None = None
     level_of: Literal["", "held-out", "reference"] = ""
     level_runs: int = 0
+    level_steps: int = 0
     curves: tuple[StartCurve, ...]
     seconds: dict[str, float] = {}
     notices: tuple[str, ...] = ()

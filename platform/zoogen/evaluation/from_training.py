@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from zoogen.evaluation.candidates import Candidate, Candidates
-from zoogen.evaluation.result import BUDGET
+from zoogen.evaluation.equivalence import BUDGET
 from zoogen.evaluation.structure import StructureData
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec, RunSpec

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.equivalence import EquivalentIterations
+from zoogen.evaluation.equivalence import EquivalentIterations, budget_of
 from zoogen.evaluation.records import Record, Summary, TrajectoryRecord, is_error, read_record, record_bytes, summarise
 from zoogen.tasks.records import Scores
 
@@ -17,13 +17,6 @@ Floors = dict[str, dict[str, dict[str, float]]]
 # Conventional training, what ratios are to: the last checkpoint of each run that nothing was learnt from. A method of
 # last checkpoints exists only where runs have more of them; where they have one, all checkpoints are last ones.
 CONVENTIONAL = ("held-out-last", "held-out", "reference-last", "reference")
-
-BUDGET = "conventional-"  # before the iterations in the name of a method that was trained for the evaluation
-
-
-def budget_of(method: str) -> int | None:
-    """Iterations of a method that was trained for the evaluation: 500 of `conventional-500`; None of others."""
-    return int(method.removeprefix(BUDGET)) if method.startswith(BUDGET) else None
 
 
 class Seconds(Record):
@@ -94,6 +87,8 @@ class MethodResult(Record):
             cover the training runs, Naeem et al. 2020).
         tensors: statistics of each tensor by name.
         selection: the network chosen by the task's selection metric, None where it has none.
+        iterations: of conventional training behind each network, its schedule over just these; None of other methods,
+            and where no budgets were trained.
         equivalent: how long conventional training takes to reach the median; None where no budgets were trained.
         notices: one-line remarks.
     """
@@ -110,6 +105,7 @@ class MethodResult(Record):
     figures: dict[str, float] = {}
     tensors: dict[str, TensorStatistics] = {}
     selection: Selection | None = None
+    iterations: int | None = Field(default=None, exclude_if=lambda value: value is None)
     equivalent: EquivalentIterations | None = Field(default=None, exclude_if=lambda value: value is None)
     seconds: Seconds = Seconds()
     notices: tuple[str, ...] = ()

@@ -5,14 +5,13 @@ from datetime import datetime
 
 from zoogen.evaluation.audit import Audit
 from zoogen.evaluation.config import EvaluationConfig
-from zoogen.evaluation.equivalence import equivalent_iterations
+from zoogen.evaluation.equivalence import BUDGET, budget_of, equivalent_iterations
 from zoogen.evaluation.judgement import judge
 from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.pictures import portraits, weight_maps
 from zoogen.evaluation.records import Record, TrajectoryRecord
 from zoogen.evaluation.result import (
-    BUDGET,
     CONVENTIONAL,
     Environment,
     Evaluation,
@@ -20,7 +19,6 @@ from zoogen.evaluation.result import (
     MethodResult,
     PortraitRecord,
     WeightMapRecord,
-    budget_of,
 )
 from zoogen.evaluation.sources import TracedGenerator
 from zoogen.evaluation.structure import StructureData
@@ -93,16 +91,21 @@ def evaluate_structure(data: StructureData, progress: MethodProgress | None = No
 
 def _with_equivalents(data: StructureData, results: Sequence[MethodResult]) -> tuple[MethodResult, ...]:
     """The results with the iterations of conventional training that they are worth, where budgets were trained."""
-    budgets = [(budget, r.summary().median) for r in results if (budget := budget_of(r.method)) is not None]
-    if not budgets:
+    if all(budget_of(result.method) is None for result in results):
         return tuple(results)
-    whole = next((r for name in CONVENTIONAL for r in results if r.method == name), None)
-    if whole is not None:
-        steps = [int(part.steps.max()) for part in (data.held_out, *data.reference_parts) if part is not None]
-        budgets.append((max(steps), whole.summary().median))
-    return tuple(
-        r.model_copy(update={"equivalent": equivalent_iterations(r.summary().median, budgets)}) for r in results
-    )
+    whole = next((r.method for name in CONVENTIONAL for r in results if r.method == name), "")
+    told = [r.model_copy(update={"iterations": _iterations(data, r.method, whole)}) for r in results]
+    trained = [(r.iterations, r.summary().median) for r in told if r.iterations is not None]
+    worth = (equivalent_iterations(r.summary().median, trained) for r in told)
+    return tuple(r.model_copy(update={"equivalent": found}) for r, found in zip(told, worth, strict=True))
+
+
+def _iterations(data: StructureData, method: str, whole: str) -> int | None:
+    """Iterations of a whole training: a budget's, or those of the zoo's runs for the method `whole`, their ends."""
+    if method != whole:
+        return budget_of(method)
+    parts = [part for part in (data.held_out, *data.reference_parts) if part is not None]
+    return max(int(part.steps.max()) for part in parts)
 
 
 def assembled(

@@ -6,6 +6,7 @@ from pathlib import Path
 from zoogen.evaluation.fine_tuning import structure_curves
 from zoogen.evaluation.fine_tuning_config import MODEL_FAMILIES
 from zoogen.evaluation.fine_tuning_result import FineTuning, StructureCurves
+from zoogen.evaluation.iterations_saved import saved_metrics
 from zoogen.evaluation.machine import describe_environment
 from zoogen.evaluation.records import record_bytes, summarise
 from zoogen.evaluation.result import Inputs
@@ -165,6 +166,6 @@ def _track(run: Run, found: FineTuning, report: tuple[Path, ...]) -> None:
                 run.metrics({f"{place}/{name}": summary.median}, step)
             for step, rewards in zip(result.steps, curve.reward, strict=bool(curve.reward)):
                 run.metrics({f"{place}/reward": summarise(rewards).median}, step)
-    run.metrics(found.medians(), found.config.iterations)
+    run.metrics({**found.medians(), **saved_metrics(found)}, found.config.iterations)
     run.tags({f"zoogen.{key}": value for key, value in found.inputs.model_dump().items() if value})
     run.files(report, "report")

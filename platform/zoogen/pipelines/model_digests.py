@@ -13,7 +13,13 @@ ALIGNMENT_FORMAT = 2  # raise when runs come to be matched in another way
 
 
 def autoencoder_digest(
-    config: AutoencoderConfig, zoo: str, last: int | None, best: float, shape: Mapping[str, int], seed: int, align: str = "none"
+    config: AutoencoderConfig,
+    zoo: str,
+    last: int | None,
+    best: float,
+    shape: Mapping[str, int],
+    seed: int,
+    align: str = "none",
 ) -> str:
     """Identity of an autoencoder.
 

@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zoogen.evaluation.equivalence import budget_of
 from zoogen.evaluation.result import MethodResult
 from zoogen.reports.accuracy import accuracies
 from zoogen.reports.named_evaluations import NamedEvaluation, Place, median, places
 from zoogen.reports.quality import middle
 from zoogen.reports.sheets import EVALUATION, STRUCTURE, Sheet, SheetRow
+from zoogen.reports.table import EQUIVALENT
 from zoogen.reports.table_rows import metric_title, number
 from zoogen.reports.verdict import UNTRAINED, Verdict, baselines_of, verdict
 
@@ -25,6 +27,9 @@ class Standing:
     Attributes:
         generated, trained, baseline, untrained: median of the ranking metric, mean accuracy in % where that is an
             error; None where there is none.
+        worth: iterations of conventional training that generated networks are worth, for reading; empty where no
+            budgets were trained.
+        trained_method: whose the value of trained networks is.
         baseline_method: whose the value of the best baseline is, untrained networks left out.
         metric: what the values are.
     """
@@ -39,6 +44,8 @@ class Standing:
     baseline: float | None
     baseline_method: str
     untrained: float | None
+    worth: str
+    trained_method: str
 
     def text(self, value: float | None) -> str:
         """A value for reading."""
@@ -59,6 +66,7 @@ def _standing(evaluation: NamedEvaluation, place: Place) -> Standing | None:
     results = evaluation.of(place.structure)
     rivals = [r for r in baselines_of(results, evaluation.evaluation.inputs.others) if r.method != UNTRAINED]
     best = min(rivals, key=middle, default=None)
+    trained = evaluation.trained(place.structure)
     metric = generated.primary
     group = metric.partition(".")[0]
     return Standing(
@@ -68,10 +76,12 @@ def _standing(evaluation: NamedEvaluation, place: Place) -> Standing | None:
         metric=_ACCURACY.format(group=group) if generated.ranks_by_error else f"median {metric_title(metric)}",
         errors=generated.ranks_by_error,
         generated=_value(generated),
-        trained=_value(evaluation.trained(place.structure)),
+        trained=_value(trained),
         baseline=_value(best),
         baseline_method=best.method if best is not None else "",
         untrained=_value(evaluation.evaluation.result(place.structure, UNTRAINED)),
+        trained_method=trained.method if trained is not None else "",
+        worth=generated.equivalent.text if generated.equivalent is not None else "",
     )
 
 
@@ -94,6 +104,13 @@ def rival_remarks(found: Sequence[Standing]) -> tuple[str, ...]:
     return (_RIVALS,) if any(s.said.rivals and s.baseline_method not in s.said.rivals for s in found) else ()
 
 
+def trained_remarks(found: Sequence[Standing]) -> tuple[str, ...]:
+    """What stands for trained networks where no runs were kept from learning."""
+    budgets = sorted({budget for s in found if (budget := budget_of(s.trained_method)) is not None})
+    told = " or ".join(f"{budget:,}" for budget in budgets)
+    return (f"trained: held-out runs; where there are none, {told} iterations from scratch",) if budgets else ()
+
+
 def has_metrics(found: Sequence[Standing]) -> bool:
     """Whether lines have different metrics, so that each has to name its own."""
     return len({standing.metric for standing in found}) > 1
@@ -112,13 +129,16 @@ def overview_sheet(evaluations: Sequence[NamedEvaluation]) -> Sheet:
     rows = [
         SheetRow(
             (s.place.label, "known" if s.place.known else "unseen", s.evaluation.name, s.said.words),
-            (s.generated, s.trained, s.baseline, s.baseline_method or None, s.untrained, s.metric if mixed else None),
+            (
+                *(s.generated, s.worth or None, s.trained, s.baseline, s.baseline_method or None, s.untrained),
+                s.metric if mixed else None,
+            ),
         )
         for s in found
     ]
-    columns = ("generated", "trained", "best baseline", "its method", UNTRAINED, "metric")
+    columns = ("generated", EQUIVALENT, "trained", "best baseline", "its method", UNTRAINED, "metric")
     errors = bool(found) and all(standing.errors for standing in found)
     decimals = dict.fromkeys(columns, 2) if errors else {}
     title = f"Generated networks beside others: {ranking(found)}"
-    keys = (STRUCTURE, "zoo", EVALUATION, "verdict")
-    return Sheet("overview", title, keys, columns, tuple(rows), rival_remarks(found), decimals).trimmed()
+    keys, remarks = (STRUCTURE, "zoo", EVALUATION, "verdict"), (*trained_remarks(found), *rival_remarks(found))
+    return Sheet("overview", title, keys, columns, tuple(rows), remarks, decimals).trimmed()

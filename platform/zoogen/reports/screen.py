@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from zoogen.reports.named_evaluations import NamedEvaluation
-from zoogen.reports.overview import Standing, has_metrics, ranking, rival_remarks, standings, tally
-from zoogen.reports.table import notices
+from zoogen.reports.overview import Standing, has_metrics, ranking, rival_remarks, standings, tally, trained_remarks
+from zoogen.reports.table import EQUIVALENT, notices
 from zoogen.reports.verdict import UNTRAINED
 
 TABLE_LINES = 27  # with its heading; leaves room for title, remarks and paths
@@ -23,13 +23,16 @@ _LONG, _LONGEST = 40, 120  # characters of a name in a table: where the ends tel
 _NARROWEST = 16  # columns of names, whatever stands beside them
 _WIDEST = 120  # columns; longer lines are hard to read
 _UNBOUNDED = 10_000  # columns, more than any table has
+_WORTH = 100  # columns from which on there is room for what networks are worth
+_WORTH_LINE = f"{EQUIVALENT}: how many iterations of conventional training reach the same median"
 _UNSEEN = "°"
 
 
 def print_overview(
     evaluations: Sequence[NamedEvaluation], console: Console, remarks: Sequence[str] = (), limit: int = TABLE_LINES
 ) -> None:
-    """Print a line per structure and evaluation, as many as fit, and the first notices.
+    """Print a line per structure and evaluation, unseen structures before known ones, as many as fit, and the first
+    notices.
 
     Args:
         evaluations: what to show.
@@ -37,19 +40,22 @@ def print_overview(
         remarks: lines to show with the notices of the evaluations.
         limit: lines that the table may take.
     """
-    found = standings(evaluations)
+    found = sorted(standings(evaluations), key=lambda standing: standing.place.known)
     several = len(evaluations) > 1
     names = ", ".join(dict.fromkeys(e.name for e in evaluations))
     show_line(console, f"{names}: {ranking(found)}")
     labels = short_names(standing.place.label for standing in found)
     named = short_names(standing.evaluation.name for standing in found)
     short = {**short_names(standing.baseline_method for standing in found), **named, **labels}
-    shown = print_first(lambda count: _table(found[:count], several, short), len(found), console, limit)
+    worth = width_of(console) >= _WORTH and any(standing.worth for standing in found)
+    shown = print_first(lambda count: _table(found[:count], several, worth, short), len(found), console, limit)
     if shown < len(found):
         show_line(console, f"… and {len(found) - shown} more in the report; of all {len(found)}: {tally(found)}")
-    for remark in rival_remarks(found[:shown]):
+    for remark in (*trained_remarks(found[:shown]), *rival_remarks(found[:shown])):
         show_line(console, remark)
-    if any(not standing.place.known for standing in found):
+    if worth:
+        show_line(console, _WORTH_LINE)
+    if any(not standing.place.known for standing in found[:shown]):
         show_line(console, f"{_UNSEEN} a structure that the zoo does not hold")
     prefix = "{name}: " if several else ""
     said = [f"{prefix.format(name=e.name)}{notice}" for e in evaluations for notice in notices(e.evaluation)]
@@ -57,13 +63,14 @@ def print_overview(
         show_line(console, line)
 
 
-def _table(found: Sequence[Standing], several: bool, names: Mapping[str, str]) -> Table:
+def _table(found: Sequence[Standing], several: bool, worth: bool, names: Mapping[str, str]) -> Table:
     trained = any(standing.trained is not None for standing in found)
     table = new_table()
     table.add_column("structure", overflow="fold", min_width=_narrowest(names[s.place.label] for s in found))
     if several:
         table.add_column("evaluation", overflow="fold", min_width=_narrowest(names[s.evaluation.name] for s in found))
-    for title in ("generated", *(["trained"] if trained else []), "best baseline", UNTRAINED):
+    titles = ["generated", *([EQUIVALENT] if worth else []), *(["trained"] if trained else [])]
+    for title in (*titles, "best baseline", UNTRAINED):
         table.add_column(title, justify="right", no_wrap=title != "best baseline", overflow="fold")
     table.add_column("verdict")
     if mixed := has_metrics(found):
@@ -72,6 +79,7 @@ def _table(found: Sequence[Standing], several: bool, names: Mapping[str, str]) -
         label = names[standing.place.label] + ("" if standing.place.known else _UNSEEN)
         best = f"{names[standing.baseline_method]} {standing.text(standing.baseline)}".strip()
         cells = [label, *([names[standing.evaluation.name]] if several else []), standing.text(standing.generated)]
+        cells += [standing.worth] if worth else []
         cells += [standing.text(standing.trained)] if trained else []
         cells += [best, standing.text(standing.untrained)]
         cells += [standing.said.words, *([standing.metric] if mixed else [])]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from zoogen.evaluation.result import CONVENTIONAL, MethodResult, budget_of
+from zoogen.evaluation.equivalence import budget_of
+from zoogen.evaluation.result import CONVENTIONAL, MethodResult
 from zoogen.reports.accuracy import BEHAVIOUR, ORIGINALS, SAME_SIMILARITY, accuracies
 from zoogen.reports.named_evaluations import GENERATED, TRAINED, NamedEvaluation, median
 from zoogen.reports.quality import GOOD, SAME, Quality, middle

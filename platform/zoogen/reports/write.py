@@ -12,9 +12,11 @@ from zoogen.reports.documents import AUDIT, Document, documents
 from zoogen.reports.error_overlap_figure import similarity_figure, similarity_violins
 from zoogen.reports.figures import metric_figure, portrait_figure
 from zoogen.reports.html_page import PAGE, Block, HtmlPage, Made, Picture, Section
+from zoogen.reports.iterations_figure import iterations_figure
 from zoogen.reports.named_evaluations import NamedEvaluation, Origin, file_label
 from zoogen.reports.novelty_figure import novelty_figure
 from zoogen.reports.overview import overview_sheet
+from zoogen.reports.plane_figure import plane_figure
 from zoogen.reports.styles import png
 from zoogen.reports.table import captions, comma_separated, comparison_lines, markdown, notices, text_table
 from zoogen.reports.weight_maps import weight_map_figure
@@ -23,6 +25,8 @@ from zoogen.weights.files import write_bytes
 _ROWS_PER_FIGURE = 6  # structures on one page of portraits
 _TITLES = {
     "metric": "Quality of every network",
+    "iterations": "Iterations of conventional training that generated networks are worth",
+    "plane": "Quality over the plane of structures, taught ones with an edge",
     "denoising": "Quality on the way from noise",
     "novelty": "Quality against distance to the training checkpoints",
     "similarity": "Accuracy against similarity to the originals",
@@ -37,8 +41,9 @@ def render_report(evaluation: Evaluation, origin: Origin | None = None) -> dict[
 
     `report.html` (all of it in one file); `evaluation.json`; as .md and .csv `table` (everything), `paper` (beside a
     paper's numbers), `audit` (with verdicts), `accuracy` (where networks are ranked by an error); as .png `metric`,
-    `novelty` (or `similarity` and `similarities`, where an error ranks), `denoising`, `distributions-*`,
-    `weights-<structure>`, as far as there is what they show.
+    `iterations` (where budgets were trained), `plane` (where structures have two coordinates), `novelty` (or
+    `similarity` and `similarities`, where an error ranks), `denoising`, `distributions-*`, `weights-<structure>`, as
+    far as there is what they show.
 
     Args:
         evaluation: what to report on.
@@ -54,7 +59,8 @@ def render_report(evaluation: Evaluation, origin: Origin | None = None) -> dict[
     for document in pages:
         tables[f"{document.name}.md"] = document.markdown().encode()
         tables[f"{document.name}.csv"] = document.csv().encode()
-    figures = {"metric": metric_figure(evaluation), "denoising": denoising_figure(evaluation)}
+    figures = {"metric": metric_figure(evaluation), "iterations": iterations_figure(evaluation)}
+    figures |= {"plane": plane_figure(evaluation), "denoising": denoising_figure(evaluation)}
     figures |= _novelty_figures(named)
     figures |= _weight_figures(evaluation) | _portrait_figures(evaluation)
     drawn = {f"{name}.png": png(figure) for name, figure in figures.items() if figure is not None}
