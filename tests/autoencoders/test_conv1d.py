@@ -49,8 +49,8 @@ class Identity(FlatAutoencoder):
 def test_loss_compares_noised_input_and_latents_with_clean_weights() -> None:
     """With identity maps the expected loss is the sum of the two noise variances."""
     autoencoder = Identity(50, 50, input_noise=0.3, latent_noise=0.4)
-    loss, _, _ = autoencoder.vector_loss(torch.randn(4000, 50), None, torch.Generator().manual_seed(0))
-    assert loss.item() == pytest.approx(0.09 + 0.16, rel=0.02)
+    loss = autoencoder.vector_loss(torch.randn(4000, 50), None, torch.Generator().manual_seed(0))
+    assert loss.error.item() == pytest.approx(0.09 + 0.16, rel=0.02)
 
 
 def test_mask_leaves_padding_out() -> None:
@@ -58,8 +58,8 @@ def test_mask_leaves_padding_out() -> None:
     autoencoder.decode_vectors = lambda latents: latents + torch.tensor([1.0, 1.0, 3.0, 3.0])  # type: ignore[method-assign]
     weights, mask = torch.zeros(2, 4), torch.tensor([[1.0, 1, 0, 0], [1, 1, 1, 0]])
     generator = torch.Generator()
-    assert autoencoder.vector_loss(weights, None, generator)[0].item() == pytest.approx((1 + 1 + 9 + 9) / 4)
-    assert autoencoder.vector_loss(weights, mask, generator)[0].item() == pytest.approx((2 + 2 + 9) / 5)
+    assert autoencoder.vector_loss(weights, None, generator).error.item() == pytest.approx((1 + 1 + 9 + 9) / 4)
+    assert autoencoder.vector_loss(weights, mask, generator).error.item() == pytest.approx((2 + 2 + 9) / 5)
 
 
 def test_padded_length_takes_the_longest_or_says_what_is_too_long() -> None:

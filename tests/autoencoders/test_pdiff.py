@@ -6,6 +6,7 @@ from tests.clusters import checkpoint_set, target
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
+from zoogen.autoencoders.batch import WeightBatch
 from zoogen.autoencoders.build import build_autoencoder, padded_length
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfig, PDiffAutoencoderConfig
@@ -91,8 +92,8 @@ def test_noised_target_compares_with_the_noised_input() -> None:
     for target_ in ("clean", "noised"):
         model = build_autoencoder(SMALL.model_copy(update={"target": target_, "input_noise": 0.5}), {"length": 64})
         model.decode_vectors = lambda latents: torch.zeros(len(latents), 64)  # type: ignore[method-assign]
-        loss, _, _ = model.vector_loss(torch.ones(2000, 64), None, torch.Generator().manual_seed(0))
-        losses.append(loss.item())
+        loss = model.vector_loss(torch.ones(2000, 64), None, torch.Generator().manual_seed(0))
+        losses.append(loss.error.item())
     assert losses == pytest.approx([1.0, 1.25], rel=0.01)
 
 
@@ -106,9 +107,9 @@ def test_divergence_is_that_of_torch() -> None:
 def test_variational_loss_is_error_and_weighted_divergence(config: AutoencoderConfig) -> None:
     model = build_autoencoder(config.model_copy(update={"kl": 0.25}), {"length": 64})
     weights = torch.randn(4, 64, generator=torch.Generator().manual_seed(1))
-    loss, figures, _ = model.vector_loss(weights, None, torch.Generator().manual_seed(0))
-    assert loss.item() == pytest.approx((figures["error"] + 0.25 * figures["kl"]).item(), rel=1e-6)
-    assert figures["kl"] > 0
+    loss = model.loss(WeightBatch.of(target(16), weights), torch.Generator().manual_seed(0))
+    assert loss.value.item() == pytest.approx((loss.figures["error"] + 0.25 * loss.figures["kl"]).item(), rel=1e-6)
+    assert loss.figures["kl"] > 0
     assert torch.equal(model.eval().encode_vectors(weights), model.posterior(weights)[0])
     assert "kl" not in config.model_dump()  # digests of plain ones stay as they were
 

@@ -13,7 +13,9 @@ from zoogen.autoencoders.config import (
     ChunkedAutoencoderConfig,
     Conv1dAutoencoderConfig,
     LinearAutoencoderConfig,
+    LossConfig,
     PDiffAutoencoderConfig,
+    TokenAutoencoderConfig,
 )
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
@@ -21,7 +23,10 @@ from zoogen.generators.config import DiffusionConfig, UNetConfig
 from zoogen.generators.train import train_generator
 from zoogen.orchestration.cluster import connect
 from zoogen.orchestration.training import RayRun, TrainConfig, train_codec_on_ray, train_generator_on_ray
+from zoogen.tasks.hypergrid.config import HypergridConfig
+from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.training.config import EmaConfig, LoopConfig
+from zoogen.zoo.read import CheckpointSet
 
 TRAIN = [checkpoint_set(5), checkpoint_set(8)]
 LOOP = LoopConfig(iterations=40, batch_size=8, log_every=10, checkpoint_every=20, ema=EmaConfig(decay=0.9))
@@ -62,6 +67,21 @@ def test_one_worker_gives_the_bits_of_the_plain_loop_for_every_kind(
     state = codec.autoencoder.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in plain.autoencoder.state_dict().items())
     assert (dict(codec.figures), codec.notices, steps[-1]) == (dict(plain.figures), plain.notices, config.iterations)
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_behaviour_is_taught_on_workers_too(cluster, tmp_path, workers: int) -> None:
+    """The task goes along; one worker gives the bits of the plain loop."""
+    task, runs = HypergridTask(HypergridConfig()), torch.arange(4)
+    sets = [CheckpointSet(task.target(s), task.aligned(s, [0, 1, 2, 3]), runs, runs, {}) for s in ("3^2", "4^2")]
+    loss = LossConfig(weights=0.1, behaviour=1.0, inputs=16, pool=64)
+    config = TokenAutoencoderConfig(latent=4, width=16, blocks=1, loss=loss, loop=LOOP)
+    run = RayRun(TrainConfig(workers=workers), str(tmp_path), "behaviour")
+    codec = train_codec_on_ray(config, sets, seed=0, run=run, task=task)
+    assert codec.history[-1]["behaviour"] < codec.history[0]["behaviour"]
+    plain = train_codec(config, sets, seed=0, task=task).autoencoder.state_dict()
+    state = codec.autoencoder.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in plain.items()) == (workers == 1)
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,21 @@ class ReconstructionLoss:
     """What an autoencoder says of a batch in training.
 
     Attributes:
-        value: the loss, a scalar.
-        figures: parts of it by name, scalars.
+        error: squared error of the weights, a scalar.
+        penalty: what is added to it whatever counts as error; None where nothing is.
+        figures: parts of the loss by name, scalars.
         decoded: the networks as they were decoded; None where the loss looked at parts of them.
     """
 
-    value: Tensor
+    error: Tensor
+    penalty: Tensor | None = None
     figures: Mapping[str, Tensor] = field(default_factory=dict)
     decoded: WeightBatch | None = None
+
+    @property
+    def value(self) -> Tensor:
+        """The loss of weights alone."""
+        return self.error if self.penalty is None else self.error + self.penalty
 
 
 class WeightAutoencoder(nn.Module, ABC):

@@ -1,11 +1,12 @@
 """What autoencoders work on: scaled weights of one or several structures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from zoogen.weights.target import Target
 
@@ -65,6 +66,14 @@ class WeightBatch:
     def of(cls, target: Target, weights: Tensor) -> "WeightBatch":
         """Networks [B, D] of one structure."""
         return cls(Membership.of(target, len(weights), weights.device), weights)
+
+    @classmethod
+    def assembled(cls, membership: Membership, rows: Sequence[Tensor], weights: Sequence[Tensor]) -> "WeightBatch":
+        """Networks of the structures that are there, each one's places [R] in the batch and weights [R, D]; as wide as
+        the longest of all."""
+        longest = max(target.layout.size for target in membership.targets)
+        padded = torch.cat([functional.pad(part, (0, longest - part.shape[1])) for part in weights])
+        return cls(membership, padded[torch.cat(list(rows)).argsort()])
 
     def __len__(self) -> int:
         return len(self.weights)

@@ -10,10 +10,12 @@ from zoogen.autoencoders.config import (
     FlatBase,
     LinearAutoencoderConfig,
     PDiffAutoencoderConfig,
+    TokenAutoencoderConfig,
 )
 from zoogen.autoencoders.conv1d import Conv1dAutoencoder
 from zoogen.autoencoders.linear import LinearAutoencoder
 from zoogen.autoencoders.pdiff import PDiffAutoencoder
+from zoogen.autoencoders.tokens import TokenAutoencoder
 from zoogen.errors import ZoogenError
 from zoogen.weights.target import Target
 
@@ -43,11 +45,25 @@ def shape_for(config: AutoencoderConfig, targets: Iterable[Target]) -> Mapping[s
     Raises:
         ZoogenError: as `padded_length`.
     """
+    if isinstance(config, TokenAutoencoderConfig):
+        tokens = next(iter(targets)).tokens()
+        return {"features": tokens.features.shape[1], "numbers": tokens.width}
     return {"length": padded_length(config, targets)}
 
 
 def build_autoencoder(config: AutoencoderConfig, shape: Mapping[str, int]) -> WeightAutoencoder:
     """An untrained autoencoder of a shape (`shape_for`); its initial parameters come from torch's global generator."""
+    if isinstance(config, TokenAutoencoderConfig):
+        return TokenAutoencoder(
+            features=shape["features"],
+            numbers=shape["numbers"],
+            latent=config.latent,
+            width=config.width,
+            blocks=config.blocks,
+            kl=config.kl,
+            input_noise=config.input_noise,
+            latent_noise=config.latent_noise,
+        )
     length = shape["length"]
     if isinstance(config, LinearAutoencoderConfig):
         return LinearAutoencoder(length, config.latent)

@@ -103,7 +103,7 @@ class ChunkedAutoencoder(FlatAutoencoder):
         latents = self._encode(chunks + self.input_noise * noise_like(chunks, generator), where)
         error = self._decode(latents + self.latent_noise * noise_like(latents, generator), where) - chunks
         kept = None if mask is None else mask.unflatten(1, (self.chunks, self.chunk))[:, where]
-        return mean_square(error, kept), {}, None
+        return VectorLoss(mean_square(error, kept), None)
 
     def _encode(self, chunks: Tensor, where: Tensor | slice) -> Tensor:
         """Chunks [B, N, S] at places [N] to tokens [B, N, T]."""

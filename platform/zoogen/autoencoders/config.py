@@ -41,6 +41,25 @@ class FlatBase(AutoencoderBase, ABC):
         """What the padded length must be a multiple of."""
 
 
+class LossConfig(Config):
+    """What an autoencoder is trained to get right: weights, what networks do, or both."""
+
+    weights: float = Field(1.0, ge=0, description="weight of the mean squared error of the scaled weights")
+    behaviour: float = Field(
+        0.0,
+        ge=0,
+        description="weight of KL(original || decoded), nats, of what networks choose at inputs that the task probes",
+    )
+    inputs: int = Field(128, ge=1, description="inputs per structure and iteration; behaviour only")
+    pool: int = Field(4096, ge=1, description="inputs kept per structure; behaviour only")
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> "LossConfig":
+        if self.weights == self.behaviour == 0:
+            raise ValueError("weights and behaviour are both 0; give one of them a weight")
+        return self
+
+
 class TrainedAutoencoderBase(AutoencoderBase):
     """What every kind needs that is trained in a loop.
 
@@ -55,6 +74,11 @@ class TrainedAutoencoderBase(AutoencoderBase):
     @property
     def iterations(self) -> int:
         return self.loop.iterations
+
+    @property
+    def losses(self) -> LossConfig:
+        """What counts; weights alone where a kind has no choice."""
+        return LossConfig()
 
 
 class TrainedFlatBase(FlatBase, TrainedAutoencoderBase):
@@ -79,6 +103,11 @@ class ConvolutionalBase(TrainedFlatBase):
         description="weight of KL(posterior || N(0, I)) beside the mean squared error: variational; null: plain",
         exclude_if=lambda value: value is None,
     )
+    loss: LossConfig = Field(LossConfig(), exclude_if=lambda value: value == LossConfig())
+
+    @property
+    def losses(self) -> LossConfig:
+        return self.loss
 
 
 class Conv1dAutoencoderConfig(ConvolutionalBase):
@@ -169,9 +198,39 @@ class ChunkedAutoencoderConfig(TrainedFlatBase):
         return self.chunk
 
 
+class TokenAutoencoderConfig(TrainedAutoencoderBase):
+    """Reads and writes networks token by token, each by its coordinates: one latent for networks of any structure,
+    and structures that were never trained on can be decoded.
+    """
+
+    kind: Literal["tokens"] = "tokens"
+    latent: int = Field(64, ge=1, description="length of the latent vector")
+    width: int = Field(256, ge=1, description="hidden width of encoder and decoder")
+    blocks: int = Field(2, ge=0, description="residual blocks of encoder and decoder each")
+    kl: float | None = Field(
+        None, gt=0, description="weight of KL(posterior || N(0, I)) beside the other losses: variational; null: plain"
+    )
+    loss: LossConfig = LossConfig()
+    loop: LoopConfig = LoopConfig(
+        iterations=4000,
+        batch_size=8,
+        optimiser=AdamWConfig(weight_decay=0),
+        schedule=ScheduleConfig(kind="cosine", warmup=100),
+        clip=1.0,
+    )
+
+    @property
+    def losses(self) -> LossConfig:
+        return self.loss
+
+
 # A further kind joins here and as a case of `build.build_autoencoder`.
 AutoencoderConfig = Annotated[
-    Conv1dAutoencoderConfig | PDiffAutoencoderConfig | LinearAutoencoderConfig | ChunkedAutoencoderConfig,
+    Conv1dAutoencoderConfig
+    | PDiffAutoencoderConfig
+    | LinearAutoencoderConfig
+    | ChunkedAutoencoderConfig
+    | TokenAutoencoderConfig,
     Field(discriminator="kind"),
 ]
 

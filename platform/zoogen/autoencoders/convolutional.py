@@ -9,7 +9,7 @@ from zoogen.autoencoders.base import noise_like
 from zoogen.autoencoders.config import Reconstructed
 from zoogen.autoencoders.flat import FlatAutoencoder, VectorLoss, mean_square
 
-_LOG_VARIANCES = (-30.0, 20.0)  # exponentials of these are finite in float32
+LOG_VARIANCES = (-30.0, 20.0)  # exponentials of these are finite in float32
 
 
 class ConvolutionalAutoencoder(FlatAutoencoder):
@@ -74,7 +74,7 @@ class ConvolutionalAutoencoder(FlatAutoencoder):
     def posterior(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Means [B, L] and logarithms of variances [B, L] of the latents of vectors [B, P]; variational only."""
         features = self._features(vectors)
-        return self.to_latent(features), self.to_log_variance(features).clamp(*_LOG_VARIANCES)
+        return self.to_latent(features), self.to_log_variance(features).clamp(*LOG_VARIANCES)
 
     def vector_loss(self, vectors: Tensor, mask: Tensor | None, generator: torch.Generator) -> VectorLoss:
         """The mean squared error of `FlatAutoencoder.vector_loss`, plus the weighted divergence if variational."""
@@ -83,13 +83,13 @@ class ConvolutionalAutoencoder(FlatAutoencoder):
         if self.kl is None:
             latents = self.encode_vectors(noised)
             decoded = self.decode_vectors(latents + self.latent_noise * noise_like(latents, generator))
-            return mean_square(decoded - wanted, mask), {}, decoded
+            return VectorLoss(mean_square(decoded - wanted, mask), decoded)
         mean, log_variance = self.posterior(noised)
         latents = mean + (log_variance / 2).exp() * noise_like(mean, generator)
         decoded = self.decode_vectors(latents)
         error = mean_square(decoded - wanted, mask)
         divergence = kl_from_standard_normal(mean, log_variance).mean()
-        return error + self.kl * divergence, {"error": error, "kl": divergence}, decoded
+        return VectorLoss(error, decoded, self.kl * divergence, {"error": error, "kl": divergence})
 
     def _features(self, vectors: Tensor) -> Tensor:
         return self.encoder(vectors.unsqueeze(1)).flatten(1)

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -13,7 +14,15 @@ from zoogen.autoencoders.batch import Membership, WeightBatch
 from zoogen.errors import ZoogenError
 from zoogen.weights.target import Target
 
-VectorLoss = tuple[Tensor, Mapping[str, Tensor], Tensor | None]  # loss, its parts, decoded vectors [B, P]
+
+@dataclass(frozen=True, eq=False)
+class VectorLoss:
+    """As `ReconstructionLoss`, with decoded vectors [B, P]."""
+
+    error: Tensor
+    decoded: Tensor | None
+    penalty: Tensor | None = None
+    figures: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class FlatAutoencoder(WeightAutoencoder):
@@ -56,7 +65,7 @@ class FlatAutoencoder(WeightAutoencoder):
         """
         latents = self.encode_vectors(vectors + self.input_noise * noise_like(vectors, generator))
         decoded = self.decode_vectors(latents + self.latent_noise * noise_like(latents, generator))
-        return mean_square(decoded - vectors, mask), {}, decoded
+        return VectorLoss(mean_square(decoded - vectors, mask), decoded)
 
     @property
     def shape(self) -> Mapping[str, int]:
@@ -89,10 +98,11 @@ class FlatAutoencoder(WeightAutoencoder):
     def loss(self, batch: WeightBatch, generator: torch.Generator) -> ReconstructionLoss:
         vectors = self.vectors(batch)
         mask = batch.membership.mask(self.length).to(vectors.dtype) if self.real_only else None
-        value, figures, decoded = self.vector_loss(vectors, mask, generator)
-        if decoded is None:
-            return ReconstructionLoss(value, figures)
-        return ReconstructionLoss(value, figures, batch.with_weights(self._cut(decoded, batch.membership)))
+        loss = self.vector_loss(vectors, mask, generator)
+        decoded = None
+        if loss.decoded is not None:
+            decoded = batch.with_weights(self._cut(loss.decoded, batch.membership))
+        return ReconstructionLoss(loss.error, loss.penalty, loss.figures, decoded)
 
     def _cut(self, vectors: Tensor, membership: Membership) -> Tensor:
         """Decoded vectors [B, P] without what lies behind a network's own weights."""

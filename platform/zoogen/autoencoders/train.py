@@ -8,14 +8,17 @@ from torch import Tensor, nn
 
 from zoogen.autoencoders.base import WeightAutoencoder
 from zoogen.autoencoders.batch import WeightBatch
+from zoogen.autoencoders.behaviour import BehaviourLoss
 from zoogen.autoencoders.build import build_autoencoder, shape_for
 from zoogen.autoencoders.codec import WeightCodec
-from zoogen.autoencoders.config import AutoencoderConfig, TrainedAutoencoderBase
+from zoogen.autoencoders.config import AutoencoderConfig, LossConfig, TrainedAutoencoderBase
 from zoogen.autoencoders.reconstruction import reconstruction_figures
 from zoogen.autoencoders.scaled_checkpoints import ScaledCheckpoints
 from zoogen.errors import ZoogenError
 from zoogen.identity import derive_seed
 from zoogen.seeds import seeded
+from zoogen.tasks.base import Task
+from zoogen.teaching.probes import Probes
 from zoogen.training.hooks import LoopHooks
 from zoogen.training.loop import fit
 from zoogen.weights.scaling import WeightScaler
@@ -36,6 +39,7 @@ def train_codec(
     targets: Sequence[Target] = (),
     digest: str = "",
     compile: bool | str = False,
+    task: Task | None = None,
 ) -> WeightCodec:
     """Fit scaler, autoencoder and latent statistics on the training checkpoints alone.
 
@@ -49,9 +53,11 @@ def train_codec(
         targets: structures that will be asked for, so that length `auto` makes room for them.
         digest: identity of the artifact, kept in it.
         compile: train through `torch.compile`; a text names its backend.
+        task: whose networks they are; only behaviour in the loss needs it.
 
     Raises:
-        ZoogenError: no checkpoints, or a structure that is longer than a configured length.
+        ZoogenError: no checkpoints, a structure that is longer than a configured length, or behaviour in the loss of a
+            task whose networks cannot be compared by it.
     """
     train = [checkpoints for checkpoints in train if len(checkpoints.weights)]
     if not train:
@@ -67,7 +73,8 @@ def train_codec(
     started = time.perf_counter()
     fitted = autoencoder.prepare(rows)
     if isinstance(config, TrainedAutoencoderBase):
-        codec.history = _loop(config, autoencoder, rows, seed, device, hooks, compile)
+        behaviour = _behaviour(config, task, scaler, train, seed, device)
+        codec.history = _loop(config, autoencoder, behaviour, rows, seed, device, hooks, compile)
     else:
         codec.history = ({"step": 1, **fitted},)
         if hooks is not None:
@@ -88,6 +95,7 @@ def train_codec(
 def _loop(
     config: TrainedAutoencoderBase,
     autoencoder: WeightAutoencoder,
+    behaviour: BehaviourLoss | None,
     rows: ScaledCheckpoints,
     seed: int,
     device: str | torch.device,
@@ -99,11 +107,28 @@ def _loop(
     def sample_batch(count: int, generator: torch.Generator) -> WeightBatch:
         return rows.batch(torch.randint(len(rows), (count,), generator=generator, device=rows.device))
 
-    objective = AutoencoderObjective(autoencoder)
+    objective = AutoencoderObjective(autoencoder, config.losses, behaviour)
     loop_seed = derive_seed(seed, "autoencoder", "loop")
     return fit(
         objective, sample_batch, config.loop, seed=loop_seed, device=device, hooks=hooks, compile=compile
     ).history
+
+
+def _behaviour(
+    config: TrainedAutoencoderBase,
+    task: Task | None,
+    scaler: WeightScaler,
+    train: Sequence[CheckpointSet],
+    seed: int,
+    device: str | torch.device,
+) -> BehaviourLoss | None:
+    """Inputs at which decoded networks are compared with the originals; None where only weights count."""
+    if not config.losses.behaviour:
+        return None
+    if task is None:
+        raise ZoogenError("autoencoder.loss.behaviour needs a task, which is not known here; set it to 0")
+    pool = derive_seed(seed, "autoencoder", "behaviour")
+    return BehaviourLoss(Probes(task, train, config.losses.pool, pool, device), scaler, config.losses.inputs)
 
 
 def _notices(config: AutoencoderConfig, autoencoder: WeightAutoencoder, rows: int) -> tuple[str, ...]:
@@ -116,12 +141,23 @@ def _notices(config: AutoencoderConfig, autoencoder: WeightAutoencoder, rows: in
 
 
 class AutoencoderObjective(nn.Module):
-    """The autoencoder's loss on a batch of weights."""
+    """The autoencoder's loss on a batch of weights, with what the decoded networks do in it if so configured."""
 
-    def __init__(self, autoencoder: WeightAutoencoder):
+    def __init__(
+        self,
+        autoencoder: WeightAutoencoder,
+        losses: LossConfig | None = None,
+        behaviour: BehaviourLoss | None = None,
+    ):
         super().__init__()
-        self.autoencoder = autoencoder
+        self.autoencoder, self.losses, self.behaviour = autoencoder, losses or LossConfig(), behaviour
 
     def forward(self, batch: WeightBatch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
         loss = self.autoencoder.loss(batch, generator)
-        return loss.value, loss.figures
+        value, figures = self.losses.weights * loss.error, loss.figures
+        if self.behaviour is not None:
+            assert loss.decoded is not None, "kinds that decode parts alone have no such option"
+            behaviour = self.behaviour(batch, loss.decoded, generator)
+            value = value + self.losses.behaviour * behaviour
+            figures = {**figures, "error": loss.error, "behaviour": behaviour}
+        return (value if loss.penalty is None else value + loss.penalty), figures

@@ -28,6 +28,7 @@ from zoogen.numerics import deterministic, deterministic_here
 from zoogen.orchestration.cluster import import_ray
 from zoogen.orchestration.config import TrainConfig
 from zoogen.secrets import mask_output
+from zoogen.tasks.base import Task
 from zoogen.training.hooks import Figures
 from zoogen.weights.packing import read_whole
 from zoogen.weights.target import Target
@@ -67,6 +68,7 @@ def train_codec_on_ray(
     targets: Sequence[Target] = (),
     digest: str = "",
     compile: bool | str = False,
+    task: Task | None = None,
 ) -> WeightCodec:
     """`train_codec` on the workers of `run`; Ray must be connected.
 
@@ -74,7 +76,8 @@ def train_codec_on_ray(
         ZoogenError: as `train_codec`; or the workers failed too often, or do not fit the cluster.
     """
     arguments = (config, _bare(train), _bare(validation))
-    job = _Job("codec", arguments, {"seed": seed, "targets": tuple(targets), "digest": digest, "compile": compile})
+    keywords = {"seed": seed, "targets": tuple(targets), "digest": digest, "compile": compile, "task": task}
+    job = _Job("codec", arguments, keywords)
     return WeightCodec.from_bytes(_fit(job, run, log))
 
 

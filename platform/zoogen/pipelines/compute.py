@@ -50,6 +50,7 @@ def train_codec(study: Study, model: Model, log: Log) -> WeightCodec:
             targets=study.targets,
             digest=digest,
             compile=compiled,
+            task=study.task,
         )
     return fit_codec(
         config,
@@ -61,6 +62,7 @@ def train_codec(study: Study, model: Model, log: Log) -> WeightCodec:
         targets=study.targets,
         digest=digest,
         compile=compiled,
+        task=study.task,
     )
 
 

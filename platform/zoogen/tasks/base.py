@@ -7,6 +7,7 @@ Everything outside `zoogen.tasks` speaks to this contract alone.
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, Self
 
 import torch
@@ -145,7 +146,7 @@ class Task(TaughtTask):
     def target(self, structure: str) -> Target:
         """What a generator needs to know of the structure."""
         name = self.canonical(structure)
-        return Target(name, self.label(name), self.layout(name), self.condition(name))
+        return Target(name, self.label(name), self.layout(name), self.condition(name), partial(self.tokens, name))
 
     @abstractmethod
     def train_cohort(self, spec: CohortSpec, device: str = "cpu", progress: ProgressCallback | None = None) -> Cohort:

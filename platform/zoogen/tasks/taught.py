@@ -8,8 +8,6 @@ from zoogen.errors import ZoogenError
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.tokens import WeightTokens, row_tokens
 
-_WIDTH = 64  # numbers per token where a task has no tokens of its own
-
 
 class TaughtTask(ABC):
     """The part of `Task` that says what weights stand for and what networks do."""
@@ -31,7 +29,7 @@ class TaughtTask(ABC):
         Raises:
             ZoogenError: the structure lies beyond what the coordinates can express.
         """
-        return row_tokens(self.layout(structure), _WIDTH)
+        return row_tokens(self.layout(structure))
 
     def probe(self, structure: str, weights: Tensor | None, count: int, seed: int, device: str = "cpu") -> Tensor:
         """Inputs [count, ...] at which networks are compared, in random order: visited states of the policies

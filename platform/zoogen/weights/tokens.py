@@ -7,6 +7,7 @@ from torch import Tensor
 
 from zoogen.weights.layout import ParameterLayout
 
+_WIDTH = 64  # numbers per token where nothing else is said
 _FREQUENCIES = 4  # sines and cosines of a position
 _TENSORS = 32  # tensors of a layout that have a number of their own; further ones share the last
 
@@ -51,7 +52,7 @@ class WeightTokens:
         return WeightTokens(self.index.to(device), self.features.to(device))
 
 
-def row_tokens(layout: ParameterLayout, width: int) -> WeightTokens:
+def row_tokens(layout: ParameterLayout, width: int = _WIDTH) -> WeightTokens:
     """Every tensor of a layout row by row (its first axis), rows cut into pieces of at most `width` numbers.
 
     The coordinates are which tensor it is (in the order of the layout), the sizes of the tensor, and where in it the
