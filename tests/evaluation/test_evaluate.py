@@ -399,3 +399,18 @@ def test_progress_and_unknown_structure(task, zoo):
     assert seen == [(0, 2, "F2 untrained"), (1, 2, "F3 untrained"), (2, 2, "done")]
     with pytest.raises(ZoogenError, match="whole number"):
         evaluate(task, zoo, None, EvaluationConfig(structures=("tower",)))
+
+
+def test_only_the_named_structures_of_the_zoo_are_judged(task, zoo, config):
+    chosen = config.model_copy(update={"known": ("3",), "structures": ("5",)})
+    judged = evaluate(task, zoo, NoisyOptimum(task, 0.1), chosen)
+    assert list(dict.fromkeys(r.structure for r in judged.results)) == ["3", "5"]
+    whole = evaluate(task, zoo, NoisyOptimum(task, 0.1), config)
+    assert judged.result("3", "generated").metrics == whole.result("3", "generated").metrics
+    unseen_alone = evaluate(task, zoo, None, chosen.model_copy(update={"known": ()}))
+    assert {r.structure for r in unseen_alone.results} == {"5"}
+
+
+def test_a_known_structure_that_the_zoo_lacks_is_one_line(task, zoo, config):
+    with pytest.raises(ZoogenError, match="evaluation.known names '?5'?, which the zoo does not hold"):
+        evaluate(task, zoo, None, config.model_copy(update={"known": ("5",)}))

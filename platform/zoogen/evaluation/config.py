@@ -122,6 +122,7 @@ class EvaluationConfig(Config):
         count: networks per structure and method, the same for every method; a method that the zoo cannot
             supply in this number is judged on what there is, with a notice.
         structures: further structures that the zoo does not hold (unseen ones).
+        known: which of the zoo's structures are judged; None for all.
         average_k: averages of how many checkpoints of different training runs.
         pca_components: dimensions of the Gaussian of `pca-gaussian`; fewer where there are fewer checkpoints.
         noise: sizes of the noise on training checkpoints, in standard deviations of each tensor.
@@ -156,6 +157,7 @@ class EvaluationConfig(Config):
 
     count: int = Field(default=64, ge=1)
     structures: tuple[str, ...] = ()
+    known: tuple[str, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
     average_k: tuple[int, ...] = (2, 5, 16)
     pca_components: int = Field(default=16, ge=1)
     noise: tuple[float, ...] = (0.001, 0.01, 0.05, 0.15)

@@ -12,6 +12,7 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import EvaluationConfig, Family
 from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Generator
 from zoogen.identity import derive_seed
+from zoogen.shown import shown
 from zoogen.splits import SPLITS, Split
 from zoogen.tasks.base import Task
 from zoogen.weights.target import Target
@@ -50,6 +51,24 @@ class Sources:
         return tuple(self.task.canonical(structure) for structure in self.zoo.plan.structures)
 
     @cached_property
+    def judged(self) -> tuple[str, ...]:
+        """The zoo's structures that are evaluated, in the zoo's order.
+
+        Raises:
+            ZoogenError: one is asked for that the zoo does not hold.
+        """
+        if self.config.known is None:
+            return self.known
+        wanted = [self.task.canonical(structure) for structure in self.config.known]
+        for given, name in zip(self.config.known, wanted, strict=True):
+            if name not in self.known:
+                raise ZoogenError(
+                    f"evaluation.known names {shown(given)}, which the zoo does not hold; unseen structures belong to "
+                    "evaluation.structures"
+                )
+        return tuple(name for name in self.known if name in wanted)
+
+    @cached_property
     def unseen(self) -> tuple[str, ...]:
         """Canonical names of the configuration's structures that the zoo lacks."""
         names = dict.fromkeys(map(self.task.canonical, self.config.structures))
@@ -63,7 +82,7 @@ class Sources:
             ZoogenError: weight maps or trajectories are wanted of a structure that is not among them.
         """
         _ = self.mapped, self.followed
-        return (*self.known, *self.unseen)
+        return (*self.judged, *self.unseen)
 
     @cached_property
     def mapped(self) -> tuple[str, ...]:
@@ -79,9 +98,9 @@ class Sources:
     def _wanted(self, section: str, structures: Sequence[str]) -> tuple[str, ...]:
         """Canonical names of the structures that a section of the configuration asks for, the first known one by
         default."""
-        wanted = tuple(map(self.task.canonical, structures)) or self.known[:1]
+        wanted = tuple(map(self.task.canonical, structures)) or self.judged[:1]
         for name in wanted:
-            if name not in self.known and name not in self.unseen:
+            if name not in self.judged and name not in self.unseen:
                 raise ZoogenError(
                     f"evaluation.{section}.structures names {name}, which is not evaluated; take a structure of the "
                     "zoo or of evaluation.structures"

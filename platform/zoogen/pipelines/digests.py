@@ -106,7 +106,7 @@ def evaluation_part_digest(
     content = config.model_dump(
         mode="json",
         exclude={
-            **{"structures": True, "methods": True, "unseen_methods": True},
+            **{"structures": True, "known": True, "methods": True, "unseen_methods": True},
             **{"weight_maps": {"structures"}, "trajectories": {"structures"}},
         },
     )
