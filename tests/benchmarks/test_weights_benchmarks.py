@@ -13,7 +13,7 @@ from zoogen.benchmarks import recipe
 from zoogen.benchmarks.recipe import Generated, Timing
 from zoogen.benchmarks.run import run_benchmark
 from zoogen.errors import ZoogenError
-from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 
 LOOP = {"iterations": 4, "batch_size": 4, "log_every": 2}
 
@@ -53,18 +53,18 @@ def counting(calls: list[str], name: str) -> Callable[..., Any]:
 def test_stages_that_are_done_are_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, tiny(tmp_path))
     trained: list[str] = []
-    generate = WeightGenerator.generate
+    generate = LatentWeightGenerator.generate
     for name in ("train_codec", "train_generator"):
         monkeypatch.setattr(recipe, name, counting(trained, name))
     steps: list[int] = []
 
-    def interrupted(self: WeightGenerator, *args: Any, **kwargs: Any) -> Any:
+    def interrupted(self: LatentWeightGenerator, *args: Any, **kwargs: Any) -> Any:
         steps.append(kwargs["sampler"].steps)
         if steps == [2, 3]:
             raise KeyboardInterrupt
         return generate(self, *args, **kwargs)
 
-    monkeypatch.setattr(WeightGenerator, "generate", interrupted)
+    monkeypatch.setattr(LatentWeightGenerator, "generate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_benchmark(path, [], QuietConsole())
     assert trained == ["train_codec", "train_generator"] * 2
@@ -94,14 +94,14 @@ def test_seconds_add_up_and_networks_are_judged_by_the_task(tmp_path: Path) -> N
 
 
 def test_networks_that_are_not_finite_count_as_infinitely_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    generate = WeightGenerator.generate
+    generate = LatentWeightGenerator.generate
 
-    def broken(self: WeightGenerator, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def broken(self: LatentWeightGenerator, *args: Any, **kwargs: Any) -> torch.Tensor:
         weights = generate(self, *args, **kwargs)
         weights[1, 0] = math.nan
         return weights
 
-    monkeypatch.setattr(WeightGenerator, "generate", broken)
+    monkeypatch.setattr(LatentWeightGenerator, "generate", broken)
     result = run_benchmark(write(tmp_path, tiny(tmp_path)), [], QuietConsole())
     assert result.table[1]["not finite"] == 1 and result.table[1]["mean exact.js"] == math.inf
     assert 0 < result.table[1]["best exact.js"] < 1  # type: ignore[operator]

@@ -8,7 +8,7 @@ from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfi
 from zoogen.benchmarks.base import BenchmarkBase
 from zoogen.benchmarks.classifiers_config import ClassifiersBenchmark, JudgingBenchmark
 from zoogen.benchmarks.weights_config import MemoryBenchmark, RecipeBenchmark
-from zoogen.generators.config import GeneratorConfig, SamplerConfig
+from zoogen.generators.config import DiffusionConfig, SamplerConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.structure import NAMED
 
@@ -96,7 +96,7 @@ class GenerationBenchmark(BenchmarkBase):
     sampler: SamplerConfig | None = None
     artifact: str | None = None
     autoencoder: AutoencoderConfig = Conv1dAutoencoderConfig()
-    generator: GeneratorConfig = GeneratorConfig()
+    generator: DiffusionConfig = DiffusionConfig()
 
 
 class KnownBenchmark(BenchmarkBase):

@@ -16,7 +16,7 @@ from zoogen.benchmarks.measured import BenchmarkConsole, Measured
 from zoogen.benchmarks.result import Measure
 from zoogen.errors import ZoogenError
 from zoogen.generators.build import build_generator
-from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 from zoogen.seeds import reseed
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.weights.scaling import WeightScaler
@@ -73,10 +73,10 @@ def measure_generation(config: GenerationBenchmark, console: BenchmarkConsole) -
     return Measured("Time to generate", method, measures, (row,))
 
 
-def _generator(config: GenerationBenchmark, task: HypergridTask) -> WeightGenerator:
+def _generator(config: GenerationBenchmark, task: HypergridTask) -> LatentWeightGenerator:
     if config.artifact is not None:
         try:
-            return WeightGenerator.from_bytes(Path(config.artifact).read_bytes())
+            return LatentWeightGenerator.from_bytes(Path(config.artifact).read_bytes())
         except OSError as error:
             raise ZoogenError(f"cannot read the generator {config.artifact}: {error.strerror}") from None
     targets = [task.target(structure) for structure in config.structures]
@@ -89,7 +89,7 @@ def _generator(config: GenerationBenchmark, task: HypergridTask) -> WeightGenera
     conditions = torch.tensor([target.condition for target in targets], dtype=torch.float32)
     model = build_generator(config.generator, latent, conditions.shape[1])
     model.fit_conditions(conditions)
-    return WeightGenerator(config.generator, model.eval(), codec, [target.structure for target in targets])
+    return LatentWeightGenerator(config.generator, model.eval(), codec, [target.structure for target in targets])
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from zoogen.benchmarks.measured import BenchmarkConsole, Measured, torch_threads
 from zoogen.benchmarks.result import Cell, Measure
 from zoogen.benchmarks.weights_config import Recipe, RecipeBenchmark
 from zoogen.evaluation.records import Record, read_record, record_bytes
+from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 from zoogen.generators.train import train_generator
-from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import derive_seed, digest
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import build_task
@@ -36,7 +36,7 @@ METHOD = (
     "autoencoder, training the generator and generating; judging is not counted. Ours: {ours}. The paper's: {paper}."
 )
 
-Made = TypeVar("Made", WeightCodec, WeightGenerator)
+Made = TypeVar("Made", WeightCodec, LatentWeightGenerator)
 R = TypeVar("R", bound=Record)
 
 
@@ -119,12 +119,12 @@ def _run(bench: _Bench, name: str, recipe: Recipe) -> Outcome:
 
     made, coding = _trained(bench, f"{name}: autoencoder", first, WeightCodec, codec)
 
-    def generator(hooks: LocalHooks) -> WeightGenerator:
+    def generator(hooks: LocalHooks) -> LatentWeightGenerator:
         return train_generator(
             recipe.generator, made, train, seed=config.seed, device=config.device, hooks=hooks, digest=second
         )
 
-    trained, learning = _trained(bench, f"{name}: generator", second, WeightGenerator, generator)
+    trained, learning = _trained(bench, f"{name}: generator", second, LatentWeightGenerator, generator)
     generated = _generated(bench, name, third, trained, recipe)
     return Outcome(dict(zip(STAGES, (coding, learning, generated.timing), strict=True)), generated)
 
@@ -152,7 +152,7 @@ def _trained(
     return made, timing
 
 
-def _generated(bench: _Bench, title: str, name: str, generator: WeightGenerator, recipe: Recipe) -> Generated:
+def _generated(bench: _Bench, title: str, name: str, generator: LatentWeightGenerator, recipe: Recipe) -> Generated:
     key, config = f"{_folder(name)}.json", bench.config
     there = _kept(bench, key, Generated)
     if there.value is not None:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from zoogen.autoencoders.config import AutoencoderConfig, TrainedAutoencoderBase
 from zoogen.benchmarks.base import BenchmarkBase
 from zoogen.config import Config
-from zoogen.generators.config import GeneratorConfig
+from zoogen.generators.config import DiffusionConfig
 from zoogen.tasks.config import TaskConfig
 from zoogen.zoo.config import ZooConfig
 from zoogen.zoo.roots import ArtifactRoot
@@ -19,7 +19,7 @@ class Recipe(Config):
     """A way from checkpoints to new networks: what is trained how long, and how it samples."""
 
     autoencoder: AutoencoderConfig
-    generator: GeneratorConfig
+    generator: DiffusionConfig
 
 
 class RecipeBenchmark(BenchmarkBase):

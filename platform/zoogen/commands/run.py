@@ -7,14 +7,21 @@ from typing import Any
 from zoogen.pipelines import stages
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import Study
+from zoogen.pipelines.models import Model
 from zoogen.pipelines.open import open_study
 from zoogen.pipelines.results import EvaluationResult
 from zoogen.reports.named_evaluations import NamedEvaluation
 
+
+def _of_each_model(stage: Callable[[Study, Model], Any]) -> Callable[[Study], Any]:
+    """A stage of one model as one of a study: its own model first, then the others."""
+    return lambda study: [stage(study, model) for model in study.models]
+
+
 STAGES: dict[str, Callable[[Study], Any]] = {
     "build_zoo": stages.build_zoo,
-    "train_autoencoder": stages.train_autoencoder,
-    "train_generator": stages.train_generator,
+    "train_autoencoder": _of_each_model(stages.train_autoencoder),
+    "train_generator": _of_each_model(stages.train_generator),
     "evaluate": stages.evaluate,
     "pipeline": stages.pipeline,
 }

@@ -1,6 +1,6 @@
 """What an evaluation compares, and how many networks of each."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -25,7 +25,10 @@ Family = Literal[
     "ensemble",
     "vae",
     "conventional",
+    "others",
 ]
+
+TRUTH = "truth"  # the method of a portrait that shows what was to be learnt
 
 # Judged unless a configuration names others: `ensemble` and `vae` are p-diff's and wanted where its tables are;
 # `conventional` trains networks anew.
@@ -33,6 +36,11 @@ DEFAULT_FAMILIES: tuple[Family, ...] = (
     *("generated", "held-out", "training", "nearest", "average", "gaussian", "pca-gaussian", "noise"),
     *("reconstructed", "kde", "prior", "random", "untrained", "reference"),
 )
+
+
+def is_method_name(name: str) -> bool:
+    """Whether a family has, or may have, a method of this name."""
+    return name == TRUTH or any(name == family or name.startswith(f"{family}-") for family in get_args(Family))
 
 
 class AuditConfig(Config):
@@ -133,6 +141,7 @@ class EvaluationConfig(Config):
             them is given; `ensemble` the average of all training checkpoints, one network (p-diff §3.1); `vae`
             networks decoded from the prior of a variational autoencoder (p-diff, Table 8); `conventional` networks
             trained from scratch here, at the budgets of `evaluation.conventional`, where the task has such budgets.
+            Further models of the study (`others`) are judged in any case, last unless `others` has a place among these.
         unseen_methods: which of them are judged on unseen structures, too; possible are `generated`, `nearest`,
             `prior`, `untrained`, `reference` and `conventional`.
         portraits: methods that are pictured beside the truth, by their median network.

@@ -11,7 +11,7 @@ from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.evaluation import baselines
 from zoogen.evaluation.candidates import Candidate, Candidates, calculated, shortage
-from zoogen.evaluation.sources import Checkpoints, Codec
+from zoogen.evaluation.sources import Checkpoints, Codec, Generator
 from zoogen.evaluation.structure import StructureData
 from zoogen.zoo.read import CheckpointSet
 
@@ -19,6 +19,12 @@ from zoogen.zoo.read import CheckpointSet
 def generated(data: StructureData) -> Iterator[Candidate]:
     if data.sources.generator is not None:
         yield Candidate("generated", partial(_generated, data))
+
+
+def others(data: StructureData) -> Iterator[Candidate]:
+    """The study's further generators, each a method of its own."""
+    for name, generator in data.sources.others.items():
+        yield Candidate(name, partial(_of_other, data, name, generator))
 
 
 def reconstructed(data: StructureData) -> Iterator[Candidate]:
@@ -62,6 +68,11 @@ def _generated(data: StructureData) -> Candidates:
     made = data.generated
     assert made is not None, "the caller asks only where there is a generator"
     return Candidates("generated", made.weights, generating=made.seconds)
+
+
+def _of_other(data: StructureData, name: str, generator: Generator) -> Candidates:
+    made = data.generated_by(generator)
+    return Candidates(name, made.weights, generating=made.seconds)
 
 
 def _reconstructed(data: StructureData, codec: Codec, rows: Checkpoints) -> Candidates:

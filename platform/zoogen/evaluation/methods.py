@@ -25,10 +25,11 @@ _FAMILIES: Mapping[Family, FamilyMembers] = {
     "ensemble": from_zoo.ensemble,
     "vae": from_models.vae,
     "conventional": from_training.conventional,
+    "others": from_models.others,
 }
 
 
 def candidates_of(data: StructureData) -> Iterator[Candidate]:
     """The methods that are wanted and possible on a structure, in the order of the configuration."""
-    for family in data.config.families(data.known):
+    for family in data.sources.families(data.name):
         yield from _FAMILIES[family](data)

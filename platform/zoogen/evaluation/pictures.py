@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from zoogen.evaluation.candidates import Candidates
-from zoogen.evaluation.result import TRUTH, MethodResult, PortraitRecord, WeightMapRecord
+from zoogen.evaluation.config import TRUTH
+from zoogen.evaluation.result import MethodResult, PortraitRecord, WeightMapRecord
 from zoogen.evaluation.structure import StructureData
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import Portrait

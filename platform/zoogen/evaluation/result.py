@@ -20,8 +20,6 @@ CONVENTIONAL = ("held-out-last", "held-out", "reference-last", "reference")
 
 BUDGET = "conventional-"  # before the iterations in the name of a method that was trained for the evaluation
 
-TRUTH = "truth"  # the method of a portrait that shows what was to be learnt
-
 
 def budget_of(method: str) -> int | None:
     """Iterations of a method that was trained for the evaluation: 500 of `conventional-500`; None of others."""
@@ -165,6 +163,7 @@ class Inputs(Record):
     Attributes:
         structures: N, how many structures the generator learnt from; 0 if unknown.
         models: M, how many models of each (the fewest); 0 if unknown.
+        others: digests of the study's further generators, by the method that each is.
     """
 
     study: str = ""
@@ -174,6 +173,7 @@ class Inputs(Record):
     reference: str = ""
     structures: int = 0
     models: int = 0
+    others: dict[str, str] = Field(default={}, exclude_if=lambda value: not value)
 
 
 class Environment(Record):

@@ -1,15 +1,15 @@
 """What is known of one structure: its checkpoints, its neighbours, what was generated for it."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
-from zoogen.evaluation.config import EvaluationConfig
+from zoogen.evaluation.config import EvaluationConfig, Family
 from zoogen.evaluation.sources import Checkpoints, CheckpointSource, Codec, Generator
 from zoogen.identity import derive_seed
 from zoogen.splits import SPLITS, Split
@@ -27,6 +27,7 @@ class Sources:
         generator, codec: absent ones leave out their methods.
         reference: conventionally trained runs of unseen structures, or None.
         device: where networks are generated and judged.
+        others: further generators, by the method that each is judged as.
     """
 
     task: Task
@@ -36,6 +37,12 @@ class Sources:
     codec: Codec | None = None
     reference: CheckpointSource | None = None
     device: str = "cpu"
+    others: Mapping[str, Generator] = field(default_factory=dict)
+
+    def families(self, structure: str) -> tuple[Family, ...]:
+        """The families to judge on a structure; further generators are judged on any."""
+        wanted = self.config.families(structure in self.known)
+        return wanted if "others" in wanted or not self.others else (*wanted, "others")
 
     @cached_property
     def known(self) -> tuple[str, ...]:
@@ -129,12 +136,12 @@ class StructureData:
     @cached_property
     def generated(self) -> Generated | None:
         """The generator's networks, None without a generator."""
-        if self.sources.generator is None:
-            return None
+        return None if self.sources.generator is None else self.generated_by(self.sources.generator)
+
+    def generated_by(self, generator: Generator) -> Generated:
+        """Networks of any generator; all get the same seed."""
         begin = time.perf_counter()
-        weights = self.sources.generator.generate(
-            self.target, self.config.count, self.seed("generated"), self.sources.device
-        )
+        weights = generator.generate(self.target, self.config.count, self.seed("generated"), self.sources.device)
         return Generated(weights.cpu(), time.perf_counter() - begin)
 
     def seed(self, *what: str | int) -> int:

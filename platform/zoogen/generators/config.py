@@ -1,11 +1,12 @@
 """Configuration of generators: one model per kind."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from zoogen.config import Config
 from zoogen.generators.noise import LEAST_SIGNAL, MOST_SIGNAL, Spacing, signal_left
+from zoogen.generators.source.config import SourceConfig
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
 
 Positive = Annotated[int, Field(ge=1)]
@@ -129,6 +130,9 @@ class DiffusionConfig(Config):
     constant, warmup: 0}, ema: {decay: 0.9999, warmup: false}}`.
     """
 
+    needs_autoencoder: ClassVar[bool] = True
+    learns_from_zoo: ClassVar[bool] = True
+
     kind: Literal["diffusion"] = "diffusion"
     timesteps: int = Field(1000, ge=2, le=100_000, description="T, steps of the noising process")
     beta_start: float = Field(1e-4, ge=1e-6, lt=1, description="variance that the first step adds")
@@ -168,6 +172,5 @@ class DiffusionConfig(Config):
         return self
 
 
-# A further kind joins as `Annotated[DiffusionConfig | OtherConfig, Field(discriminator="kind")]` here and as a case
-# of `build.build_generator`.
-GeneratorConfig = DiffusionConfig
+# A further kind joins here and as a case of `stored.read_generator`; one of latents also in `build.build_generator`.
+GeneratorConfig = Annotated[DiffusionConfig | SourceConfig, Field(discriminator="kind")]

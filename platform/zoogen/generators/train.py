@@ -1,7 +1,8 @@
 """Training a generator on the latents of checkpoints."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,8 @@ from zoogen.autoencoders.codec import WeightCodec
 from zoogen.errors import ZoogenError
 from zoogen.generators.base import LatentGenerator, LossAndFigures
 from zoogen.generators.build import build_generator
-from zoogen.generators.config import GeneratorConfig
-from zoogen.generators.weight_generator import WeightGenerator
+from zoogen.generators.config import DiffusionConfig
+from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 from zoogen.identity import derive_seed
 from zoogen.seeds import seeded
 from zoogen.training.hooks import LoopHooks
@@ -20,7 +21,7 @@ from zoogen.zoo.read import CheckpointSet
 
 
 def train_generator(
-    config: GeneratorConfig,
+    config: DiffusionConfig,
     codec: WeightCodec,
     train: Sequence[CheckpointSet],
     *,
@@ -29,7 +30,8 @@ def train_generator(
     hooks: LoopHooks | None = None,
     digest: str = "",
     compile: bool | str = False,
-) -> WeightGenerator:
+    task_config: Mapping[str, Any] | None = None,
+) -> LatentWeightGenerator:
     """Fit a conditional generator to the codec's latents of the training checkpoints.
 
     Args:
@@ -41,6 +43,7 @@ def train_generator(
         hooks: logging, checkpoints, workers.
         digest: identity of the artifact, kept in it.
         compile: train through `torch.compile`; a text names its backend.
+        task_config: resolved configuration of the task whose networks they are, kept in the artifact.
 
     Raises:
         ZoogenError: no checkpoints, conditions of different lengths, or a structure that the codec does not fit.
@@ -79,7 +82,7 @@ def train_generator(
     )
     model.to("cpu")
     structures = [s.target.structure for s in train]
-    return WeightGenerator(config, model, codec, structures, result.history, result.seconds, digest)
+    return LatentWeightGenerator(config, model, codec, structures, result.history, result.seconds, digest, task_config)
 
 
 class GeneratorObjective(nn.Module):

@@ -1,160 +1,79 @@
-"""From a structure to new weights: a generator of latents with its codec."""
+"""The contract of generators of weights, whatever they work in."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoogen.autoencoders.codec import WeightCodec
-from zoogen.config import parse_config
-from zoogen.errors import DamagedError, ZoogenError
-from zoogen.generators.base import LatentGenerator, Watch
-from zoogen.generators.build import build_generator
-from zoogen.generators.config import GeneratorConfig, SamplerConfig
-from zoogen.identity import derive_seed
-from zoogen.seeds import seeded_generator
-from zoogen.training.state import load_module
-from zoogen.weights.packing import pack, prefixed, section, unpack
+from zoogen.errors import DamagedError
+from zoogen.generators.config import GeneratorConfig
 from zoogen.weights.target import Target
 
-_KIND = "generator"
-_CHUNK_NUMBERS = 4_000_000  # weights decoded at once: bounds memory to some hundred MB, features included
+KIND = "generator"  # what an artifact of any of them says that it holds
+FORMAT = 1  # raise when entries of artifacts come to mean something else
 
 
-@dataclass
-class WeightGenerator:
-    """Generates flat weights for a structure; self-contained, its codec included.
+class WeightGenerator(ABC):
+    """Generates flat weights for a structure; self-contained.
+
+    One that shows its networks on their way from noise has a method `trajectory`, too.
 
     Attributes:
         config: configuration that made it.
-        model: the trained generator of latents.
-        codec: weights to latents and back.
+        codec: weights to latents and back, None for a generator that works on weights themselves.
         structures: canonical names of the training structures.
         history: logged figures of the training.
         seconds: training time.
         digest: identity of the artifact.
+        task_config: the resolved configuration of the task whose networks it makes, so that it serves without a study;
+            None where it was made without saying.
     """
 
     config: GeneratorConfig
-    model: LatentGenerator
-    codec: WeightCodec
-    structures: Sequence[str] = ()
-    history: Sequence[Mapping[str, float]] = field(default=())
-    seconds: float = 0.0
-    digest: str = ""
+    codec: WeightCodec | None
+    structures: Sequence[str]
+    history: Sequence[Mapping[str, float]]
+    seconds: float
+    digest: str
+    task_config: Mapping[str, Any] | None
 
-    def generate(
-        self,
-        target: Target,
-        count: int,
-        seed: int,
-        device: str | torch.device = "cpu",
-        sampler: SamplerConfig | None = None,
-    ) -> Tensor:
+    @abstractmethod
+    def generate(self, target: Target, count: int, seed: int, device: str | torch.device = "cpu") -> Tensor:
         """New flat weights [count, D] on the CPU; the same seed gives the same weights.
 
-        Noise is drawn on the CPU whatever the device. `sampler` replaces the configured one.
+        Random numbers are drawn on the CPU whatever the device.
 
         Raises:
-            ZoogenError: the structure does not fit the codec or its condition has the wrong length, or count < 1.
+            ZoogenError: the structure is beyond what the generator can express, or count < 1.
         """
-        drawn = self._draw(target, count, seed, device, sampler)
-        return torch.cat([self.codec.decode(target, latents).cpu() for latents in drawn])
 
-    def trajectory(
-        self,
-        target: Target,
-        count: int,
-        seed: int,
-        points: int = 11,
-        device: str | torch.device = "cpu",
-        sampler: SamplerConfig | None = None,
-    ) -> list[tuple[int, Tensor]]:
-        """Networks on their way from noise (p-diff Figure 5b): steps done and decoded weights [count, D] on the CPU.
-
-        `points` steps (all, if there are fewer) are evenly spaced; the first is the noise, the last is what
-        `generate` makes of the same seed.
-
-        Raises:
-            ZoogenError: as `generate`, or points < 2.
-        """
-        if points < 2:
-            raise ZoogenError(f"a trajectory has a first and a last point, not {points}; ask for at least 2")
-        last = self.model.steps(sampler)
-        parts: dict[int, list[Tensor]] = {round(last * i / (points - 1)): [] for i in range(points)}
-
-        def watch(done: int, latents: Tensor) -> None:
-            if done in parts:
-                parts[done].append(self.codec.decode(target, latents).cpu())
-
-        for _ in self._draw(target, count, seed, device, sampler, watch):
-            pass
-        return [(done, torch.cat(chunks)) for done, chunks in parts.items()]
-
-    def _draw(
-        self,
-        target: Target,
-        count: int,
-        seed: int,
-        device: str | torch.device,
-        sampler: SamplerConfig | None,
-        watch: Watch | None = None,
-    ) -> Iterator[Tensor]:
-        """Latents [count, L] in chunks on the device, where model and codec are then, too."""
-        if count < 1:
-            raise ZoogenError(f"cannot generate {count} networks; ask for at least 1")
-        self.codec.require_fits(target)
-        self.model.to(device)
-        self.codec.to(device)
-        condition = torch.tensor(target.condition, dtype=torch.float32)
-        chunk = max(
-            1, _CHUNK_NUMBERS // self.codec.row_length(target)
-        )  # by the codec alone, so that a seed means one result
-        for start in range(0, count, chunk):
-            generator = seeded_generator(derive_seed(seed, target.structure, start))
-            yield self.model.sample(condition, min(chunk, count - start), generator, sampler, watch)
-
+    @abstractmethod
     def to_bytes(self) -> bytes:
-        """Safetensors with JSON metadata, the codec included."""
-        codec = torch.frombuffer(bytearray(self.codec.to_bytes()), dtype=torch.uint8)
-        tensors = prefixed("model", self.model.state_dict()) | {"codec": codec}
-        return pack(_KIND, tensors, self._metadata())
+        """Safetensors with JSON metadata, of which `zoogen.generators.stored.read_generator` makes it again."""
 
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "WeightGenerator":
-        """The generator of a byte string made by `to_bytes`, on the CPU.
-
-        Raises:
-            DamagedError: damaged data, or data of another kind.
-        """
-        tensors, metadata = unpack(_KIND, data)
-        try:
-            codec = WeightCodec.from_bytes(tensors["codec"].numpy().tobytes())
-            config = parse_config(GeneratorConfig, metadata["config"], "generator artifact")
-            model = build_generator(config, codec.latent, int(metadata["condition"]))
-            load_module(model, section("model", tensors), _KIND)
-            return cls(
-                config=config,
-                model=model.eval(),
-                codec=codec,
-                structures=metadata["structures"],
-                history=metadata["history"],
-                seconds=metadata["seconds"],
-                digest=metadata["digest"],
-            )
-        except DamagedError:
-            raise
-        except Exception as error:  # entries of another form
-            raise DamagedError(f"{type(error).__name__}: {error}", f"the {_KIND}") from None
-
-    def _metadata(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
+        """What every artifact says of its generator, JSON-like."""
         return {
             "config": self.config.model_dump(mode="json"),
-            "condition": self.model.condition,
             "structures": list(self.structures),
             "history": [dict(figures) for figures in self.history],
             "seconds": self.seconds,
             "digest": self.digest,
+            "format": FORMAT,
+            **({} if self.task_config is None else {"task_config": dict(self.task_config)}),
         }
+
+
+@contextmanager
+def restoring() -> Iterator[None]:
+    """Whatever entries of another form lead to while a generator is made of an artifact is a `DamagedError`."""
+    try:
+        yield
+    except DamagedError:
+        raise
+    except Exception as error:
+        raise DamagedError(f"{type(error).__name__}: {error}", f"the {KIND}") from None

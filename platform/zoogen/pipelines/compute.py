@@ -2,11 +2,20 @@
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.train import train_codec as fit_codec
+from zoogen.generators.config import DiffusionConfig
+from zoogen.generators.source.config import SourceConfig
+from zoogen.generators.source.train import train_source_generator
 from zoogen.generators.train import train_generator as fit_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.orchestration.pool import build_zoo as build_on_ray
-from zoogen.orchestration.training import RayRun, train_codec_on_ray, train_generator_on_ray
+from zoogen.orchestration.training import (
+    RayRun,
+    train_codec_on_ray,
+    train_generator_on_ray,
+    train_source_generator_on_ray,
+)
 from zoogen.pipelines.context import Log, Study
+from zoogen.pipelines.models import Model, taught
 from zoogen.zoo.build import ZooReport, build_serially, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgressCallback
@@ -30,56 +39,88 @@ def build_zoo(study: Study, plan: ZooPlan, progress: ZooProgressCallback) -> Zoo
     return build_serially(plan, study.task, study.store, progress, device=study.device)
 
 
-def train_codec(study: Study, log: Log) -> WeightCodec:
-    """Train the study's autoencoder."""
+def train_codec(study: Study, model: Model, log: Log) -> WeightCodec:
+    """Train the autoencoder of a model that has one."""
+    config = model.autoencoder
+    assert config is not None, "the caller asks only where there is one"
     train, validation = study.checkpoints("train"), study.checkpoints("validation")
+    digest, seed, compiled = model.autoencoder_digest, study.config.seed, study.config.compile
     if study.config.ray is not None:
         return train_codec_on_ray(
-            study.config.autoencoder,
+            config,
             train,
             validation,
-            seed=study.config.seed,
-            run=_ray_run(study, f"autoencoder-{study.autoencoder_digest}"),
+            seed=seed,
+            run=_ray_run(study, f"autoencoder-{digest}"),
             log=log,
             targets=study.targets,
-            digest=study.autoencoder_digest,
-            compile=study.config.compile,
+            digest=digest,
+            compile=compiled,
         )
     return fit_codec(
-        study.config.autoencoder,
+        config,
         train,
         validation,
-        seed=study.config.seed,
+        seed=seed,
         device=study.device,
         hooks=study.hooks("autoencoder", log),
         targets=study.targets,
-        digest=study.autoencoder_digest,
-        compile=study.config.compile,
+        digest=digest,
+        compile=compiled,
     )
 
 
-def train_generator(study: Study, codec: WeightCodec, log: Log) -> WeightGenerator:
-    """Train the study's generator."""
+def train_generator(study: Study, model: Model, codec: WeightCodec | None, log: Log) -> WeightGenerator:
+    """Train the generator of a model, on the latents of `codec` where it has an autoencoder."""
+    match model.generator:
+        case DiffusionConfig():
+            assert codec is not None, "a generator of latents has an autoencoder"
+            return _train_latent_generator(study, model.generator, model.generator_digest, codec, log)
+        case SourceConfig():
+            return _train_source_generator(study, model.generator, model.generator_digest, log)
+
+
+def _train_latent_generator(
+    study: Study, config: DiffusionConfig, digest: str, codec: WeightCodec, log: Log
+) -> WeightGenerator:
+    train, seed, compiled = study.checkpoints("train"), study.config.seed, study.config.compile
+    resolved = study.task.resolved()
     if study.config.ray is not None:
+        run = _ray_run(study, f"generator-{digest}")
         return train_generator_on_ray(
-            study.config.generator,
-            codec,
-            study.checkpoints("train"),
-            seed=study.config.seed,
-            run=_ray_run(study, f"generator-{study.generator_digest}"),
-            log=log,
-            digest=study.generator_digest,
-            compile=study.config.compile,
+            config, codec, train, seed=seed, run=run, log=log, digest=digest, compile=compiled, task_config=resolved
         )
     return fit_generator(
-        study.config.generator,
+        config,
         codec,
-        study.checkpoints("train"),
-        seed=study.config.seed,
+        train,
+        seed=seed,
         device=study.device,
         hooks=study.hooks("generator", log),
-        digest=study.generator_digest,
-        compile=study.config.compile,
+        digest=digest,
+        compile=compiled,
+        task_config=resolved,
+    )
+
+
+def _train_source_generator(study: Study, config: SourceConfig, digest: str, log: Log) -> WeightGenerator:
+    train = study.checkpoints("train") if config.learns_from_zoo else ()
+    structures, seed, compiled = taught(config, study.task, study.plan), study.config.seed, study.config.compile
+    if study.config.ray is not None:
+        run = _ray_run(study, f"generator-{digest}")
+        return train_source_generator_on_ray(
+            config, study.task, structures, train, seed=seed, run=run, log=log, digest=digest, compile=compiled
+        )
+    return train_source_generator(
+        config,
+        study.task,
+        structures,
+        train,
+        seed=seed,
+        device=study.device,
+        hooks=study.hooks("generator", log),
+        digest=digest,
+        compile=compiled,
     )
 
 

@@ -1,17 +1,18 @@
 """The root of all configuration: one file describes one study."""
 
 import json
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from zoogen.autoencoders.config import AutoencoderConfig, Conv1dAutoencoderConfig
 from zoogen.config import Config
 from zoogen.evaluation.config import EvaluationConfig
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
 from zoogen.evaluation.layer_similarity_config import SimilarityConfig
-from zoogen.generators.config import GeneratorConfig
+from zoogen.generators.config import DiffusionConfig, GeneratorConfig
 from zoogen.orchestration.config import PoolConfig, TrainConfig
+from zoogen.pipelines.model_config import ModelConfig, OtherModels, require_fitting, with_fitting_autoencoder
 from zoogen.tasks.config import TaskConfig
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tracking.config import TrackingConfig
@@ -67,8 +68,15 @@ class PipelineConfig(Config):
         description="weights: renumber the hidden units of all runs to match before anything learns from them",
         exclude_if=lambda value: value == "none",
     )
-    autoencoder: AutoencoderConfig = Conv1dAutoencoderConfig()
-    generator: GeneratorConfig = GeneratorConfig()
+    autoencoder: AutoencoderConfig | None = Field(
+        Conv1dAutoencoderConfig(), description="null for a kind of generator without one"
+    )
+    generator: GeneratorConfig = DiffusionConfig()
+    others: OtherModels = Field(
+        {},
+        description="further models that learn from the same zoo, by the name that each is judged under",
+        exclude_if=lambda value: not value,
+    )
     evaluation: EvaluationConfig = EvaluationConfig()
     similarity: SimilarityConfig = SimilarityConfig()
     fine_tuning: FineTuningConfig = FineTuningConfig()
@@ -76,6 +84,21 @@ class PipelineConfig(Config):
     pool: PoolConfig = PoolConfig()
     train: TrainConfig = TrainConfig()
     tracking: TrackingConfig = TrackingConfig()
+
+    @property
+    def models(self) -> dict[str, ModelConfig]:
+        """All that is learnt from the zoo by name: the study's own model, which has none, and the others."""
+        return {"": ModelConfig(autoencoder=self.autoencoder, generator=self.generator), **self.others}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _autoencoder_fits(cls, values: Any) -> Any:
+        return with_fitting_autoencoder(values)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        require_fitting(self.autoencoder, self.generator)
+        return self
 
     @field_validator("study")
     @classmethod

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from zoogen.autoencoders.build import shape_for
 from zoogen.console import Console
 from zoogen.errors import ZoogenError
 from zoogen.identity import digest
@@ -19,6 +18,7 @@ from zoogen.orchestration.pool import PoolConfig
 from zoogen.orchestration.training import TrainConfig
 from zoogen.pipelines import digests
 from zoogen.pipelines.config import PipelineConfig
+from zoogen.pipelines.models import Model, models_of
 from zoogen.splits import Split
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import build_task
@@ -129,16 +129,27 @@ class Study:
         return tuple(targets.values())
 
     @cached_property
-    def autoencoder_digest(self) -> str:
-        config, whole = self.config.autoencoder, self.config
-        shape = shape_for(config, self.targets)
-        return digests.autoencoder_digest(
-            config, self.plan.digest, whole.last_checkpoints, whole.best_runs, shape, whole.seed, whole.align
-        )
+    def models(self) -> tuple[Model, ...]:
+        """What is learnt from the zoo: the study's own model, then the others."""
+        return models_of(self.config, self.task, self.plan, self.targets)
 
-    @cached_property
+    @property
+    def model(self) -> Model:
+        """The study's own model."""
+        return self.models[0]
+
+    @property
+    def others(self) -> tuple[Model, ...]:
+        """Further models that are judged beside it."""
+        return self.models[1:]
+
+    @property
+    def autoencoder_digest(self) -> str:
+        return self.model.autoencoder_digest
+
+    @property
     def generator_digest(self) -> str:
-        return digests.generator_digest(self.config.generator, self.autoencoder_digest, self.config.seed)
+        return self.model.generator_digest
 
     @cached_property
     def evaluation_digest(self) -> str:
@@ -150,6 +161,7 @@ class Study:
             self.generator_digest,
             reference,
             self.contents(self.config.evaluation.structures),
+            {model.name: model.drawn_identity for model in self.others},
         )
 
     def contents(self, structures: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -10,74 +10,37 @@ from typing import Any
 
 from torch import Tensor
 
-from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.evaluation.config import EvaluationConfig, Family
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
 from zoogen.evaluation.layer_similarity_config import SimilarityConfig
 from zoogen.evaluation.result import Inputs
 from zoogen.generators.config import GeneratorConfig, SamplerConfig
 from zoogen.identity import digest
+from zoogen.pipelines.model_digests import zoo_identity
 from zoogen.zoo.plan import structure_key
 
 Contents = Mapping[str, Mapping[str, Any]]  # structure to what is loaded for it (`Task.content`)
 
 # Raise when the same configuration comes to mean another artifact.
-AUTOENCODER_FORMAT = 1
-GENERATOR_FORMAT = 1
 EVALUATION_FORMAT = 3
 FINE_TUNING_FORMAT = 2
 FINE_TUNED_FILE_FORMAT = 2
 SIMILARITY_FORMAT = 2
-ALIGNMENT_FORMAT = 2  # raise when runs come to be matched in another way
 
 
-def autoencoder_digest(
-    config: AutoencoderConfig,
-    zoo: str,
-    last: int | None,
-    best: float,
-    shape: Mapping[str, int],
-    seed: int,
-    align: str = "none",
-) -> str:
-    """Identity of an autoencoder.
-
-    Args:
-        config: its configuration.
-        zoo: digest of the zoo that it learns from.
-        last: checkpoints of each run that it learns from, None for all.
-        best: share of the training runs that it learns from, the best ones.
-        shape: what it needs beside its configuration (`build.shape_for`): the padded length, say, which `auto` takes
-            from the structures asked for.
-        seed: the study's seed.
-        align: how the checkpoints are matched before; `none` is left out, as in digests of before there was another.
-    """
-    return digest(
-        {
-            "format": AUTOENCODER_FORMAT,
-            "config": config.model_dump(mode="json"),
-            "zoo": zoo,
-            "last": last,
-            "best": best,
-            **shape,
-            "seed": seed,
-            **alignment_identity(align),
-        }
-    )
+def others_identity(others: Mapping[str, str]) -> dict[str, object]:
+    """Further models that are judged, name to identity, as a part of a digest; nothing where there are none."""
+    return {"others": dict(others)} if others else {}
 
 
-def alignment_identity(align: str) -> dict[str, object]:
-    """How checkpoints are matched, as a part of a digest; nothing where they are not."""
-    return {} if align == "none" else {"align": align, "alignment_format": ALIGNMENT_FORMAT}
+def drawn_identity(config: GeneratorConfig, generator: str) -> str:
+    """Identity of what a generator of this digest draws with its configured sampler."""
+    return digest({"generator": generator, "sampler": sampler_identity(config.sampler)})
 
 
-def generator_digest(config: GeneratorConfig, autoencoder: str, seed: int) -> str:
-    """Identity of a generator; the autoencoder's digest stands for the zoo, too.
-
-    The sampler is no part of it: one trained generator serves them all.
-    """
-    content = config.model_dump(mode="json", exclude={"sampler"})
-    return digest({"format": GENERATOR_FORMAT, "config": content, "autoencoder": autoencoder, "seed": seed})
+def sampler_identity(sampler: SamplerConfig | None) -> dict[str, Any] | None:
+    """How networks are drawn, as a part of a digest."""
+    return None if sampler is None else sampler.model_dump(mode="json")
 
 
 def contents_identity(contents: Contents) -> dict[str, object]:
@@ -96,25 +59,27 @@ def evaluation_digest(
     generator: str,
     reference: str,
     contents: Contents | None = None,
+    others: Mapping[str, str] | None = None,
 ) -> str:
     """Identity of an evaluation; `reference` is the digest of the reference zoo, empty without one, `contents` what is
-    loaded for unseen structures."""
+    loaded for unseen structures, `others` the identities of further generators with their samplers by name."""
     return digest(
         {
             "format": EVALUATION_FORMAT,
             "config": config.model_dump(mode="json"),
-            "sampler": generator_config.sampler.model_dump(mode="json"),
+            "sampler": sampler_identity(generator_config.sampler),
             "zoo": zoo,
             "generator": generator,
             "reference": reference,
             **contents_identity(contents or {}),
+            **others_identity(others or {}),
         }
     )
 
 
 def evaluation_part_digest(
     config: EvaluationConfig,
-    sampler: SamplerConfig,
+    sampler: SamplerConfig | None,
     structure: str,
     families: Sequence[Family],
     *,
@@ -124,6 +89,7 @@ def evaluation_part_digest(
     generator: str,
     reference: str,
     contents: Contents | None = None,
+    others: Mapping[str, str] | None = None,
 ) -> str:
     """Identity of one structure's part of an evaluation: other structures, and methods that are not judged on it, are
     left out.
@@ -135,6 +101,7 @@ def evaluation_part_digest(
         mapped, followed: whether its weight matrices and the ways of its networks from noise are kept.
         zoo, generator, reference: digests; `reference` is empty where that zoo does not hold the structure.
         contents: what is loaded for it, where it is unseen.
+        others: as of `evaluation_digest`.
     """
     content = config.model_dump(
         mode="json",
@@ -153,11 +120,12 @@ def evaluation_part_digest(
             },
             "families": list(families),
             "structure": structure,
-            "sampler": sampler.model_dump(mode="json"),
+            "sampler": sampler_identity(sampler),
             "zoo": zoo,
             "generator": generator,
             "reference": reference,
             **contents_identity(contents or {}),
+            **others_identity(others or {}),
         }
     )
 
@@ -183,13 +151,10 @@ def fine_tuning_identity(
     return {
         "format": FINE_TUNING_FORMAT,
         "config": config.model_dump(mode="json", exclude={"structures", "factors"}),
-        "zoo": zoo,
-        "last": last,
-        "best": best,
-        **alignment_identity(align),
+        **zoo_identity(zoo, last, best, align),
         "reference": reference,
         "generator": generator,
-        "sampler": sampler.model_dump(mode="json") if sampler is not None else None,
+        "sampler": sampler_identity(sampler),
     }
 
 
@@ -222,7 +187,11 @@ def fine_tuned_file_digest(weights: Tensor, task: Mapping[str, Any], structure: 
 
 
 def similarity_digest(
-    config: SimilarityConfig, inputs: Inputs, structures: Sequence[str], sampler: SamplerConfig, contents: Contents
+    config: SimilarityConfig,
+    inputs: Inputs,
+    structures: Sequence[str],
+    sampler: SamplerConfig | None,
+    contents: Contents,
 ) -> str:
     """Identity of a similarity of layers; without a generator among the inputs its sampler is no part of it."""
     return digest(
@@ -232,7 +201,7 @@ def similarity_digest(
             "inputs": inputs.model_dump(exclude={"study"}),
             "structures": list(structures),
             **contents_identity(contents),
-            "sampler": sampler.model_dump(mode="json") if inputs.generator else None,
+            "sampler": sampler_identity(sampler if inputs.generator else None),
         }
     )
 

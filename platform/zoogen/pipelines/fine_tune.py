@@ -14,7 +14,7 @@ from zoogen.pipelines import digests
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.records import due
 from zoogen.pipelines.report import made_of, origin, store_files
-from zoogen.pipelines.sampling import ConfiguredSampler
+from zoogen.pipelines.sampling import configured
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.pipelines.units import StructureUnit, run_units
 from zoogen.reports.fine_tuning import render_fine_tuning
@@ -42,13 +42,13 @@ class FineTuningUnit(StructureUnit[StructureCurves]):
     model = StructureCurves
 
     def result(self, study: Study, progress: ProgressCallback) -> StructureCurves:
-        settings, sampler = study.config.fine_tuning, study.config.generator.sampler
+        settings = study.config.fine_tuning
         generator = load_generator(study) if _needs_generator(study) else None
         sources = Sources(
             study.task,
             settings.evaluation((self.structure,)),
             study.learnt(),
-            ConfiguredSampler(generator, sampler) if generator is not None else None,
+            configured(generator, study.config.generator) if generator is not None else None,
             generator.codec if generator is not None else None,
             study.reference,
             study.device,

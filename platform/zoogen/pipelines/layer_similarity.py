@@ -24,7 +24,7 @@ from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import generator_key, similarity_digest, similarity_key
 from zoogen.pipelines.records import due
 from zoogen.pipelines.report import made_of, origin, store_files
-from zoogen.pipelines.sampling import ConfiguredSampler
+from zoogen.pipelines.sampling import configured
 from zoogen.pipelines.stored import load_generator, say_damage, stored_record
 from zoogen.reports.layer_similarity import render_similarity, verdict_lines
 from zoogen.splits import SPLITS, Split
@@ -178,10 +178,10 @@ def _trained(study: Study, structure: str) -> Networks:
 
 def _generated(study: Study, structure: str) -> Networks:
     config = study.config.similarity
-    sampler = ConfiguredSampler(load_generator(study), study.config.generator.sampler)
+    generator = configured(load_generator(study), study.config.generator)
     seed = derive_seed(STAGE, config.seed, "generated")
     target = study.task.target(structure)
-    return Networks(structure, "generated", sampler.generate(target, config.networks, seed, study.device).cpu())
+    return Networks(structure, "generated", generator.generate(target, config.networks, seed, study.device).cpu())
 
 
 def _untrained(study: Study, structure: str) -> Networks:

@@ -6,6 +6,7 @@ from typing import Any
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.pipelines.context import Study
+from zoogen.pipelines.models import Model
 from zoogen.tracking.base import Run
 from zoogen.zoo.build import ZooReport, manifest_key
 from zoogen.zoo.plan import ZooPlan
@@ -48,14 +49,15 @@ def zoo_rows(zoo: Zoo) -> list[dict[str, Any]]:
 def record_autoencoder(study: Study, run: Run, codec: WeightCodec) -> None:
     """The training's curves and final figures."""
     _record_training(study, run, codec)
-    run.metrics({**codec.figures, "seconds": codec.seconds}, study.config.autoencoder.iterations)
+    run.metrics({**codec.figures, "seconds": codec.seconds}, codec.config.iterations)
 
 
-def record_generator(study: Study, run: Run, generator: WeightGenerator) -> None:
+def record_generator(study: Study, model: Model, run: Run, generator: WeightGenerator) -> None:
     """The training's curves and seconds."""
-    run.tags({"zoogen.autoencoder": study.autoencoder_digest})
+    if model.autoencoder_digest:
+        run.tags({"zoogen.autoencoder": model.autoencoder_digest})
     _record_training(study, run, generator)
-    run.metrics({"seconds": generator.seconds}, study.config.generator.loop.iterations)
+    run.metrics({"seconds": generator.seconds}, model.generator.loop.iterations)
 
 
 def _record_training(study: Study, run: Run, model: WeightCodec | WeightGenerator) -> None:

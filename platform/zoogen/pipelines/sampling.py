@@ -4,16 +4,25 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from zoogen.generators.config import SamplerConfig
+from zoogen.evaluation.sources import Generator
+from zoogen.generators.config import GeneratorConfig, SamplerConfig
+from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.weights.target import Target
+
+
+def configured(generator: WeightGenerator, config: GeneratorConfig) -> Generator:
+    """The generator as this configuration draws from it."""
+    if isinstance(generator, LatentWeightGenerator) and config.sampler is not None:
+        return ConfiguredSampler(generator, config.sampler)
+    return generator
 
 
 @dataclass(frozen=True)
 class ConfiguredSampler:
     """Generates like `generator`, with `sampler`."""
 
-    generator: WeightGenerator
+    generator: LatentWeightGenerator
     sampler: SamplerConfig
 
     def generate(self, target: Target, count: int, seed: int, device: str) -> Tensor:

@@ -16,6 +16,7 @@ from zoogen.pipelines import compute
 from zoogen.pipelines.context import Log, Study
 from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_key
 from zoogen.pipelines.evaluation_units import evaluated
+from zoogen.pipelines.models import Model
 from zoogen.pipelines.records import due, record_autoencoder, record_generator, record_input, record_zoo
 from zoogen.pipelines.report import write_reports
 from zoogen.pipelines.results import (
@@ -98,62 +99,72 @@ def _build(study: Study, plan: ZooPlan, title: str) -> ZooReport:
     return report
 
 
-def train_autoencoder(study: Study) -> AutoencoderResult:
-    """Train the autoencoder on the zoo.
+def train_autoencoder(study: Study, model: Model | None = None) -> AutoencoderResult | None:
+    """Train the autoencoder of a model, by default the study's own, on the zoo; None for one without an autoencoder.
 
     Raises:
         ZoogenError: the zoo is incomplete.
     """
-    key, name = autoencoder_key(study.autoencoder_digest), study.autoencoder_digest
-    params = {"autoencoder": study.config.autoencoder.model_dump(mode="json"), "seed": study.config.seed}
-    there = stored_autoencoder(study)
+    model = model or study.model
+    title, name = model.title("autoencoder"), model.autoencoder_digest
+    if model.autoencoder is None:
+        study.console.say(f"{title}: none, as generator.kind {model.generator.kind} works on weights themselves")
+        return None
+    key = autoencoder_key(name)
+    params = {"autoencoder": model.autoencoder.model_dump(mode="json"), "seed": study.config.seed}
+    there = stored_autoencoder(study, model)
     say_damage(study, there)
     reused = there.value is not None
     if not reused:
         compute.require_device(study)
         study.zoo.require()
-    with study.tracker.stage("train-autoencoder", name, name="autoencoder", params=params) as run:
+    with study.tracker.stage("train-autoencoder", name, name=title, params=params) as run:
         run.reused = reused
         if not run.reused:
-            with _training(study, "autoencoder", run) as log:
-                codec = compute.train_codec(study, log)
+            with _training(study, title, run) as log:
+                codec = compute.train_codec(study, model, log)
             there.commit(codec.to_bytes())
             for notice in codec.notices:
-                study.console.say(f"notice: autoencoder: {notice}")
-        result = AutoencoderResult(there.value or load_autoencoder(study), name, study.store.uri_of(key), run.reused)
+                study.console.say(f"notice: {title}: {notice}")
+        found = there.value or load_autoencoder(study, model)
+        result = AutoencoderResult(found, name, study.store.uri_of(key), run.reused)
         if due(run):
             record_autoencoder(study, run, result.codec)
-    study.console.say(_trained("autoencoder", result.reused, result.codec.seconds, result.uri))
+    study.console.say(_trained(title, result.reused, result.codec.seconds, result.uri))
     return result
 
 
-def train_generator(study: Study) -> GeneratorResult:
-    """Train the generator on the latents of the zoo.
+def train_generator(study: Study, model: Model | None = None) -> GeneratorResult:
+    """Train the generator of a model, by default the study's own: on the latents of the zoo, or without an autoencoder.
 
     Raises:
         ZoogenError: the zoo is incomplete or the autoencoder is missing.
     """
-    key, name = generator_key(study.generator_digest), study.generator_digest
-    params = {"generator": study.config.generator.model_dump(mode="json"), "seed": study.config.seed}
-    there = stored_generator(study)
+    model = model or study.model
+    title, name = model.title("generator"), model.generator_digest
+    key = generator_key(name)
+    params = {"generator": model.generator.model_dump(mode="json"), "seed": study.config.seed}
+    there = stored_generator(study, model)
     say_damage(study, there)
     reused = there.value is not None
-    codec = None if reused else load_autoencoder(study)
+    codec = None if reused or model.autoencoder is None else load_autoencoder(study, model)
     if not reused:
         compute.require_device(study)
-        study.zoo.require()
-    with study.tracker.stage("train-generator", name, name="generator", params=params) as run:
+        if model.generator.learns_from_zoo:
+            study.zoo.require()
+    with study.tracker.stage("train-generator", name, name=title, params=params) as run:
         run.reused = reused
-        if codec is not None:
-            with _training(study, "generator", run) as log:
-                generator = compute.train_generator(study, codec, log)
+        if not run.reused:
+            with _training(study, title, run) as log:
+                generator = compute.train_generator(study, model, codec, log)
             there.commit(generator.to_bytes())
-            for notice in indistinct(study.targets):
-                study.console.say(f"notice: generator: {notice}")
-        result = GeneratorResult(there.value or load_generator(study), name, study.store.uri_of(key), run.reused)
+            for notice in indistinct(study.targets) if model.autoencoder is not None else ():
+                study.console.say(f"notice: {title}: {notice}")
+        found = there.value or load_generator(study, model)
+        result = GeneratorResult(found, name, study.store.uri_of(key), run.reused)
         if due(run):
-            record_generator(study, run, result.generator)
-    study.console.say(_trained("generator", result.reused, result.generator.seconds, result.uri))
+            record_generator(study, model, run, result.generator)
+    study.console.say(_trained(title, result.reused, result.generator.seconds, result.uri))
     return result
 
 
@@ -171,7 +182,7 @@ def _training(study: Study, title: str, run: Run) -> Iterator[Log]:
 
 
 def evaluate(study: Study) -> EvaluationResult:
-    """Judge the generator beside its baselines, and write tables and figures.
+    """Judge the generator beside its baselines and the study's further models, and write tables and figures.
 
     Raises:
         ZoogenError: the zoo is incomplete or the generator is missing.
@@ -182,7 +193,7 @@ def evaluate(study: Study) -> EvaluationResult:
     there = stored_record(study, key, Evaluation)
     say_damage(study, there)
     reused = there.value is not None
-    generator = None if reused else load_generator(study)
+    generators = () if reused else tuple(load_generator(study, model) for model in study.models)
     if not reused:
         for zoo in (study.zoo, study.reference):
             if zoo is not None:
@@ -193,9 +204,8 @@ def evaluate(study: Study) -> EvaluationResult:
             evaluation = named(there.value, study.config.study)
             study.console.say(f"evaluation: reused, {uri}")
         else:
-            assert generator is not None, "it is loaded where there is no evaluation"
             begin = time.perf_counter()
-            evaluation = evaluated(study, generator)
+            evaluation = evaluated(study, generators)
             there.commit(record_bytes(evaluation, key))
             study.console.say(f"evaluation: {time.perf_counter() - begin:.1f} s, {uri}")
         report = write_reports(study, evaluation) if study.reporting else ()
@@ -211,10 +221,11 @@ def pipeline(study: Study) -> EvaluationResult:
     config = study.config.model_dump(mode="json")
     with study.tracker.pipeline(study.digest, name=study.config.study, config=config) as run:
         zoo = build_zoo(study)
-        autoencoder = train_autoencoder(study)
-        generator = train_generator(study)
+        trained: list[AutoencoderResult | GeneratorResult | None] = []
+        for model in study.models:
+            trained += [train_autoencoder(study, model), train_generator(study, model)]
         result = evaluate(study)
-        run.reused = zoo.reused and autoencoder.reused and generator.reused and result.reused
+        run.reused = all((zoo.reused, result.reused, *(made.reused for made in trained if made is not None)))
         if due(run):
             run.evaluation(result.evaluation, result.report)
         return result

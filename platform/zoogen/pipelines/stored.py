@@ -7,25 +7,27 @@ from zoogen.artifact import Artifact, examine
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.evaluation.records import Record, read_record
+from zoogen.generators.stored import read_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.pipelines.context import Study
 from zoogen.pipelines.digests import autoencoder_key, generator_key
+from zoogen.pipelines.models import Model
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 Trained = TypeVar("Trained", WeightCodec, WeightGenerator)
 
 
-def stored_autoencoder(study: Study) -> Artifact[WeightCodec]:
-    """The study's autoencoder, as far as it is there and whole."""
-    name = study.autoencoder_digest
+def stored_autoencoder(study: Study, model: Model | None = None) -> Artifact[WeightCodec]:
+    """The autoencoder of a model, by default the study's own, as far as it is there and whole."""
+    name = (model or study.model).autoencoder_digest
     return _stored(study, autoencoder_key(name), lambda data: _own(WeightCodec.from_bytes(data), name))
 
 
-def stored_generator(study: Study) -> Artifact[WeightGenerator]:
-    """The study's generator, as far as it is there and whole."""
-    name = study.generator_digest
-    return _stored(study, generator_key(name), lambda data: _own(WeightGenerator.from_bytes(data), name))
+def stored_generator(study: Study, model: Model | None = None) -> Artifact[WeightGenerator]:
+    """The generator of a model, by default the study's own, as far as it is there and whole."""
+    name = (model or study.model).generator_digest
+    return _stored(study, generator_key(name), lambda data: _own(read_generator(data, study.task), name))
 
 
 def stored_record(study: Study, key: str, model: type[R]) -> Artifact[R]:
@@ -33,24 +35,24 @@ def stored_record(study: Study, key: str, model: type[R]) -> Artifact[R]:
     return _stored(study, key, lambda data: read_record(model, data, study.store.uri_of(key), key))
 
 
-def load_autoencoder(study: Study) -> WeightCodec:
-    """The study's autoencoder.
+def load_autoencoder(study: Study, model: Model | None = None) -> WeightCodec:
+    """The autoencoder of a model, by default the study's own.
 
     Raises:
         ZoogenError: it is not there.
         DamagedError: it is damaged.
     """
-    return _required(study, stored_autoencoder(study), "train-autoencoder")
+    return _required(study, stored_autoencoder(study, model), "train-autoencoder")
 
 
-def load_generator(study: Study) -> WeightGenerator:
-    """The study's generator, its autoencoder included.
+def load_generator(study: Study, model: Model | None = None) -> WeightGenerator:
+    """The generator of a model, by default the study's own, its autoencoder included.
 
     Raises:
         ZoogenError: it is not there.
         DamagedError: it is damaged.
     """
-    return _required(study, stored_generator(study), "train-generator")
+    return _required(study, stored_generator(study, model), "train-generator")
 
 
 def say_damage(study: Study, artifact: Artifact[T]) -> None:

@@ -15,7 +15,7 @@ from zoogen.generators.condition import indistinct
 from zoogen.identity import canonical_json
 from zoogen.pipelines.context import Study, local_path
 from zoogen.pipelines.results import GeneratedFile
-from zoogen.pipelines.sampling import ConfiguredSampler
+from zoogen.pipelines.sampling import configured
 from zoogen.pipelines.stored import load_generator
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import task_from_mapping
@@ -48,11 +48,11 @@ def generate(
     paths = [_path(study, target.structure, count, seed, out, whole) for target in targets]
     trained = load_generator(study)
     study.make_ready(target.structure for target in targets)
-    sampler = ConfiguredSampler(trained, study.config.generator.sampler)
+    generator, sampler = configured(trained, study.config.generator), study.config.generator.sampler
     files = []
     for target, path in zip(targets, paths, strict=True):
         begin = time.perf_counter()
-        weights = sampler.generate(target, count, seed, study.device)
+        weights = generator.generate(target, count, seed, study.device)
         seconds = time.perf_counter() - begin
         if target.structure not in trained.structures:
             for notice in indistinct([*map(study.task.target, trained.structures), target]):
@@ -60,7 +60,7 @@ def generate(
         metadata = {
             **study.task.file_metadata(target.structure),
             "generator": study.generator_digest,
-            "sampler": canonical_json(sampler.sampler.model_dump(mode="json")),
+            **({} if sampler is None else {"sampler": canonical_json(sampler.model_dump(mode="json"))}),
             "seed": str(seed),
             TASK_KEY: canonical_json(study.task.resolved()),
         }

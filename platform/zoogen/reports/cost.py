@@ -8,7 +8,8 @@ from zoogen.reports.named_evaluations import NamedEvaluation, places
 from zoogen.reports.paper import generating_seconds, training_seconds
 from zoogen.reports.sheets import EVALUATION, STRUCTURE, Sheet, SheetRow
 
-LEARNING = ("autoencoder", "generator")
+GENERATOR = "generator"
+LEARNING = ("autoencoder", GENERATOR)  # not every generator has an autoencoder
 ALIGNMENT = "alignment"  # where runs are matched before anything learns from them; a part of the learning
 ZOO, ZOO_TRAINING = "zoo", "zoo_training"  # seconds of all runs of the zoo; of its training runs alone
 
@@ -40,9 +41,9 @@ def break_even(judged: NamedEvaluation, structure: str) -> BreakEven | None:
     generating = generating_seconds(judged.generated(structure))
     cost = judged.evaluation.cost
     zoo = cost.get(ZOO_TRAINING, cost.get(ZOO))
-    if training is None or generating is None or zoo is None or any(stage not in cost for stage in LEARNING):
+    if training is None or generating is None or zoo is None or GENERATOR not in cost:
         return None
-    learning = sum(cost[stage] for stage in LEARNING) + cost.get(ALIGNMENT, 0.0)
+    learning = sum(cost.get(stage, 0.0) for stage in LEARNING) + cost.get(ALIGNMENT, 0.0)
     saved = training - generating
     counts = []
     for fixed in (zoo + learning, learning):

@@ -11,7 +11,8 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation, ScalarFormatter
 
-from zoogen.evaluation.result import TRUTH, Evaluation, MethodResult, PortraitRecord
+from zoogen.evaluation.config import TRUTH
+from zoogen.evaluation.result import Evaluation, MethodResult, PortraitRecord
 from zoogen.reports.accuracy import method_title
 from zoogen.reports.accuracy_axis import accuracies_of, show_accuracies
 from zoogen.reports.named_evaluations import named

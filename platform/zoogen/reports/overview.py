@@ -57,7 +57,7 @@ def _standing(evaluation: NamedEvaluation, place: Place) -> Standing | None:
     if said is None or generated is None:
         return None
     results = evaluation.of(place.structure)
-    rivals = [result for result in baselines_of(results) if result.method != UNTRAINED]
+    rivals = [r for r in baselines_of(results, evaluation.evaluation.inputs.others) if r.method != UNTRAINED]
     best = min(rivals, key=middle, default=None)
     metric = generated.primary
     group = metric.partition(".")[0]

@@ -6,7 +6,7 @@ from bisect import bisect
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from zoogen.evaluation.result import TRUTH
+from zoogen.evaluation.config import TRUTH
 from zoogen.reports.named_evaluations import GENERATED
 
 # Okabe and Ito's colours, told apart by colour-blind readers; generated networks stand out in vermilion.

@@ -3,7 +3,7 @@
 The two questions are those of Zeng et al. 2025, "Generative Modeling of Weights: Generalization or Memorization?".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,7 +109,7 @@ def verdict(judged: NamedEvaluation, structure: str) -> Verdict | None:
     if alike is not None and alike.share < MEMORISED:
         return Verdict(label, "memorised", "; ".join(filter(None, (alike.text(write), reached, distance))))
     novel = f"; {distance}" if distance else ""
-    baselines = baselines_of(results)
+    baselines = baselines_of(results, judged.evaluation.inputs.others)
     rivals = [r for r in baselines if quality.reached_by(middle(r)) and _as_new(r, generated, near)]
     rivals.sort(key=middle)
     if rivals:
@@ -125,10 +125,10 @@ def verdict(judged: NamedEvaluation, structure: str) -> Verdict | None:
     return Verdict(label, "new and good" if near else "as good as trained", reached + novel)
 
 
-def baselines_of(results: Sequence[MethodResult]) -> list[MethodResult]:
-    """Methods that need no generator; untrained networks are one."""
-    others = (result for result in results if result.method not in _NO_BASELINES)
-    return [result for result in others if budget_of(result.method) is None]
+def baselines_of(results: Sequence[MethodResult], others: Collection[str] = ()) -> list[MethodResult]:
+    """Methods that need no generator, neither the study's nor one of its `others`; untrained networks are one."""
+    found = (result for result in results if result.method not in _NO_BASELINES and result.method not in others)
+    return [result for result in found if budget_of(result.method) is None]
 
 
 def _nearness(generated: MethodResult, results: Sequence[MethodResult]) -> Nearness | None:

@@ -148,6 +148,8 @@ def _trial(config: SweepConfig, path: str, base: dict[str, Any], name: str, valu
         artifact = _artifact(Study(resolved, Console()), config.stage)
     except ZoogenError as error:
         raise ZoogenError(f"{where}: {error}") from None
+    if config.stage == "train_autoencoder" and resolved.autoencoder is None:
+        raise ZoogenError(f"{where}: it has no autoencoder to train; set stage to train_generator or pipeline")
     scheduler = config.scheduler
     if scheduler is not None:
         _require_curve(scheduler, config, resolved, where)
@@ -178,7 +180,9 @@ def _require_curve(scheduler: SchedulerConfig, config: SweepConfig, study: Pipel
 
 def judged_iterations(config: SweepConfig, study: PipelineConfig) -> int:
     """Iterations of the training whose curve a scheduler judges."""
-    return study.autoencoder.iterations if config.stage == "train_autoencoder" else study.generator.loop.iterations
+    if config.stage == "train_autoencoder" and study.autoencoder is not None:
+        return study.autoencoder.iterations
+    return study.generator.loop.iterations
 
 
 def _artifact(study: Study, stage: Stage) -> str:

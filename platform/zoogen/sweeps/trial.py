@@ -18,6 +18,7 @@ from zoogen.pipelines import stages
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import Log, Study
 from zoogen.pipelines.digests import autoencoder_key, evaluation_key, generator_key
+from zoogen.pipelines.models import Model
 from zoogen.pipelines.results import AutoencoderResult, EvaluationResult, GeneratorResult
 from zoogen.pipelines.stored import stored_autoencoder, stored_generator, stored_record
 from zoogen.pipelines.validation import ValidatingHooks, validation_error
@@ -39,10 +40,9 @@ STEPS: Mapping[Stage, tuple[str, ...]] = {
 }
 _EVALUATING = ("generating", "judging", "auditing")  # costs of an evaluation of its own, without earlier stages'
 _TRACKED = {"train-autoencoder": AUTOENCODER, "train-generator": GENERATOR, "evaluate": EVALUATION}
-_MAKE: Mapping[str, Callable[[Study], Any]] = {
+_MAKE: Mapping[str, Callable[[Study, Model], Any]] = {
     AUTOENCODER: stages.train_autoencoder,
     GENERATOR: stages.train_generator,
-    EVALUATION: stages.evaluate,
 }
 
 
@@ -78,26 +78,37 @@ def run_trial(order: TrialOrder, handle: TrialHandle) -> str:
     config = PipelineConfig.model_validate_json(order.config)
     torch.set_num_threads(config.threads)
     with TrialStudy(config, silent(), f"trial {order.name}", reporting=False, order=order, handle=handle) as study:
-        for step in STEPS[order.stage]:
-            key = artifact_key(study, step)
-            with handle.exclusive(key, partial(_whole, study, step)):
-                results[step] = _MAKE[step](study)
+        for step, model in _steps(study):
+            with handle.exclusive(artifact_key(study, step, model), partial(_whole, study, step, model)):
+                results[model.title(step)] = stages.evaluate(study) if step == EVALUATION else _MAKE[step](study, model)
         return record_bytes(_record(study, results, begin)).decode()
 
 
-def _whole(study: Study, step: str) -> bool:
+def _steps(study: "TrialStudy") -> list[tuple[str, Model]]:
+    """The steps of a trial with their models; further models are trained where they are judged."""
+    steps = STEPS[study.order.stage]
+    models = study.models if EVALUATION in steps else (study.model,)
+    trained = [(step, model) for model in models for step in steps if step in _MAKE]
+    return [
+        *((step, model) for step, model in trained if step != AUTOENCODER or model.autoencoder is not None),
+        *((step, study.model) for step in steps if step == EVALUATION),
+    ]
+
+
+def _whole(study: Study, step: str, model: Model) -> bool:
     if step == AUTOENCODER:
-        return stored_autoencoder(study).value is not None
+        return stored_autoencoder(study, model).value is not None
     if step == GENERATOR:
-        return stored_generator(study).value is not None
+        return stored_generator(study, model).value is not None
     return stored_record(study, artifact_key(study, step), Evaluation).value is not None
 
 
-def artifact_key(study: Study, step: str) -> str:
-    """Where the artifact of a step lies."""
+def artifact_key(study: Study, step: str, model: Model | None = None) -> str:
+    """Where the artifact of a step lies, by default of the study's own model."""
+    model = model or study.model
     if step == AUTOENCODER:
-        return autoencoder_key(study.autoencoder_digest)
-    return generator_key(study.generator_digest) if step == GENERATOR else evaluation_key(study.evaluation_digest)
+        return autoencoder_key(model.autoencoder_digest)
+    return generator_key(model.generator_digest) if step == GENERATOR else evaluation_key(study.evaluation_digest)
 
 
 def silent() -> Console:
@@ -124,7 +135,7 @@ class TrialStudy(Study):
                 super().prepare(structure)
 
     def hooks(self, stage: str, log: Log) -> LoopHooks:
-        if stage == AUTOENCODER and self.order.validate:
+        if stage == AUTOENCODER and self.order.validate and self.config.autoencoder is not None:
             train, validation = self.checkpoints("train"), self.checkpoints("validation")
             return ValidatingHooks(log, config=self.config.autoencoder, train=train, validation=validation)
         return super().hooks(stage, log)
@@ -137,7 +148,7 @@ class _TrialTracker(NullTracker):
         self._order, self._handle = order, handle
 
     def _open(self, stage: str, digest: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
-        if stage not in _TRACKED:
+        if _TRACKED.get(stage) != name:  # neither another stage's nor a further model's
             return NullRun()
         self._handle.report({STAGE: _TRACKED[stage], AT: 0, WAITED: self._handle.waited})
         return _TrialRun(_TRACKED[stage], self._order, self._handle)
@@ -163,7 +174,7 @@ def _record(study: TrialStudy, results: Mapping[str, Any], begin: float) -> Tria
     scores: tuple[Any, ...] = ()
     for step, result in results.items():
         artifacts[step] = result.digest
-        match result:
+        match result if step in _TRACKED.values() else None:
             case AutoencoderResult():
                 metrics = {**result.codec.figures, **validation_error(result.codec.figures)}
                 cost[step] = result.codec.seconds

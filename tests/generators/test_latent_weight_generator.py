@@ -10,11 +10,11 @@ from tests.generators.toys import SMALL, loop
 from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
-from zoogen.generators import weight_generator
+from zoogen.generators import latent_weight_generator
 from zoogen.generators.config import ConditionConfig, DiffusionConfig, SamplerConfig, UNetConfig
 from zoogen.generators.diffusion import LatentDiffusion
+from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 from zoogen.generators.train import train_generator
-from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.identity import derive_seed
 from zoogen.seeds import seeded_generator
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
@@ -42,12 +42,12 @@ GENERATOR = DiffusionConfig(
 
 
 @pytest.fixture(scope="module")
-def generator() -> WeightGenerator:
+def generator() -> LatentWeightGenerator:
     codec = train_codec(AUTOENCODER, TRAIN, seed=0, targets=[target(9)])
     return train_generator(GENERATOR, codec, TRAIN, seed=0, digest="def")
 
 
-def test_generated_weights_lie_at_the_training_runs_and_reach_them_all(generator: WeightGenerator) -> None:
+def test_generated_weights_lie_at_the_training_runs_and_reach_them_all(generator: LatentWeightGenerator) -> None:
     for checkpoints in TRAIN:
         weights = generator.generate(checkpoints.target, 60, seed=0)
         assert weights.shape == (60, checkpoints.target.layout.size)
@@ -57,25 +57,25 @@ def test_generated_weights_lie_at_the_training_runs_and_reach_them_all(generator
         assert set(checkpoints.runs[distances.argmin(1)].tolist()) == {0, 1, 2, 3}
 
 
-def test_seed_and_structure_decide_the_result(generator: WeightGenerator) -> None:
+def test_seed_and_structure_decide_the_result(generator: LatentWeightGenerator) -> None:
     wanted = TRAIN[0].target
     assert torch.equal(generator.generate(wanted, 5, seed=3), generator.generate(wanted, 5, seed=3))
     assert not torch.equal(generator.generate(wanted, 5, seed=3), generator.generate(wanted, 5, seed=4))
     assert len(generator.generate(wanted, 5, seed=3).unique(dim=0)) == 5
 
 
-def test_chunks_give_every_network(generator: WeightGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weight_generator, "_CHUNK_NUMBERS", 3 * generator.codec.row_length(TRAIN[0].target))
+def test_chunks_give_every_network(generator: LatentWeightGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latent_weight_generator, "_CHUNK_NUMBERS", 3 * generator.codec.row_length(TRAIN[0].target))
     weights = generator.generate(TRAIN[0].target, 7, seed=0)
     assert weights.shape[0] == len(weights.unique(dim=0)) == 7
 
 
 @pytest.mark.parametrize("sampler", [None, SamplerConfig(kind="ddpm", steps=30)], ids=["ddim", "ddpm"])
 def test_trajectory_begins_with_noise_and_ends_with_what_is_generated(
-    generator: WeightGenerator, monkeypatch: pytest.MonkeyPatch, sampler: SamplerConfig | None
+    generator: LatentWeightGenerator, monkeypatch: pytest.MonkeyPatch, sampler: SamplerConfig | None
 ) -> None:
     wanted = TRAIN[0].target
-    monkeypatch.setattr(weight_generator, "_CHUNK_NUMBERS", 3 * generator.codec.row_length(TRAIN[0].target))
+    monkeypatch.setattr(latent_weight_generator, "_CHUNK_NUMBERS", 3 * generator.codec.row_length(TRAIN[0].target))
     way = generator.trajectory(wanted, 7, seed=2, points=6, sampler=sampler)
     last = 30 if sampler else 50
     assert [done for done, _ in way] == [last * i // 5 for i in range(6)]
@@ -88,7 +88,7 @@ def test_trajectory_begins_with_noise_and_ends_with_what_is_generated(
     assert nearest[-1] < 0.5 * nearest[0]
 
 
-def test_a_trajectory_has_at_most_all_steps_and_two_ends(generator: WeightGenerator) -> None:
+def test_a_trajectory_has_at_most_all_steps_and_two_ends(generator: LatentWeightGenerator) -> None:
     way = generator.trajectory(TRAIN[0].target, 1, seed=0, points=100, sampler=SamplerConfig(steps=4))
     assert [done for done, _ in way] == [0, 1, 2, 3, 4]
     with pytest.raises(ZoogenError, match="ask for at least 2"):
@@ -96,10 +96,10 @@ def test_a_trajectory_has_at_most_all_steps_and_two_ends(generator: WeightGenera
 
 
 @pytest.mark.parametrize("kind", SMALL)
-def test_every_kind_of_denoiser_is_kept_in_an_artifact(generator: WeightGenerator, kind: str) -> None:
+def test_every_kind_of_denoiser_is_kept_in_an_artifact(generator: LatentWeightGenerator, kind: str) -> None:
     config = DiffusionConfig(denoiser=SMALL[kind], condition=ConditionConfig(drop=0.1), loop=loop(40))
     made = train_generator(config, generator.codec, TRAIN, seed=0)
-    again = WeightGenerator.from_bytes(made.to_bytes())
+    again = LatentWeightGenerator.from_bytes(made.to_bytes())
     assert again.config == config and again.to_bytes() == made.to_bytes()
     sampler = SamplerConfig(steps=5, guidance=1.5)
     one = made.generate(TRAIN[0].target, 3, seed=0, sampler=sampler)
@@ -109,7 +109,7 @@ def test_every_kind_of_denoiser_is_kept_in_an_artifact(generator: WeightGenerato
         assert torch.equal(tensor, repeated.model.state_dict()[name])
 
 
-def test_conditions_that_never_differ_or_are_negative(generator: WeightGenerator) -> None:
+def test_conditions_that_never_differ_or_are_negative(generator: LatentWeightGenerator) -> None:
     """Numbers of any sign are told apart; one that all structures share says nothing; NaN is refused."""
     alike = [
         replace(s, target=replace(s.target, condition=(3.0, sign))) for s, sign in zip(TRAIN, (-2, 2), strict=True)
@@ -123,7 +123,7 @@ def test_conditions_that_never_differ_or_are_negative(generator: WeightGenerator
         train_generator(GENERATOR, generator.codec, broken, seed=0)
 
 
-def test_unseen_structures_are_generated_within_the_length(generator: WeightGenerator) -> None:
+def test_unseen_structures_are_generated_within_the_length(generator: LatentWeightGenerator) -> None:
     weights = generator.generate(target(9), 3, seed=0)
     assert weights.shape == (3, 36)
     assert weights.isfinite().all()
@@ -133,8 +133,8 @@ def test_unseen_structures_are_generated_within_the_length(generator: WeightGene
         generator.generate(target(9), 0, seed=0)
 
 
-def test_bytes_round_trip(generator: WeightGenerator) -> None:
-    again = WeightGenerator.from_bytes(generator.to_bytes())
+def test_bytes_round_trip(generator: LatentWeightGenerator) -> None:
+    again = LatentWeightGenerator.from_bytes(generator.to_bytes())
     sampler = SamplerConfig(kind="ddpm", steps=30)
     for chosen in (None, sampler):
         one = generator.generate(TRAIN[1].target, 4, seed=1, sampler=chosen)
@@ -142,12 +142,12 @@ def test_bytes_round_trip(generator: WeightGenerator) -> None:
     assert (again.digest, again.config, list(again.structures)) == ("def", GENERATOR, ["w5", "w8"])
     assert again.to_bytes() == generator.to_bytes()
     with pytest.raises(ZoogenError, match="the generator is damaged"):
-        WeightGenerator.from_bytes(b"nothing")
+        LatentWeightGenerator.from_bytes(b"nothing")
     with pytest.raises(ZoogenError, match="holds a autoencoder, not a generator"):
-        WeightGenerator.from_bytes(generator.codec.to_bytes())
+        LatentWeightGenerator.from_bytes(generator.codec.to_bytes())
 
 
-def test_averaged_parameters_are_the_ones_that_sample(generator: WeightGenerator) -> None:
+def test_averaged_parameters_are_the_ones_that_sample(generator: LatentWeightGenerator) -> None:
     plain = DiffusionConfig.model_validate(
         GENERATOR.model_dump() | {"loop": GENERATOR.loop.model_dump() | {"ema": None}}
     )
@@ -157,6 +157,6 @@ def test_averaged_parameters_are_the_ones_that_sample(generator: WeightGenerator
     assert any(not torch.equal(one[name], two[name]) for name in one)
 
 
-def test_no_checkpoints_is_one_line(generator: WeightGenerator) -> None:
+def test_no_checkpoints_is_one_line(generator: LatentWeightGenerator) -> None:
     with pytest.raises(ZoogenError, match="no training checkpoints"):
         train_generator(GENERATOR, generator.codec, [], seed=0)
