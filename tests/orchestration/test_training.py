@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.clusters import checkpoint_set
+from tests.generators.source.grids import TASK, TAUGHT, source_config
 
 from zoogen.autoencoders.config import (
     AutoencoderConfig,
@@ -20,11 +21,17 @@ from zoogen.autoencoders.config import (
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
 from zoogen.generators.config import DiffusionConfig, UNetConfig
+from zoogen.generators.source.generator import SourceWeightGenerator
+from zoogen.generators.source.train import train_source_generator
 from zoogen.generators.train import train_generator
 from zoogen.orchestration.cluster import connect
-from zoogen.orchestration.training import RayRun, TrainConfig, train_codec_on_ray, train_generator_on_ray
-from zoogen.tasks.hypergrid.config import HypergridConfig
-from zoogen.tasks.hypergrid.task import HypergridTask
+from zoogen.orchestration.training import (
+    RayRun,
+    TrainConfig,
+    train_codec_on_ray,
+    train_generator_on_ray,
+    train_source_generator_on_ray,
+)
 from zoogen.training.config import EmaConfig, LoopConfig
 from zoogen.zoo.read import CheckpointSet
 
@@ -156,3 +163,16 @@ def test_too_many_workers_are_one_line(cluster, tmp_path) -> None:
 def test_a_mistake_in_a_worker_is_one_line(cluster, tmp_path) -> None:
     with pytest.raises(ZoogenError, match="no training checkpoints"):
         train_codec_on_ray(AUTOENCODER, [], seed=0, run=RayRun(TrainConfig(max_failures=0), str(tmp_path), "empty"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_source_generator_learns_on_workers(cluster, tmp_path, workers: int) -> None:
+    """One worker gives the bits of the plain loop; two, each with its own structures, one network that learns."""
+    config = source_config(40)
+    run = RayRun(TrainConfig(workers=workers), str(tmp_path), "source")
+    made = train_source_generator_on_ray(config, TASK, TAUGHT, seed=0, run=run, digest="abc")
+    plain = train_source_generator(config, TASK, TAUGHT, seed=0, digest="abc")
+    assert isinstance(made, SourceWeightGenerator) and made.digest == "abc"
+    pairs = zip(made.network.state_dict().values(), plain.network.state_dict().values(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs) == (workers == 1)
+    assert made.history[-1]["loss"] < made.history[0]["loss"]

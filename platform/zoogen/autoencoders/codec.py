@@ -15,7 +15,7 @@ from zoogen.autoencoders.config import AutoencoderConfig, AutoencoderSection
 from zoogen.config import parse_config
 from zoogen.errors import DamagedError
 from zoogen.seeds import seeded_generator
-from zoogen.training.state import load_module
+from zoogen.training.state import build_and_load
 from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.weights.scaling import WeightScaler
 from zoogen.weights.target import Target
@@ -152,8 +152,8 @@ class WeightCodec:
         tensors, metadata = unpack(_KIND, data)
         try:
             config = parse_config(AutoencoderSection, {_KIND: metadata["config"]}, "autoencoder artifact").autoencoder
-            autoencoder = build_autoencoder(config, metadata)
-            load_module(autoencoder, section("autoencoder", tensors), _KIND)
+            parameters = section("autoencoder", tensors)
+            autoencoder = build_and_load(lambda: build_autoencoder(config, metadata), parameters, _KIND)
             return cls(
                 config=config,
                 scaler=WeightScaler.from_state(metadata["scaler"], section("scaler", tensors)),

@@ -142,8 +142,7 @@ class EvaluationConfig(Config):
             them is given; `ensemble` the average of all training checkpoints, one network (p-diff §3.1); `vae`
             networks decoded from the prior of a variational autoencoder (p-diff, Table 8); `conventional` networks
             trained from scratch here, at the budgets of `evaluation.conventional`, where the task has such budgets.
-            Further models of the study (`others`) are judged in any case, after these unless `others` has a place
-            among them.
+            Further models of the study (`others`) are judged in any case, last unless `others` has a place among these.
         unseen_methods: which of them are judged on unseen structures, too; possible are `generated`, `nearest`,
             `prior`, `untrained`, `reference` and `conventional`.
         portraits: methods that are pictured beside the truth, by their median network.

@@ -16,7 +16,7 @@ from zoogen.generators.config import DiffusionConfig, SamplerConfig
 from zoogen.generators.weight_generator import KIND, WeightGenerator, restoring
 from zoogen.identity import derive_seed
 from zoogen.seeds import seeded_generator
-from zoogen.training.state import load_module
+from zoogen.training.state import build_and_load
 from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.weights.target import Target
 
@@ -38,7 +38,7 @@ class LatentWeightGenerator(WeightGenerator):
     history: Sequence[Mapping[str, float]] = field(default=())
     seconds: float = 0.0
     digest: str = ""
-    task: Mapping[str, Any] | None = None
+    task_config: Mapping[str, Any] | None = None
 
     def generate(
         self,
@@ -132,8 +132,8 @@ class LatentWeightGenerator(WeightGenerator):
         """The generator of what `to_bytes` packed; entries of another form lead to any exception (`restoring`)."""
         codec = WeightCodec.from_bytes(tensors["codec"].numpy().tobytes())
         config = parse_config(DiffusionConfig, metadata["config"], "generator artifact")
-        model = build_generator(config, codec.latent, int(metadata["condition"]))
-        load_module(model, section("model", tensors), KIND)
+        sizes = codec.latent, int(metadata["condition"])
+        model = build_and_load(lambda: build_generator(config, *sizes), section("model", tensors), KIND)
         return cls(
             config=config,
             model=model.eval(),
@@ -142,5 +142,5 @@ class LatentWeightGenerator(WeightGenerator):
             history=metadata["history"],
             seconds=metadata["seconds"],
             digest=metadata["digest"],
-            task=metadata.get("task"),
+            task_config=metadata.get("task_config"),
         )

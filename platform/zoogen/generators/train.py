@@ -30,7 +30,7 @@ def train_generator(
     hooks: LoopHooks | None = None,
     digest: str = "",
     compile: bool | str = False,
-    task: Mapping[str, Any] | None = None,
+    task_config: Mapping[str, Any] | None = None,
 ) -> LatentWeightGenerator:
     """Fit a conditional generator to the codec's latents of the training checkpoints.
 
@@ -43,7 +43,7 @@ def train_generator(
         hooks: logging, checkpoints, workers.
         digest: identity of the artifact, kept in it.
         compile: train through `torch.compile`; a text names its backend.
-        task: resolved configuration of the task whose networks they are, kept in the artifact.
+        task_config: resolved configuration of the task whose networks they are, kept in the artifact.
 
     Raises:
         ZoogenError: no checkpoints, conditions of different lengths, or a structure that the codec does not fit.
@@ -82,7 +82,7 @@ def train_generator(
     )
     model.to("cpu")
     structures = [s.target.structure for s in train]
-    return LatentWeightGenerator(config, model, codec, structures, result.history, result.seconds, digest, task)
+    return LatentWeightGenerator(config, model, codec, structures, result.history, result.seconds, digest, task_config)
 
 
 class GeneratorObjective(nn.Module):

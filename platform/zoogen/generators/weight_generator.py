@@ -14,6 +14,7 @@ from zoogen.generators.config import GeneratorConfig
 from zoogen.weights.target import Target
 
 KIND = "generator"  # what an artifact of any of them says that it holds
+FORMAT = 1  # raise when entries of artifacts come to mean something else
 
 
 class WeightGenerator(ABC):
@@ -28,8 +29,8 @@ class WeightGenerator(ABC):
         history: logged figures of the training.
         seconds: training time.
         digest: identity of the artifact.
-        task: the resolved configuration of the task whose networks it makes, so that it serves without a study; None
-            where it was made without saying.
+        task_config: the resolved configuration of the task whose networks it makes, so that it serves without a study;
+            None where it was made without saying.
     """
 
     config: GeneratorConfig
@@ -38,7 +39,7 @@ class WeightGenerator(ABC):
     history: Sequence[Mapping[str, float]]
     seconds: float
     digest: str
-    task: Mapping[str, Any] | None
+    task_config: Mapping[str, Any] | None
 
     @abstractmethod
     def generate(self, target: Target, count: int, seed: int, device: str | torch.device = "cpu") -> Tensor:
@@ -62,7 +63,8 @@ class WeightGenerator(ABC):
             "history": [dict(figures) for figures in self.history],
             "seconds": self.seconds,
             "digest": self.digest,
-            **({} if self.task is None else {"task": dict(self.task)}),
+            "format": FORMAT,
+            **({} if self.task_config is None else {"task_config": dict(self.task_config)}),
         }
 
 

@@ -4,12 +4,18 @@ from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.train import train_codec as fit_codec
 from zoogen.generators.config import DiffusionConfig
 from zoogen.generators.source.config import SourceConfig
+from zoogen.generators.source.train import train_source_generator
 from zoogen.generators.train import train_generator as fit_generator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.orchestration.pool import build_zoo as build_on_ray
-from zoogen.orchestration.training import RayRun, train_codec_on_ray, train_generator_on_ray
+from zoogen.orchestration.training import (
+    RayRun,
+    train_codec_on_ray,
+    train_generator_on_ray,
+    train_source_generator_on_ray,
+)
 from zoogen.pipelines.context import Log, Study
-from zoogen.pipelines.models import Model
+from zoogen.pipelines.models import Model, taught
 from zoogen.zoo.build import ZooReport, build_serially, missing_cohorts
 from zoogen.zoo.plan import ZooPlan
 from zoogen.zoo.progress import ZooProgressCallback
@@ -50,7 +56,6 @@ def train_codec(study: Study, model: Model, log: Log) -> WeightCodec:
             targets=study.targets,
             digest=digest,
             compile=compiled,
-            task=study.task,
         )
     return fit_codec(
         config,
@@ -62,7 +67,6 @@ def train_codec(study: Study, model: Model, log: Log) -> WeightCodec:
         targets=study.targets,
         digest=digest,
         compile=compiled,
-        task=study.task,
     )
 
 
@@ -73,18 +77,18 @@ def train_generator(study: Study, model: Model, codec: WeightCodec | None, log: 
             assert codec is not None, "a generator of latents has an autoencoder"
             return _train_latent_generator(study, model.generator, model.generator_digest, codec, log)
         case SourceConfig():
-            raise NotImplementedError
+            return _train_source_generator(study, model.generator, model.generator_digest, log)
 
 
 def _train_latent_generator(
     study: Study, config: DiffusionConfig, digest: str, codec: WeightCodec, log: Log
 ) -> WeightGenerator:
     train, seed, compiled = study.checkpoints("train"), study.config.seed, study.config.compile
-    task = study.task.resolved()
+    resolved = study.task.resolved()
     if study.config.ray is not None:
         run = _ray_run(study, f"generator-{digest}")
         return train_generator_on_ray(
-            config, codec, train, seed=seed, run=run, log=log, digest=digest, compile=compiled, task=task
+            config, codec, train, seed=seed, run=run, log=log, digest=digest, compile=compiled, task_config=resolved
         )
     return fit_generator(
         config,
@@ -95,7 +99,28 @@ def _train_latent_generator(
         hooks=study.hooks("generator", log),
         digest=digest,
         compile=compiled,
-        task=task,
+        task_config=resolved,
+    )
+
+
+def _train_source_generator(study: Study, config: SourceConfig, digest: str, log: Log) -> WeightGenerator:
+    train = study.checkpoints("train") if config.learns_from_zoo else ()
+    structures, seed, compiled = taught(config, study.task, study.plan), study.config.seed, study.config.compile
+    if study.config.ray is not None:
+        run = _ray_run(study, f"generator-{digest}")
+        return train_source_generator_on_ray(
+            config, study.task, structures, train, seed=seed, run=run, log=log, digest=digest, compile=compiled
+        )
+    return train_source_generator(
+        config,
+        study.task,
+        structures,
+        train,
+        seed=seed,
+        device=study.device,
+        hooks=study.hooks("generator", log),
+        digest=digest,
+        compile=compiled,
     )
 
 

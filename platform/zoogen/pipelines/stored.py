@@ -27,7 +27,7 @@ def stored_autoencoder(study: Study, model: Model | None = None) -> Artifact[Wei
 def stored_generator(study: Study, model: Model | None = None) -> Artifact[WeightGenerator]:
     """The generator of a model, by default the study's own, as far as it is there and whole."""
     name = (model or study.model).generator_digest
-    return _stored(study, generator_key(name), lambda data: _own(read_generator(data), name))
+    return _stored(study, generator_key(name), lambda data: _own(read_generator(data, study.task), name))
 
 
 def stored_record(study: Study, key: str, model: type[R]) -> Artifact[R]:

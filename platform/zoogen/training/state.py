@@ -1,8 +1,8 @@
 """The state of a training between two iterations."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from torch.optim import Optimizer
 
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.weights.packing import pack, prefixed, section, unpack
+
+M = TypeVar("M", bound=nn.Module)
 
 _KIND = "training state"
 _NUMBER, _GROUP_STEP = "number", "group.step"  # in the keys of an optimiser's state
@@ -68,6 +70,21 @@ class TrainingState:
             )
         except (KeyError, TypeError, ValueError):
             raise DamagedError("entries are missing or wrong", f"the {_KIND}") from None
+
+
+def build_and_load(build: Callable[[], M], state: Mapping[str, Tensor], what: str) -> M:
+    """A module with the parameters of an artifact; one that its configuration makes larger than these is not built.
+
+    Raises:
+        ZoogenError: names or shapes do not fit the module.
+    """
+    with torch.device("meta"):  # shapes without memory
+        wanted = {name: tensor.shape for name, tensor in build().state_dict().items()}
+    if wanted != {name: tensor.shape for name, tensor in state.items()}:
+        raise ZoogenError(f"the {what} does not fit its configuration; make it again")
+    module = build()
+    load_module(module, state, what)
+    return module
 
 
 def load_module(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
