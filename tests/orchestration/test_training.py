@@ -32,6 +32,8 @@ from zoogen.orchestration.training import (
     train_generator_on_ray,
     train_source_generator_on_ray,
 )
+from zoogen.tasks.hypergrid.config import HypergridConfig
+from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.training.config import EmaConfig, LoopConfig
 from zoogen.zoo.read import CheckpointSet
 

@@ -18,13 +18,6 @@ Floors = dict[str, dict[str, dict[str, float]]]
 # last checkpoints exists only where runs have more of them; where they have one, all checkpoints are last ones.
 CONVENTIONAL = ("held-out-last", "held-out", "reference-last", "reference")
 
-BUDGET = "conventional-"  # before the iterations in the name of a method that was trained for the evaluation
-
-
-def budget_of(method: str) -> int | None:
-    """Iterations of a method that was trained for the evaluation: 500 of `conventional-500`; None of others."""
-    return int(method.removeprefix(BUDGET)) if method.startswith(BUDGET) else None
-
 
 class Seconds(Record):
     """Wall-clock cost of the networks of one method and structure.

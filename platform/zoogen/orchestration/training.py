@@ -46,7 +46,8 @@ def train_codec_on_ray(
         ZoogenError: as `train_codec`; or the workers failed too often, or do not fit the cluster.
     """
     arguments = (config, _bare(train), _bare(validation))
-    job = _Job("codec", arguments, {"seed": seed, "targets": tuple(targets), "digest": digest, "compile": compile})
+    keywords = {"seed": seed, "targets": tuple(targets), "digest": digest, "compile": compile, "task": task}
+    job = _Job("codec", arguments, keywords)
     return WeightCodec.from_bytes(fit_on_ray(job, run, log))
 
 

@@ -56,6 +56,7 @@ def train_codec(study: Study, model: Model, log: Log) -> WeightCodec:
             targets=study.targets,
             digest=digest,
             compile=compiled,
+            task=study.task,
         )
     return fit_codec(
         config,
@@ -67,6 +68,7 @@ def train_codec(study: Study, model: Model, log: Log) -> WeightCodec:
         targets=study.targets,
         digest=digest,
         compile=compiled,
+        task=study.task,
     )
 
 

@@ -56,7 +56,7 @@ def evaluated(study: Study, generators: Sequence[WeightGenerator]) -> Evaluation
         generator=study.generator_digest,
         reference=reference.digest if reference is not None else "",
         structures=len(study.plan.structures),
-        models=min(part.learnt for part in parts if part.structure in study.plan.targets),
+        models=min((part.learnt for part in parts if part.structure in study.plan.targets), default=0),
         others={model.name: model.generator_digest for model in study.others},
     )
     cost = study.zoo_cost()

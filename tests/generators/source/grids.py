@@ -21,7 +21,7 @@ def source_config(iterations: int, **changes: object) -> SourceConfig:
         log_every=10,
         checkpoint_every=10,
     )
-    plain = {"teacher": "exact", "pool": 64, "states": 32, "width": 16, "blocks": 1, "loop": loop}
+    plain = {"teacher": "exact", "pool": 64, "states": 32, "width": 16, "blocks": 1, "styles": 8, "loop": loop}
     return SourceConfig.model_validate({**plain, **changes})
 
 

@@ -1,47 +1,42 @@
-"""The network of the source generator: nothing at first, and equivariant to the order of tokens."""
-
 import torch
 
 from zoogen.generators.source.network import SourceNetwork
 from zoogen.seeds import seeded
 
 
-def network(blocks: int = 2) -> SourceNetwork:
-    """With parameters of which none is zero."""
+def network() -> SourceNetwork:
     with seeded(0):
-        made = SourceNetwork(5, 3, width=16, blocks=blocks)
-        for parameter in made.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-    return made.eval()
+        return SourceNetwork(features=5, token=3, width=16, blocks=2)
 
 
-def test_a_new_network_adds_nothing_to_a_source() -> None:
-    features, tokens = torch.randn(7, 5), torch.randn(2, 7, 3)
-    assert torch.equal(SourceNetwork(5, 3, width=16, blocks=2)(features, tokens), torch.zeros(2, 7, 3))
+def test_structures_of_any_size_at_once_are_as_one_by_one() -> None:
+    model, (features, sources) = network(), _inputs(7, 2)
+    others = _inputs(4, 3)
+    together = model([features, others[0]], [sources, others[1]])
+    torch.testing.assert_close(together[0], model([features], [sources])[0])
+    torch.testing.assert_close(together[1], model([others[0]], [others[1]])[0])
 
 
-def test_the_order_of_tokens_does_not_matter_and_networks_do_not_see_each_other() -> None:
-    features, tokens = torch.randn(7, 5), torch.randn(4, 7, 3)
-    made, order = network(), torch.randperm(7)
-    change = made(features, tokens)
-    torch.testing.assert_close(made(features[order], tokens[:, order]), change[:, order])
-    torch.testing.assert_close(made(features, tokens[1:2]), change[1:2])
+def test_the_order_of_tokens_does_not_matter() -> None:
+    model, (features, sources) = network(), _inputs(6, 2)
+    order = torch.randperm(6)
+    torch.testing.assert_close(
+        model([features[order]], [sources[:, order]])[0], model([features], [sources])[0][:, order]
+    )
 
 
-def test_every_token_depends_on_the_whole_source() -> None:
-    features, tokens = torch.randn(7, 5), torch.randn(1, 7, 3, requires_grad=True)
-    network()(features, tokens)[0, 0].sum().backward()
-    assert tokens.grad is not None and bool((tokens.grad.abs().sum(-1) > 0).all())
+def test_networks_begin_near_their_sources() -> None:
+    model, (features, sources) = network(), _inputs(50, 4)
+    change = model([features], [sources])[0] - sources
+    assert 0.02 < change.std().item() < 0.3
 
 
-def test_features_are_standardised_by_those_of_training() -> None:
-    """Whatever their scale and offset, the network sees the same; a coordinate that never varies is only shifted."""
-    features, tokens = torch.randn(7, 5), torch.randn(1, 7, 3)
-    features[:, 4] = 2.0
-    made = network()
-    made.fit_features(features)
-    one = made(features, tokens)
-    other = features * torch.tensor([10.0, 0.1, 3.0, 1.0, 1.0]) + 5
-    made.fit_features(other)
-    torch.testing.assert_close(made(other, tokens), one, atol=1e-4, rtol=1e-4)
-    assert float(made.std[4]) == 1.0
+def test_coordinates_are_standardised_over_what_is_taught() -> None:
+    model = network()
+    model.fit_coordinates([torch.tensor([[0.0, 1, 1, 5, 0]]), torch.tensor([[2.0, 1, 1, 5, 40]])])
+    scaled = model._scaled(torch.tensor([[0.0, 1, 1, 5, 1e9], [2.0, 1, 1, 5, 20]]))
+    assert scaled.tolist() == [[-1, 0, 0, 0, 6], [1, 0, 0, 0, 0]]
+
+
+def _inputs(tokens: int, networks: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(tokens, 5), torch.randn(networks, tokens, 3)

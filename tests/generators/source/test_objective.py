@@ -8,6 +8,7 @@ from zoogen.seeds import seeded
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.teaching.lessons import Lessons, lessons_of_optimum
+from zoogen.weights.tokens import WeightTokens
 
 TASK = HypergridTask(HypergridConfig())
 GENERATOR = torch.Generator()
@@ -35,6 +36,26 @@ def test_it_is_zero_where_networks_do_what_the_teacher_does() -> None:
     taught.network.load_state_dict(model.network.state_dict())
     assert abs(taught([drawn], GENERATOR)[0].item()) < 1e-6
     assert model([drawn], GENERATOR)[0].item() > 0.01
+
+
+def test_the_gradient_is_that_of_finite_differences() -> None:
+    model = objective(1.2).double()
+    lessons, sources = model.taught[0].lessons, model.taught[0].sources[0]
+    tokens = WeightTokens(sources.tokens.index, sources.tokens.features.double())
+    doubled = Lessons(lessons.target, lessons.inputs, lessons.choices.double())
+    model.taught = [TaughtStructure(doubled, (Sources(tokens, sources.styles.double()),))]
+    drawn = draw(2)
+    drawn = Draw(0, 0, drawn.numbers.double(), drawn.rows)
+    model([drawn], GENERATOR)[0].backward()
+    for parameter in (model.network.source.weight, model.network.out.bias):
+        place, step, values = (0,) * parameter.ndim, 1e-6, []
+        for sign in (1, -1):
+            with torch.no_grad():
+                parameter[place] += sign * step
+                values.append(model([drawn], GENERATOR)[0].item())
+                parameter[place] -= sign * step
+        slope = (values[0] - values[1]) / (2 * step)
+        assert parameter.grad[place].item() == pytest.approx(slope, rel=1e-4, abs=1e-8)
 
 
 def test_networks_that_are_too_alike_cost() -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from zoogen.config import Config
-from zoogen.training.config import AdamWConfig, LoopConfig, ScheduleConfig
+from zoogen.training.config import LoopConfig, ScheduleConfig, SoapConfig
 
 
 class SourceConfig(Config):
@@ -29,26 +29,42 @@ class SourceConfig(Config):
     structures: tuple[str, ...] = Field(
         (), description="what is taught; empty: the structures of the zoo; others than those need teacher exact"
     )
-    pool: int = Field(2048, ge=1, description="inputs that are drawn once for each structure")
-    states: int = Field(256, ge=1, description="of them, in the loss of an iteration for each of its structures")
-    penalty: float = Field(1e-3, ge=0, description="weight of the mean squared change of the source beside the loss")
+    styles: int = Field(64, ge=1, le=4096, description="independent initial networks that sources are mixed from")
+    amplitude: float = Field(1.5, gt=0, description="size of sources, in units of the task's own initial networks")
+    networks: int = Field(2, ge=1, description="networks of each structure in an iteration; one where all are the same")
+    diversity: float = Field(
+        0.5, ge=0, lt=2, description="least distance of two networks of a structure, in units of their norm"
+    )
+    rearranged: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="share of lessons in which interchangeable parts carry other numbers than the first",
+    )
+    pool: int = Field(6000, ge=1, description="inputs that are drawn once for each structure")
+    states: int = Field(256, ge=1, description="of them, in an iteration for each network")
     width: int = Field(256, ge=1, le=65_536, description="features of a token")
     blocks: int = Field(2, ge=0, le=256, description="residual blocks")
     loop: LoopConfig = Field(
         LoopConfig(
-            iterations=3000,
-            batch_size=4,
-            optimiser=AdamWConfig(lr=1e-3, weight_decay=0),
-            schedule=ScheduleConfig(kind="cosine", warmup=100),
+            iterations=20_000,
+            batch_size=6,
+            optimiser=SoapConfig(lr=3e-3),
+            schedule=ScheduleConfig(kind="cosine", warmup=200),
             clip=1.0,
         ),
-        description="its batch_size counts structures, each with a source of its own",
+        description="its batch_size counts structures",
     )
 
     @property
     def learns_from_zoo(self) -> bool:
         """Whether training reads the zoo's checkpoints."""
         return self.teacher == "zoo"
+
+    @property
+    def networks_at_once(self) -> int:
+        """Networks of each structure in an iteration."""
+        return 1 if self.draws == "fixed" else self.networks
 
     @model_validator(mode="after")
     def _states_fit(self) -> "SourceConfig":

@@ -1,6 +1,6 @@
 """From sources to weights: a generator that knows any structure by the coordinates of its weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +11,15 @@ from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.generators.source.config import SourceConfig
 from zoogen.generators.source.network import SourceNetwork
+from zoogen.generators.source.sources import Sources
 from zoogen.generators.weight_generator import KIND, WeightGenerator
 from zoogen.identity import derive_seed
+from zoogen.seeds import seeded_generator
 from zoogen.tasks.base import Task
 from zoogen.training.state import build_and_load
 from zoogen.weights.packing import pack, prefixed, section
 from zoogen.weights.target import Target
-from zoogen.weights.tokens import WeightTokens
 
-FIXED_SOURCE = 0  # seed of the one source of a generator without fresh draws
 _CHUNK_NUMBERS = 16_000_000  # features of tokens held at once: bounds memory to some hundred MB
 
 
@@ -48,32 +48,34 @@ class SourceWeightGenerator(WeightGenerator):
         source, so that all networks are equal."""
         if count < 1:
             raise ZoogenError(f"cannot generate {count} networks; ask for at least 1")
-        tokens = self._tokens(target.structure).to(device)
+        config = self.config
+        sources = self._sources(target.structure).to(device)
         self.network.to(device)
-        fixed = self.config.draws == "fixed"
-        seeds = [FIXED_SOURCE] if fixed else [derive_seed("source", seed, k) for k in range(count)]
-        chunk = max(1, _CHUNK_NUMBERS // (len(tokens) * max(self.config.width, tokens.width)))
-        made = []
-        for start in range(0, len(seeds), chunk):
-            source = self.task.aligned(target.structure, seeds[start : start + chunk]).to(device)
-            change = self.network(tokens.features, tokens.gather(source))
-            made.append((source + tokens.scatter(change)).cpu())
-        weights = torch.cat(made)
-        return weights.expand(count, -1).clone() if fixed else weights
+        if config.draws == "fixed":
+            return self._written(sources, fixed_numbers(config.styles)).expand(count, -1).clone()
+        chunk = max(1, _CHUNK_NUMBERS // (len(sources.tokens) * max(config.width, sources.tokens.width)))
+        # drawn network by network, so that a network of a seed does not depend on how many are asked for
+        numbers = [torch.randn(config.styles, generator=_generator(seed, k)) for k in range(count)]
+        return torch.cat([self._written(sources, torch.stack(part)) for part in _chunks(numbers, chunk)])
 
-    def _tokens(self, structure: str) -> WeightTokens:
-        tokens = self.task.tokens(structure)
-        made_for = (self.network.features, self.network.numbers)
+    def _written(self, sources: Sources, numbers: Tensor) -> Tensor:
+        """Networks [K, D] on the CPU of the numbers [K, S] of their sources."""
+        starts = sources.drawn(numbers.to(sources.styles.device))
+        return sources.tokens.scatter(self.network([sources.tokens.features], [starts])[0]).cpu()
+
+    def _sources(self, structure: str) -> Sources:
+        sources = Sources.of(self.task, structure, self.config.styles, self.config.amplitude)
+        tokens, made_for = sources.tokens, (self.network.features, self.network.token)
         if (tokens.features.shape[1], tokens.width) != made_for:
             raise ZoogenError(
                 f"the generator is for tokens of {made_for[1]} numbers with {made_for[0]} coordinates, the task's have "
                 f"{tokens.width} with {tokens.features.shape[1]}; train it again with this task and version"
             )
-        return tokens
+        return sources
 
     def to_bytes(self) -> bytes:
         """Safetensors with JSON metadata."""
-        sizes = {"features": self.network.features, "numbers": self.network.numbers}
+        sizes = {"features": self.network.features, "numbers": self.network.token}
         return pack(KIND, prefixed("network", self.network.state_dict()), {**self.metadata(), **sizes})
 
     @classmethod
@@ -96,3 +98,17 @@ class SourceWeightGenerator(WeightGenerator):
             digest=metadata["digest"],
             task_config=metadata.get("task_config"),
         )
+
+
+def fixed_numbers(styles: int) -> Tensor:
+    """The numbers [1, S] of the one source of a generator without fresh draws."""
+    return torch.randn(1, styles, generator=_generator(0, "fixed"))
+
+
+def _generator(seed: int, network: int | str) -> torch.Generator:
+    return seeded_generator(derive_seed("source", seed, network))
+
+
+def _chunks(numbers: list[Tensor], size: int) -> Iterator[list[Tensor]]:
+    for start in range(0, len(numbers), size):
+        yield numbers[start : start + size]

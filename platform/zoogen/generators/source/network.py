@@ -1,62 +1,69 @@
-"""What is added to a source, token by token."""
+"""From coordinates and source to weights, token by token."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
-_SMALLEST_STD = 1e-6  # a coordinate that never varies is only shifted
+_SMALLEST_STD = 0.1  # coordinates that are mostly equal (a one-hot of many) are not blown up
+_FIRST_CHANGE = 0.1  # standard deviation of the changes before training: networks begin as their sources, about
+_FARTHEST = 6.0  # standard deviations at which a coordinate beyond what was taught stays
 
 
 class SourceNetwork(nn.Module):
-    """Coordinates [T, F] and the tokens of sources [K, T, W] to what is added to them, [K, T, W]; zero at first.
-
-    A residual perceptron per token. Every block also sees the mean of its features over all tokens of the network, so
-    that each token can fit the rest of its source whatever the structure; the order of tokens does not matter.
+    """Weights = source + change, where one residual perceptron makes every token's change from its coordinates and its
+    own source; tokens do not see each other, so a structure may have any number of them.
 
     Args:
-        features: coordinates F of a token.
-        numbers: numbers W of a token.
-        width: features that the blocks add to.
-        blocks: how many.
+        features: numbers F of a token's coordinates.
+        token: numbers W of a token.
+        width: features of the residual stream.
+        blocks: residual blocks.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, features: int, numbers: int, width: int, blocks: int):
+    def __init__(self, features: int, token: int, width: int, blocks: int):
         super().__init__()
-        self.features, self.numbers = features, numbers
+        self.features, self.token = features, token
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("std", torch.ones(features))
-        self.enter = nn.Linear(features + numbers, width)
+        self.coordinates = nn.Linear(features, width)
+        self.source = nn.Linear(token, width, bias=False)
         self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
-        self.norm, self.leave = nn.LayerNorm(width), nn.Linear(width, numbers)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, token)
+        nn.init.normal_(self.out.weight, std=_FIRST_CHANGE / width**0.5)
+        nn.init.zeros_(self.out.bias)
 
-    def fit_features(self, features: Tensor) -> None:
-        """Take the statistics of the training structures' coordinates [T, F], before training."""
-        self.mean.copy_(features.mean(0))
-        std = features.std(0, correction=0)
-        self.std.copy_(torch.where(std > _SMALLEST_STD, std, 1.0))
+    def fit_coordinates(self, features: Sequence[Tensor]) -> None:
+        """Take mean and standard deviation from the tokens [T, F] of all that will be taught."""
+        every = torch.cat(list(features))
+        self.mean.copy_(every.mean(0))
+        self.std.copy_(every.std(0, correction=0).clamp_min(_SMALLEST_STD))
 
-    def forward(self, features: Tensor, tokens: Tensor) -> Tensor:
-        where = ((features - self.mean) / self.std).expand(len(tokens), -1, -1)
-        hidden = self.enter(torch.cat([where, tokens], -1))
+    def forward(self, features: Sequence[Tensor], sources: Sequence[Tensor]) -> list[Tensor]:
+        """Tokens [K, T, W] of K networks each of several structures, from coordinates [T, F] and sources [K, T, W]."""
+        streams = [
+            (self.coordinates(self._scaled(where)) + self.source(source)).flatten(0, 1)
+            for where, source in zip(features, sources, strict=True)
+        ]
+        hidden = torch.cat(streams)
         for block in self.blocks:
             hidden = block(hidden)
-        return self.leave(self.norm(hidden))
+        changes = self.out(self.norm(hidden)).split([len(stream) for stream in streams])
+        return [source + change.view_as(source) for source, change in zip(sources, changes, strict=True)]
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        return ((features - self.mean) / self.std).clamp(-_FARTHEST, _FARTHEST)
 
 
 class _Block(nn.Module):
-    """Features [K, T, W'] plus a perceptron of them and of their mean over the tokens."""
-
     def __init__(self, width: int):
         super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.own, self.common = nn.Linear(width, width), nn.Linear(width, width, bias=False)
-        self.out = nn.Linear(width, width)
+        self.norm, self.inner, self.outer = nn.LayerNorm(width), nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        normal = self.norm(hidden)
-        common = self.common(normal.mean(1, keepdim=True))
-        return hidden + self.out(nn.functional.silu(self.own(normal) + common))
+        changed: Tensor = hidden + self.outer(silu(self.inner(self.norm(hidden))))
+        return changed

@@ -2,26 +2,24 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
-from zoogen.generators.base import LossAndFigures
 from zoogen.generators.source.config import SourceConfig
-from zoogen.generators.source.generator import FIXED_SOURCE, SourceWeightGenerator
+from zoogen.generators.source.generator import SourceWeightGenerator, fixed_numbers
 from zoogen.generators.source.network import SourceNetwork
+from zoogen.generators.source.objective import Draw, SourceObjective, TaughtStructure
+from zoogen.generators.source.sources import Sources
 from zoogen.identity import derive_seed
 from zoogen.seeds import seeded
 from zoogen.tasks.base import Task
-from zoogen.teaching.lessons import Lessons, divergence, lessons_of_optimum, lessons_of_zoo
+from zoogen.teaching.lessons import Lessons, lessons_of_optimum, lessons_of_zoo
 from zoogen.training.hooks import LoopHooks
 from zoogen.training.loop import fit
-from zoogen.weights.tokens import WeightTokens
 from zoogen.zoo.read import CheckpointSet
 
-_MOST_SEEDS = 2**31
+_ARRANGEMENTS = 3  # other numbers of a structure's interchangeable parts that are taught beside the plain ones
 
 
 def train_source_generator(
@@ -56,23 +54,22 @@ def train_source_generator(
     if not structures:
         raise ZoogenError("the generator has no structures to learn; give zoo.structures or generator.structures")
     begin = time.perf_counter()
-    lessons = [lesson.to(device) for lesson in _lessons(config, task, structures, train, seed, str(device))]
-    taught = [_Taught(lesson, task.tokens(lesson.target.structure).to(device)) for lesson in lessons]
-    features = torch.cat([item.tokens.features for item in taught])
+    taught = [
+        TaughtStructure(lessons, _sources(config, task, lessons.target.structure)).to(device)
+        for lessons in _lessons(config, task, structures, train, seed, str(device))
+    ]
+    features = [sources.tokens.features for item in taught for sources in item.sources]
     with seeded(derive_seed(seed, "source", "parameters")):
-        network = SourceNetwork(features.shape[1], taught[0].tokens.width, config.width, config.blocks)
-    network.fit_features(features.cpu())
+        network = SourceNetwork(features[0].shape[1], taught[0].sources[0].tokens.width, config.width, config.blocks)
+    network.fit_coordinates([part.cpu() for part in features])
 
-    def sample_batch(count: int, generator: torch.Generator) -> list[_Exercise]:
-        chosen = torch.randint(len(taught), (count,), generator=generator, device=generator.device)
-        seeds = torch.randint(_MOST_SEEDS, (count,), generator=generator, device=generator.device)
-        return [
-            _exercise(config, task, taught[item], source, generator)
-            for item, source in zip(chosen.tolist(), seeds.tolist(), strict=True)
-        ]
+    def sample_batch(count: int, generator: torch.Generator) -> list[Draw]:
+        # distinct structures as far as there are as many
+        chosen = torch.randperm(len(taught), generator=generator, device=generator.device)[:count]
+        return [_draw(config, taught[item], item, generator) for item in chosen.tolist()]
 
     result = fit(
-        SourceObjective(network, task, config.penalty),
+        SourceObjective(network, task, taught, config.diversity),
         sample_batch,
         config.loop,
         seed=derive_seed(seed, "source", "loop"),
@@ -81,29 +78,29 @@ def train_source_generator(
         compile=compile,
     )
     seconds = time.perf_counter() - begin
-    network.to("cpu")
     return SourceWeightGenerator(
-        config, network, task, list(structures), result.history, seconds, digest, task.resolved()
+        config, network.to("cpu"), task, list(structures), result.history, seconds, digest, task.resolved()
     )
 
 
-@dataclass(frozen=True)
-class _Taught:
-    """A structure that is taught, on the device."""
+def _draw(config: SourceConfig, item: TaughtStructure, place: int, generator: torch.Generator) -> Draw:
+    """Networks of a structure, in another arrangement now and then."""
+    device, count = generator.device, config.networks_at_once
+    share, other = torch.rand(2, generator=generator, device=device).tolist()
+    arrangement = 1 + int(other * (len(item.sources) - 1)) if share < config.rearranged and len(item.sources) > 1 else 0
+    numbers = torch.randn(count, config.styles, generator=generator, device=device)
+    if config.draws == "fixed":
+        numbers = fixed_numbers(config.styles).to(device)
+    rows = torch.randint(len(item.lessons), (count, config.states), generator=generator, device=device)
+    return Draw(place, arrangement, numbers, rows)
 
-    lessons: Lessons
-    tokens: WeightTokens
 
-
-@dataclass(frozen=True)
-class _Exercise:
-    """One source of a structure, [1, D], with inputs [S, ...] and what the teacher chooses there, [S, A]."""
-
-    structure: str
-    tokens: WeightTokens
-    source: Tensor
-    inputs: Tensor
-    choices: Tensor
+def _sources(config: SourceConfig, task: Task, structure: str) -> tuple[Sources, ...]:
+    """In the plain arrangement and, where the task has others, in some of them."""
+    arrangements = range(_ARRANGEMENTS + 1) if config.rearranged > 0 else range(1)
+    made = [Sources.of(task, structure, config.styles, config.amplitude, number) for number in arrangements]
+    plain = made[0].tokens.features
+    return (made[0], *(other for other in made[1:] if not torch.equal(other.tokens.features, plain)))
 
 
 def _lessons(
@@ -119,30 +116,3 @@ def _lessons(
             "generator.teacher to exact"
         )
     return [lessons_of_zoo(task, learnt[name], config.pool, seeds[name], device) for name in structures]
-
-
-def _exercise(config: SourceConfig, task: Task, item: _Taught, seed: int, generator: torch.Generator) -> _Exercise:
-    lessons, device = item.lessons, generator.device
-    rows = torch.randint(len(lessons), (config.states,), generator=generator, device=device)
-    name = lessons.target.structure
-    source = task.aligned(name, [FIXED_SOURCE if config.draws == "fixed" else seed]).to(device)
-    return _Exercise(name, item.tokens, source, lessons.inputs[rows], lessons.choices[rows])
-
-
-class SourceObjective(nn.Module):
-    """Divergence of what the networks choose from what the teacher chooses, and the penalty on changing the source."""
-
-    def __init__(self, network: SourceNetwork, task: Task, penalty: float):
-        super().__init__()
-        self.network, self.task, self.penalty = network, task, penalty
-
-    def forward(self, batch: Sequence[_Exercise], generator: torch.Generator) -> LossAndFigures:
-        divergences, changes = [], []
-        for exercise in batch:
-            tokens = exercise.tokens
-            change = tokens.scatter(self.network(tokens.features, tokens.gather(exercise.source)))
-            outputs = self.task.outputs(exercise.structure, exercise.source + change, exercise.inputs)
-            divergences.append(divergence(exercise.choices, outputs[0]).mean())
-            changes.append(change.square().mean())
-        behaviour, change = torch.stack(divergences).mean(), torch.stack(changes).mean()
-        return behaviour + self.penalty * change, {"behaviour": behaviour, "change": change}
