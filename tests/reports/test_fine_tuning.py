@@ -157,7 +157,7 @@ def test_iterations_saved_stand_in_the_table_and_on_the_screen() -> None:
     print_fine_tuning(RESULT, console)
     (line,) = [line.split() for line in console.file.getvalue().splitlines() if line.startswith("F2")]
     assert line[-3:] == ["10", "100", "90"]
-    assert "within 5 % of trained ones, and how many are saved" in console.file.getvalue()
+    assert "needed: iterations until half of the networks are within 5 % of trained ones" in console.file.getvalue()
 
 
 def test_where_scratch_never_gets_there_the_saving_is_a_bound() -> None:

@@ -227,7 +227,7 @@ def summary_lines(result: FineTuning) -> list[str]:
 def print_fine_tuning(result: FineTuning, console: Console) -> None:
     """Print a line per structure, as many as fit a screen, and the first notices."""
     show_line(console, f"{_title(result)}: medians before and after {result.config.iterations:,} iterations")
-    show_line(console, "iterations until half of the networks are within 5 % of trained ones, and how many are saved")
+    show_line(console, "needed: iterations until half of the networks are within 5 % of trained ones")
     shown = print_first(lambda count: _printed(result, count), len(result.results), console)
     if shown < len(result.results):
         show_line(console, f"… and {len(result.results) - shown} more structures in the report")
@@ -240,7 +240,7 @@ def _printed(result: FineTuning, count: int) -> Table:
     and the iterations by which half of the networks are within 5 % of that level."""
     table = new_table()
     titles = ("structure", "trained", "generated", "from scratch", "best other start")
-    for title in (*titles, "iterations: generated", "from scratch", "saved"):
+    for title in (*titles, "needed", "by scratch", "saved"):
         table.add_column(title, justify="left" if title == "structure" else "right")
     for found in result.results[:count]:
         generated, scratch = found.curve(GENERATED), found.curve(SCRATCH)

@@ -70,7 +70,9 @@ def _draw(ax: Axes, generated: MethodResult, results: Sequence[MethodResult]) ->
     ax.set_yscale("log")
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks([n for n, _ in trained])
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k"))
-    ax.tick_params(labelsize=7)
+    ax.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}")
+    )
+    ax.tick_params(which="both", labelsize=7)
     ax.grid(which="major", color="#E5E5E5", lw=0.6)
     ax.set_axisbelow(True)
