@@ -1,11 +1,13 @@
 """Conventional training at fixed budgets, and what every method is worth in its iterations."""
 
+import copy
 import math
 
 import pytest
 import torch
-from tests.fakes import NOISE, FakeTask, MemoryZoo, NoisyOptimum
+from tests.fakes import NOISE, FakeTask, FaultyTask, MemoryZoo, NoisyOptimum
 
+from zoogen.errors import ZoogenError
 from zoogen.evaluation.config import ConventionalConfig, EvaluationConfig
 from zoogen.evaluation.equivalence import budget_of
 from zoogen.evaluation.evaluate import evaluate
@@ -16,6 +18,7 @@ from zoogen.tasks.hypergrid.config import HypergridConfig, PolicyTrainingConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.tasks.records import CohortSpec, RunSpec
 from zoogen.zoo.plan import ZooConfig
+from zoogen.zoo.store import ArtifactStore
 
 ZOO = ZooConfig(structures=("3", "4"), runs=4, validation_runs=0, test_runs=2)
 METHODS = ("generated", "held-out", "untrained", "conventional")
@@ -29,6 +32,15 @@ class BudgetTask(FakeTask):
 
     def axes(self, structure):
         return {"n": float(structure)}
+
+
+class Counting(FaultyTask):
+    """A task of budgets that counts its trainings, copies of it included."""
+
+    def with_iterations(self, iterations):
+        task = copy.copy(self)
+        task.checkpoints = iterations
+        return task
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +126,40 @@ def test_policies_are_those_of_a_training_of_that_length():
     runs = tuple(RunSpec(k, *pair) for k, pair in enumerate(seeds))
     cohort = short.train_cohort(CohortSpec(short.resolved_for("2^2"), data.name, runs))
     assert candidate.method == "conventional-6" and torch.equal(candidate.make().weights, cohort.weights[:, -1])
+
+
+def test_networks_are_trained_once_for_all_evaluations(tmp_path):
+    task = Counting(tmp_path / "count").using(ArtifactStore(tmp_path / "root"))
+    config = EvaluationConfig(methods=("conventional",), conventional=ConventionalConfig(iterations=(1, 3), runs=4))
+    made = []
+    for count in (5, 9):  # another evaluation, the same budgets
+        data = StructureData(Sources(task, config.model_copy(update={"count": count}), MemoryZoo(task, ZOO)), "3")
+        made.append([candidate.make() for candidate in candidates_of(data)])
+    assert sorted(task.trainings().values()) == [1, 1]
+    for first, second in zip(*made, strict=True):
+        assert torch.equal(first.weights, second.weights) and first.weights.shape == (4, 9)
+        assert first.training == second.training == 0.5
+    plain = StructureData(Sources(BudgetTask(), config, MemoryZoo(BudgetTask(), ZOO)), "3")
+    for kept, candidate in zip(made[0], candidates_of(plain), strict=True):
+        torch.testing.assert_close(kept.weights, candidate.make().weights, msg="seeds do not depend on the store")
+
+
+def test_diverged_runs_are_left_out_with_a_notice(tmp_path):
+    task = Counting(tmp_path / "count", diverges=(2,)).using(ArtifactStore(tmp_path / "root"))
+    config = EvaluationConfig(methods=("conventional",), conventional=ConventionalConfig(iterations=(1,), runs=4))
+    (candidate,) = candidates_of(StructureData(Sources(task, config, MemoryZoo(task, ZOO)), "3"))
+    made = candidate.make()
+    assert len(made.weights) == 3 and bool(torch.isfinite(made.weights).all())
+    assert made.notices == ("1 of 4 runs diverged and are left out",)
+
+
+def test_budgets_of_some_structures_alone():
+    task = BudgetTask()
+    own = ConventionalConfig(iterations=(1,), runs=2, structures=(" 5", "4"))
+    config = EvaluationConfig(count=2, structures=("5", "6"), methods=METHODS, unseen_methods=METHODS, conventional=own)
+    found = evaluate(task, MemoryZoo(task, ZOO), NoisyOptimum(task), config)
+    assert [r.structure for r in found.results if r.method == "conventional-1"] == ["4", "5"]
+    assert {r.structure for r in found.results if r.equivalent is not None} == {"4", "5"}
+    wrong = config.model_copy(update={"conventional": own.model_copy(update={"structures": ("9",)})})
+    with pytest.raises(ZoogenError, match=r"evaluation\.conventional\.structures names 9, which is not evaluated"):
+        evaluate(task, MemoryZoo(task, ZOO), None, wrong)

@@ -104,10 +104,12 @@ class ConventionalConfig(Config):
     Attributes:
         iterations: the budgets; each is a method `conventional-N`, whose schedule runs over its N iterations.
         runs: networks of each.
+        structures: on which structures alone; all that are judged if empty.
     """
 
     iterations: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(500, 2_000, 5_000), min_length=1)
     runs: int = Field(default=8, ge=1)
+    structures: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
 
     @field_validator("iterations")
     @classmethod

@@ -8,6 +8,8 @@ from zoogen.evaluation.equivalence import BUDGET
 from zoogen.evaluation.structure import StructureData
 from zoogen.tasks.base import Task
 from zoogen.tasks.records import CohortSpec, RunSpec
+from zoogen.zoo.store import ArtifactStore
+from zoogen.zoo.trained import trained_runs
 
 
 def conventional(data: StructureData) -> Iterator[Candidate]:
@@ -22,9 +24,16 @@ def conventional(data: StructureData) -> Iterator[Candidate]:
 
 
 def _trained(data: StructureData, task: Task, method: str) -> Candidates:
+    """The networks of one budget; where artifacts are kept, they are trained once for all evaluations."""
     runs = tuple(
         RunSpec(k, data.seed("conventional", k), data.seed("conventional", "initialisation", k))
         for k in range(data.config.conventional.runs)
     )
-    cohort = task.train_cohort(CohortSpec(task.resolved_for(data.name), data.name, runs), data.sources.device)
+    spec, store = CohortSpec(task.resolved_for(data.name), data.name, runs), data.task.assets
+    if isinstance(store, ArtifactStore):
+        trained = trained_runs(task, spec, store, data.sources.device)
+        lost = len(runs) - len(trained.weights)
+        notices = (f"{lost} of {len(runs)} runs diverged and are left out",) if lost else ()
+        return Candidates(method, trained.weights, training=trained.seconds / len(runs), notices=notices)
+    cohort = task.train_cohort(spec, data.sources.device)
     return Candidates(method, cohort.weights[:, -1].cpu(), training=cohort.seconds / len(runs))

@@ -42,7 +42,8 @@ class Sources:
 
     def families(self, structure: str) -> tuple[Family, ...]:
         """The families to judge on a structure; further generators are judged on any."""
-        wanted = self.config.families(structure in self.known)
+        left_out = {"conventional"} if structure not in self.trained_anew else set()
+        wanted = tuple(f for f in self.config.families(structure in self.known) if f not in left_out)
         return wanted if "others" in wanted or not self.others else (*wanted, "others")
 
     @cached_property
@@ -79,9 +80,10 @@ class Sources:
         """Canonical names of all that is evaluated, in order.
 
         Raises:
-            ZoogenError: weight maps or trajectories are wanted of a structure that is not among them.
+            ZoogenError: weight maps, trajectories or conventional training are wanted of a structure that is not among
+                them.
         """
-        _ = self.mapped, self.followed
+        _ = self.mapped, self.followed, self.trained_anew
         return (*self.judged, *self.unseen)
 
     @cached_property
@@ -94,6 +96,12 @@ class Sources:
         """Structures whose networks are followed through the denoising steps."""
         trajectories = self.config.trajectories
         return self._wanted("trajectories", trajectories.structures) if trajectories is not None else ()
+
+    @cached_property
+    def trained_anew(self) -> tuple[str, ...]:
+        """Structures whose networks are trained from scratch at fixed budgets, where `conventional` is judged."""
+        given = self.config.conventional.structures
+        return self._wanted("conventional", given) if given else (*self.known, *self.unseen)
 
     def _wanted(self, section: str, structures: Sequence[str]) -> tuple[str, ...]:
         """Canonical names of the structures that a section of the configuration asks for, the first known one by

@@ -166,7 +166,7 @@ def _left_out(data: StructureData) -> tuple[str, ...]:
     """Why baselines of a known structure are missing."""
     notices = []
     label, config = data.target.label, data.config
-    if "conventional" in config.families(data.known) and data.task.with_iterations(1) is None:
+    if "conventional" in data.sources.families(data.name) and data.task.with_iterations(1) is None:
         notices.append(f"the task {data.task.name} has no training of a given length, so conventional is left out")
     if data.known and data.held_out is None:
         notices.append(f"{label}: the zoo has no test runs, so nothing is compared with held-out runs")

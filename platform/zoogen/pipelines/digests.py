@@ -107,7 +107,7 @@ def evaluation_part_digest(
         mode="json",
         exclude={
             **{"structures": True, "known": True, "methods": True, "unseen_methods": True},
-            **{"weight_maps": {"structures"}, "trajectories": {"structures"}},
+            **{"weight_maps": {"structures"}, "trajectories": {"structures"}, "conventional": {"structures"}},
         },
     )
     return digest(
