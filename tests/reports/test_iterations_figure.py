@@ -49,12 +49,14 @@ def test_nothing_is_drawn_of_what_was_not_measured() -> None:
 def test_the_plane_marks_what_was_taught() -> None:
     found = many_grids()
     ax = plane_figure(found).axes[0]
-    unseen, known = ax.collections
+    unseen, known, unjudged = ax.collections
     places = {(axes["h"], axes["n"]) for axes in found.axes.values()}
     assert {tuple(at) for part in (known, unseen) for at in part.get_offsets().tolist()} == places
     assert (len(known.get_offsets()), len(unseen.get_offsets())) == (28, 12)
     assert set(known.get_array()) == {quality(WORTH[True])} and set(unseen.get_array()) == {quality(WORTH[False])}
-    assert known.get_edgecolors().tolist() == [[0, 0, 0, 1]]
+    assert known.get_edgecolors().tolist() == [[0, 0, 0, 1]] and not len(unjudged.get_offsets())
+    wider = found.model_copy(update={"axes": {**found.axes, "30,2": {"h": 30.0, "n": 2.0}}})
+    assert plane_figure(wider).axes[0].collections[-1].get_offsets().tolist() == [[30, 2]]
 
 
 def test_every_method_is_told_in_iterations() -> None:

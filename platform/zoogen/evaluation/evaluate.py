@@ -50,7 +50,7 @@ def evaluate(
     if progress is not None:
         progress(len(names), len(names), "done")
     given = inputs or Inputs(zoo=zoo.plan.digest, reference=reference.plan.digest if reference else "")
-    return assembled(task, config, parts, given, cost)
+    return assembled(task, config, parts, given, cost, sources.known)
 
 
 def _within(progress: EvaluationProgress | None, before: int, structures: int) -> MethodProgress | None:

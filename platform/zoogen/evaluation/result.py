@@ -188,7 +188,8 @@ class Evaluation(Record):
         cost: wall-clock seconds per stage (`zoo`, of it `zoo_training` for the runs that were learnt from, both with
             what runs share; `autoencoder`, `generator`, `generating`, `conventional`, `judging`, `auditing`), as far as
             known.
-        axes: structure to its coordinates by name (`Task.axes`), where it has any.
+        axes: structure to its coordinates by name (`Task.axes`), where it has any; of those that were learnt from, too,
+            where they were not judged.
     """
 
     inputs: Inputs

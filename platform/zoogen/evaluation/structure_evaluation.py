@@ -114,6 +114,7 @@ def assembled(
     parts: Sequence[StructureEvaluation],
     inputs: Inputs,
     cost: Mapping[str, float] | None = None,
+    taught: Sequence[str] = (),
 ) -> Evaluation:
     """The evaluation of all structures, from the parts in their order.
 
@@ -121,10 +122,12 @@ def assembled(
 
     Args:
         cost: seconds of earlier stages, to be named beside those measured in the parts.
+        taught: structures that were learnt from, judged or not.
     """
     results = [result for part in parts for result in part.results]
-    names = dict.fromkeys(name for part in parts for name in part.cost)
-    measured = {name: sum(part.cost.get(name, 0.0) for part in parts) for name in names}
+    names = [part.structure for part in parts]
+    stages = dict.fromkeys(stage for part in parts for stage in part.cost)
+    measured = {stage: sum(part.cost.get(stage, 0.0) for part in parts) for stage in stages}
     measured |= {
         "generating": sum(r.seconds.generating or 0.0 for r in results if r.method == "generated"),
         **_conventional_seconds(results),
@@ -142,7 +145,7 @@ def assembled(
         weight_maps=tuple(item for part in parts for item in part.weight_maps),
         trajectories=tuple(item for part in parts for item in part.trajectories),
         cost={**(cost or {}), **measured},
-        axes={part.structure: dict(axes) for part in parts if (axes := task.axes(part.structure))},
+        axes={name: dict(axes) for name in dict.fromkeys((*taught, *names)) if (axes := task.axes(name))},
         notices=(*notices, *_mixed(parts)),
         environment=max((part.environment for part in parts), key=lambda found: datetime.fromisoformat(found.date)),
     )

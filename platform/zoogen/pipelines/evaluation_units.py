@@ -65,7 +65,7 @@ def evaluated(study: Study, generators: Sequence[WeightGenerator]) -> Evaluation
         if generator.codec is not None:
             cost[f"{within}autoencoder"] = generator.codec.seconds
         cost[f"{within}generator"] = generator.seconds
-    return assembled(study.task, study.config.evaluation, parts, inputs, cost)
+    return assembled(study.task, study.config.evaluation, parts, inputs, cost, study.plan.structures)
 
 
 def evaluation_units(study: Study) -> list[EvaluationUnit]:

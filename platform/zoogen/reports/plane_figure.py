@@ -23,7 +23,8 @@ _LOOKS: dict[bool, dict[str, Any]] = {
 
 def plane_figure(evaluation: Evaluation) -> Figure | None:
     """Median of the ranking metric of generated networks as colours over two coordinates (`Evaluation.axes`), such as
-    horizon and dimensions of grids: squares with an edge are structures of the zoo, circles were never taught.
+    horizon and dimensions of grids: squares with an edge are structures of the zoo (empty ones were not judged),
+    circles were never taught.
 
     None where structures do not have just two coordinates, or none of them has a median to show.
     """
@@ -41,6 +42,10 @@ def plane_figure(evaluation: Evaluation) -> Figure | None:
         values = [r.summary().median for r in found if r.known is known]
         across, up = ([place[name] for place in places] for name in pair)
         image = ax.scatter(across, up, c=values, norm=scale, cmap="viridis_r", zorder=3, **look)
+    judged = {result.structure for result in evaluation.results}
+    others = [axes for name, axes in evaluation.axes.items() if name not in judged and tuple(axes) == pair]
+    across, up = ([place[name] for place in others] for name in pair)
+    ax.scatter(across, up, marker="s", s=40, facecolors="none", edgecolors="#888888", zorder=2)
     for result in found if len(found) <= _WRITTEN else ():
         place = evaluation.axes[result.structure]
         text, at = number(result.summary().median, 2), (place[pair[0]], place[pair[1]])
