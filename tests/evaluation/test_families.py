@@ -47,6 +47,29 @@ def test_the_ensemble_is_the_average_of_all_training_checkpoints(task, zoo):
     assert made["ensemble"].generating >= 0
 
 
+class Halving:
+    """Latents are half of the weights, squared where they stand for networks, so that means in them differ."""
+
+    def encode(self, target, weights):
+        return weights.square()
+
+    def decode(self, target, latents):
+        return latents.sqrt()
+
+
+def test_latents_are_averaged_of_the_runs_that_weights_are(task, zoo):
+    """By a codec whose means are root mean squares, of the same checkpoints."""
+    config = EvaluationConfig(count=12, methods=("average", "latent-average"), average_k=(2,))
+    data = StructureData(Sources(task, config, zoo, codec=Halving()), STRUCTURE)
+    made = {candidate.method: candidate.make().weights for candidate in candidates_of(data)}
+    assert list(made) == ["average-2", "latent-average-2"]
+    rows = data.train.weights
+    for mean, found in zip(made["average-2"], made["latent-average-2"], strict=True):
+        pairs = [(a, b) for a in range(len(rows)) for b in range(a) if torch.allclose((rows[a] + rows[b]) / 2, mean)]
+        ((a, b),) = pairs
+        torch.testing.assert_close(found, ((rows[a].square() + rows[b].square()) / 2).sqrt())
+
+
 def test_the_variational_autoencoder_samples_its_prior(task, zoo):
     config = Conv1dAutoencoderConfig(latent=4, channels=(4, 8), kl=1e-2, loop=LoopConfig(iterations=60, batch_size=16))
     _, made = _made(task, zoo, methods=("vae",), vae=config)

@@ -52,6 +52,23 @@ def test_pipeline_makes_every_artifact_and_the_second_time_nothing(
     assert len(said) == 4 and all("reused" in line for line in said)
 
 
+def test_a_study_whose_autoencoder_reads_tokens_writes_structures_that_it_never_announced(
+    make_study: MakeStudy, tmp_path: Path
+) -> None:
+    """Taught by weights and behaviour; no structure has a say in the autoencoder's digest but through the zoo."""
+    loop = {"iterations": 6, "batch_size": 4, "log_every": 2}
+    tokens = {"kind": "tokens", "latent": 8, "width": 16, "blocks": 1, "loss": {"behaviour": 0.5, "pool": 64}}
+    tokens["loop"] = {**loop, "schedule": {"warmup": 0}}
+    study = make_study(autoencoder=tokens)
+    result = stages.pipeline(study)
+    assert {"generated", "reconstructed"} <= {found.method for found in result.evaluation.results}
+    assert study.autoencoder_digest == make_study(autoencoder=tokens, evaluation={"count": 2}).autoencoder_digest
+    generator = stages.load_generator(study)
+    target = study.task.target("5^3")
+    made = generator.generate(target, 4, seed=0)
+    assert made.shape == (4, target.layout.size) and len(made.unique(dim=0)) == 4
+
+
 def test_a_changed_option_makes_new_artifacts_from_there_on(make_study: MakeStudy, tmp_path: Path) -> None:
     stages.pipeline(make_study())
     before = files(tmp_path / "artifacts")

@@ -26,6 +26,7 @@ Family = Literal[
     "vae",
     "conventional",
     "others",
+    "latent-average",
 ]
 
 TRUTH = "truth"  # the method of a portrait that shows what was to be learnt
@@ -125,7 +126,7 @@ class EvaluationConfig(Config):
             supply in this number is judged on what there is, with a notice.
         structures: further structures that the zoo does not hold (unseen ones).
         known: which of the zoo's structures are judged; None for all.
-        average_k: averages of how many checkpoints of different training runs.
+        average_k: averages of how many checkpoints of different training runs (`average`, `latent-average`).
         pca_components: dimensions of the Gaussian of `pca-gaussian`; fewer where there are fewer checkpoints.
         noise: sizes of the noise on training checkpoints, in standard deviations of each tensor.
         kde: widths of the kernels of `kde`, in standard deviations of each latent dimension over the structure's
@@ -135,13 +136,13 @@ class EvaluationConfig(Config):
         methods: the families of methods to judge. `held-out` and `training` are conventionally trained runs
             from the test and the train split; `nearest` the training checkpoint nearest to each generated
             network (on an unseen structure: training checkpoints of the nearest known structure, carried over);
-            `average` the mean of k training checkpoints; `gaussian` a normal distribution of each weight,
-            `pca-gaussian` one along the principal components of the training checkpoints; `noise` training
-            checkpoints with noise added; `reconstructed` held-out runs through the autoencoder; `kde` a kernel
-            density of the training latents, decoded; `prior` standard normal latents, decoded; `random` a
-            Gaussian with each tensor's mean and standard deviation over the training checkpoints; `untrained`
-            fresh initial weights; `reference` conventionally trained runs of unseen structures, where a zoo of
-            them is given; `ensemble` the average of all training checkpoints, one network (p-diff §3.1); `vae`
+            `average` the mean of k training checkpoints, `latent-average` that of their latents, decoded; `gaussian` a
+            normal distribution of each weight, `pca-gaussian` one along the principal components of the training
+            checkpoints; `noise` training checkpoints with noise added; `reconstructed` held-out runs through the
+            autoencoder; `kde` a kernel density of the training latents, decoded; `prior` standard normal latents,
+            decoded; `random` a Gaussian with each tensor's mean and standard deviation over the training checkpoints;
+            `untrained` fresh initial weights; `reference` conventionally trained runs of unseen structures, where a
+            zoo of them is given; `ensemble` the average of all training checkpoints, one network (p-diff §3.1); `vae`
             networks decoded from the prior of a variational autoencoder (p-diff, Table 8); `conventional` networks
             trained from scratch here, at the budgets of `evaluation.conventional`, where the task has such budgets.
             Further models of the study (`others`) are judged in any case, last unless `others` has a place among these.

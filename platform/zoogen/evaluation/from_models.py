@@ -41,6 +41,15 @@ def kde(data: StructureData) -> Iterator[Candidate]:
             yield calculated(f"kde-{width:g}", make)
 
 
+def latent_average(data: StructureData) -> Iterator[Candidate]:
+    """Means of the latents of k training checkpoints, decoded: those that `average` takes the mean of as they are."""
+    if data.train is not None and data.sources.codec is not None:
+        for k in data.config.average_k:
+            if len(data.train.runs) >= k:
+                make = partial(_latent_average, data, data.sources.codec, data.train, k)
+                yield calculated(f"latent-average-{k}", make)
+
+
 def prior(data: StructureData) -> Iterator[Candidate]:
     """Standard normal latents, decoded: a variational autoencoder's own ones, or those standardised over the training
     checkpoints."""
@@ -82,6 +91,13 @@ def _reconstructed(data: StructureData, codec: Codec, rows: Checkpoints) -> Cand
     seconds = time.perf_counter() - begin
     notices = shortage(data, len(chosen), len(torch.unique(rows.runs)))
     return Candidates("reconstructed", weights, generating=seconds, notices=notices)
+
+
+def _latent_average(data: StructureData, codec: Codec, train: Checkpoints, k: int) -> Tensor:
+    latents = codec.encode(data.target, train.weights).detach().cpu()
+    means = baselines.average_of(latents, train.runs, k, data.config.count, data.seed("average", k))
+    assert means is not None, "the caller asks only where there are k checkpoints"
+    return codec.decode(data.target, means)
 
 
 def _kernel_density(data: StructureData, codec: Codec, train: Checkpoints, width: float) -> Tensor:

@@ -26,6 +26,7 @@ _FAMILIES: Mapping[Family, FamilyMembers] = {
     "vae": from_models.vae,
     "conventional": from_training.conventional,
     "others": from_models.others,
+    "latent-average": from_models.latent_average,
 }
 
 

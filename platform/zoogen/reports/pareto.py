@@ -23,7 +23,7 @@ from zoogen.reports.named_evaluations import GENERATED, NamedEvaluation, places
 from zoogen.reports.sheets import EVALUATION, METHOD, STRUCTURE, Cell, Sheet, SheetRow
 
 # Methods with a size; of size 0 (an average of 1) they are the originals themselves, whose similarity is 1.
-_LADDERS = ("noise", "average", "kde")
+_LADDERS = ("noise", "average", "latent-average", "kde")
 _SINGLE = ("gaussian", "pca-gaussian", "ensemble", "vae", "prior")
 
 Point = tuple[float, float]  # mean accuracy in %, mean maximum similarity

@@ -31,12 +31,14 @@ _COLOURS = {
 _LADDERS = {
     "conventional": ((1_000, 4_000), ("#A6CEE3", "#5B9BD5", "#1F5FA8")),
     "average": ((4, 8, 32), ("#F0E442", "#E69F00", "#B07A00", "#7A5500")),  # steps between shades; shades
+    "latent-average": ((4, 8, 32), ("#FDBF6F", "#FF9933", "#CC6600", "#994C00")),
     "kde": ((0.05, 0.2), ("#9EDAE5", "#17BECF", "#0E7C86")),
     "noise": ((0.003, 0.03, 0.1), ("#D4C2EC", "#A98BD6", "#7A4FB5", "#4B2480")),
 }
 _MARKERS = {
     GENERATED: "*",
     "average": "s",
+    "latent-average": "s",
     "conventional": "o",
     "noise": "^",
     "gaussian": "D",

@@ -22,6 +22,7 @@ from zoogen.tasks.images.error_overlap import overlap_of_errors
 from zoogen.tasks.images.limits import excess
 from zoogen.tasks.images.loaded import published_weights
 from zoogen.tasks.images.names import ImagesNames
+from zoogen.tasks.images.outputs import log_probabilities, training_images
 from zoogen.tasks.images.structure import placed
 from zoogen.tasks.images.symmetries import within
 from zoogen.tasks.images.trajectory import collect, continue_training
@@ -160,6 +161,16 @@ class ImagesTask(ImagesNames):
         bench.judge.view.require_finite(weights)
         outputs = layer_outputs(bench.judge.view.module, bench.judge.tensors(weights), bench.inputs(count, seed))
         return {name: output.cpu() for name, output in outputs.items()}
+
+    def probe(self, structure: str, weights: Tensor | None, count: int, seed: int, device: str = "cpu") -> Tensor:
+        """Training images [count, C, S, S], whatever the networks."""
+        return training_images(self.images(structure), count, seed)
+
+    @own_failures("running networks")
+    def outputs(self, structure: str, weights: Tensor, inputs: Tensor) -> Tensor:
+        """Log-probabilities of the classes; running statistics that are taken anew count as constants."""
+        judge = self.bench(structure, str(weights.device)).judge
+        return log_probabilities(judge.view.module, judge.tensors(weights), inputs)
 
     @own_failures("judging")
     def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor | None:

@@ -21,6 +21,7 @@ from zoogen.tasks.torchgfn.environments import excess, make_environment
 from zoogen.tasks.torchgfn.judge import PolicyJudge, state_graph
 from zoogen.tasks.torchgfn.policies import forward_policy, get_weights, layout_of, mlp, preprocessor
 from zoogen.tasks.torchgfn.source import require_source, source_of
+from zoogen.tasks.torchgfn.taught import log_chances, visited_states
 from zoogen.tasks.torchgfn.training import train_run
 from zoogen.weights.layout import ParameterLayout
 from zoogen.weights.symmetry import UnitGroup, linear_chain
@@ -143,6 +144,15 @@ class TorchgfnTask(Task):
     def symmetries(self, structure: str) -> tuple[UnitGroup, ...]:
         layout = self.layout(structure)
         return linear_chain(layout, [n.removesuffix(".weight") for n in layout.shapes if n.endswith(".weight")])
+
+    def probe(self, structure: str, weights: Tensor | None, count: int, seed: int, device: str = "cpu") -> Tensor:
+        """States [count, ...] that the policies visit."""
+        if weights is None:
+            raise self._lacks("no optimum whose states could be visited")
+        return visited_states(self.config, self.environment(structure), weights, count, seed)
+
+    def outputs(self, structure: str, weights: Tensor, inputs: Tensor) -> Tensor:
+        return log_chances(self.config, self.environment(structure), weights, inputs)
 
     def behaviour(self, structure: str, weights: Tensor, device: str = "cpu") -> Tensor | None:
         """Exact terminating distributions over the reachable states, [K, S] float32; None where there are too many."""
