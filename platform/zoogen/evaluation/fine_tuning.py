@@ -28,6 +28,8 @@ from zoogen.identity import derive_seed
 from zoogen.tasks.base import ProgressCallback, Task
 from zoogen.tasks.records import FineTuned, FineTuneSpec
 
+_NO_LEVEL = "no conventionally trained runs, so no level to reach; `reference` may hold some"
+
 
 def fine_tuning_curves(
     task: Task,
@@ -104,9 +106,7 @@ def structure_curves(
     judged = _judge(data, config, starts, trained, conventional)
     level = summarise(judged.conventional).median if judged.conventional else None
     missing = [start for start in config.starts if start not in {candidate.method for candidate in starts}]
-    notices = (
-        [] if level is not None else [f"{data.target.label}: no conventionally trained runs, so no level to reach"]
-    )
+    notices = [] if level is not None else [f"{data.target.label}: {_NO_LEVEL}"]
     if missing:
         notices.append(f"{data.target.label}: no {', '.join(missing)} here")
     return StructureCurves(
