@@ -74,8 +74,13 @@ def train_generator(config: ConfigFile, overrides: Overrides = None, dry_run: Dr
 
 @app.command()
 def generate(
-    config: ConfigFile,
+    config: Annotated[
+        str | None, typer.Argument(metavar="[CONFIG]", help="YAML file; with --generator it is left out.")
+    ] = None,
     overrides: Overrides = None,
+    generator: Annotated[
+        str | None, typer.Option(help="Generate from this generator file alone, wherever it came from.")
+    ] = None,
     structure: Annotated[
         str | None, typer.Option(help="Structure, for example C or 36,12,3,6; without it, all of the study.")
     ] = None,
@@ -90,6 +95,16 @@ def generate(
     dry_run: DryRun = False,
 ) -> None:
     """Generate weights and write them as safetensors."""
+    if generator is not None:
+        if config is not None:
+            raise ZoogenError(f"give CONFIG ({config}) or --generator FILE, not both: such a file says all it needs")
+        if dry_run:
+            return print_configuration(None, None, {"generator": generator})
+        from zoogen.commands.weights import run_generate_from_file
+
+        return run_generate_from_file(generator, structure, count, seed, out, whole=whole)
+    if config is None:
+        raise ZoogenError("nothing to generate from: give CONFIG, or --generator FILE")
     if dry_run:
         return print_configuration(config, overrides)
     from zoogen.commands.weights import run_generate
@@ -115,7 +130,7 @@ def evaluate(
         if config is None and values:
             raise ZoogenError(f"overrides ({values[0]} …) change a configuration: give CONFIG, too")
         if dry_run:
-            return print_configuration(config, values, weights)
+            return print_configuration(config, values, {"weights": weights})
         from zoogen.commands.weights import run_judge
 
         return run_judge(weights, json, config, values)

@@ -1,5 +1,6 @@
 """The `zoogen zoo` commands, and what they share with all others."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -24,11 +25,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved conf
 zoo_app = typer.Typer(help="Look into a zoo: list, show, export.", no_args_is_help=True)
 
 
-def print_configuration(config: str | None, overrides: list[str] | None, weights: str | None = None) -> None:
+def print_configuration(
+    config: str | None, overrides: list[str] | None, files: Mapping[str, str] | None = None
+) -> None:
     """The dry run of a command."""
     from zoogen.commands.dry_run import print_configuration as command
 
-    command(config, overrides or [], weights)
+    command(config, overrides or [], files or {})
 
 
 @zoo_app.command("ls")

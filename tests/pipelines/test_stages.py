@@ -11,8 +11,9 @@ from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import record_bytes
 from zoogen.evaluation.result import Evaluation
 from zoogen.pipelines import stages
+from zoogen.pipelines.generating import generate
 from zoogen.pipelines.report import DRAWN
-from zoogen.pipelines.weight_files import generate, judge_file
+from zoogen.pipelines.weight_files import judge_file
 from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.weights.files import write_weights

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from zoogen.errors import ZoogenError
 from zoogen.pipelines import stages
-from zoogen.pipelines.weight_files import generate, judge_file
+from zoogen.pipelines.generating import generate
+from zoogen.pipelines.weight_files import judge_file
 from zoogen.tasks.base import Assets
 from zoogen.tasks.hypergrid.task import HypergridTask
 from zoogen.weights.files import read_weights

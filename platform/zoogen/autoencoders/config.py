@@ -188,7 +188,7 @@ class ChunkedAutoencoderConfig(TrainedFlatBase):
         True, description="give each chunk its own principal axes, `tokens` of them, which the network adds to"
     )
     width: int = Field(128, ge=1, description="hidden width of the shared network")
-    blocks: int = Field(2, ge=0, description="residual blocks of encoder and decoder each")
+    blocks: int = Field(2, ge=0, le=1024, description="residual blocks of encoder and decoder each")
     position: int = Field(16, ge=1, description="numbers learnt per chunk that tell the shared network where it is")
     chunks_per_step: int = Field(64, ge=1, description="chunks in the loss of an iteration, drawn anew each time")
     loop: LoopConfig = LoopConfig(iterations=400, batch_size=50, schedule=ScheduleConfig(kind="cosine", warmup=20))
@@ -206,7 +206,7 @@ class TokenAutoencoderConfig(TrainedAutoencoderBase):
     kind: Literal["tokens"] = "tokens"
     latent: int = Field(64, ge=1, description="length of the latent vector")
     width: int = Field(256, ge=1, description="hidden width of encoder and decoder")
-    blocks: int = Field(2, ge=0, description="residual blocks of encoder and decoder each")
+    blocks: int = Field(2, ge=0, le=1024, description="residual blocks of encoder and decoder each")
     kl: float | None = Field(
         None, gt=0, description="weight of KL(posterior || N(0, I)) beside the other losses: variational; null: plain"
     )

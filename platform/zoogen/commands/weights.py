@@ -7,12 +7,14 @@ from typing import Any
 import torch
 
 from zoogen.console import Console
+from zoogen.errors import ZoogenError
 from zoogen.evaluation.records import summarise
-from zoogen.pipelines import weight_files
+from zoogen.pipelines import generating
 from zoogen.pipelines.config import PipelineConfig
 from zoogen.pipelines.context import artifact_root, local_path
 from zoogen.pipelines.fine_tune_file import FineTunedFile, fine_tune_file
 from zoogen.pipelines.open import open_study
+from zoogen.pipelines.results import GeneratedFile
 from zoogen.pipelines.weight_files import judge_file
 from zoogen.reports.table_rows import number
 from zoogen.weights.files import write_bytes
@@ -31,19 +33,38 @@ def run_generate(
 ) -> None:
     """Generate weights files."""
     study = open_study(config, overrides)
-    for file in weight_files.generate(study, structure, count, seed, out, whole=whole):
-        study.console.show(f"{file.label}: {file.count} networks, seed {file.seed}, {file.seconds:.2f} s, {file.path}")
+    for file in generating.generate(study, structure, count, seed, out, whole=whole):
+        study.console.show(_generated_line(file))
+
+
+def run_generate_from_file(
+    generator: str, structure: str | None, count: int, seed: int, out: str | None, *, whole: bool = False
+) -> None:
+    """Generate a weights file from a generator file, without a study."""
+    if structure is None:
+        raise ZoogenError("--generator FILE needs --structure, for example --structure 12^3")
+    console, store = _without_study()
+    made = generating.generate_from_file(
+        generator, structure, count, seed, out, store=store, say=console.say, whole=whole
+    )
+    console.show(_generated_line(made))
+
+
+def _generated_line(file: GeneratedFile) -> str:
+    return f"{file.label}: {file.count} networks, seed {file.seed}, {file.seconds:.2f} s, {file.path}"
+
+
+def _without_study() -> tuple[Console, ArtifactStore]:
+    """What works without a configuration: the default threads of this process, and the default artifact root."""
+    torch.set_num_threads(PipelineConfig.model_fields["threads"].default)
+    return Console(), ArtifactStore(artifact_root(PipelineConfig.model_fields["artifacts"].default))
 
 
 def run_judge(weights: str, json_file: str | None, config: str | None, overrides: Sequence[str]) -> None:
     """Judge a weights file, by a configuration or by what the file says of itself."""
     study = open_study(config, overrides) if config is not None else None
-    if study is None:
-        torch.set_num_threads(PipelineConfig.model_fields["threads"].default)
-    console = study.console if study is not None else Console()
+    console, store = _without_study() if study is None else (study.console, study.store)
     task, seed = (study.task, study.config.evaluation.seed) if study is not None else (None, 0)
-    root = PipelineConfig.model_fields["artifacts"].default
-    store = study.store if study is not None else ArtifactStore(artifact_root(root))
     device = study.device if study is not None else "cpu"
     known = tuple(target.structure for target in study.targets) if study is not None else ()
     judgement = judge_file(weights, task, seed=seed, device=device, assets=store, known=known)

@@ -11,8 +11,9 @@ from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.evaluation import baselines
 from zoogen.evaluation.candidates import Candidate, Candidates, calculated, shortage
-from zoogen.evaluation.sources import Checkpoints, Codec, Generator
+from zoogen.evaluation.sources import Checkpoints, Codec, Generator, TaughtGenerator
 from zoogen.evaluation.structure import StructureData
+from zoogen.generators.taught_range import beyond_taught
 from zoogen.zoo.read import CheckpointSet
 
 
@@ -74,14 +75,20 @@ def _variational(data: StructureData, config: AutoencoderConfig, train: Checkpoi
 
 
 def _generated(data: StructureData) -> Candidates:
-    made = data.generated
-    assert made is not None, "the caller asks only where there is a generator"
-    return Candidates("generated", made.weights, generating=made.seconds)
+    made, generator = data.generated, data.sources.generator
+    assert made is not None and generator is not None, "the caller asks only where there is a generator"
+    return Candidates("generated", made.weights, generating=made.seconds, notices=_beyond(data, generator))
 
 
 def _of_other(data: StructureData, name: str, generator: Generator) -> Candidates:
     made = data.generated_by(generator)
-    return Candidates(name, made.weights, generating=made.seconds)
+    return Candidates(name, made.weights, generating=made.seconds, notices=_beyond(data, generator))
+
+
+def _beyond(data: StructureData, generator: Generator) -> tuple[str, ...]:
+    """A notice where the structure lies outside of what was taught."""
+    taught = generator.structures if isinstance(generator, TaughtGenerator) else ()
+    return tuple(filter(None, [beyond_taught(data.task, data.name, taught)]))
 
 
 def _reconstructed(data: StructureData, codec: Codec, rows: Checkpoints) -> Candidates:

@@ -1,5 +1,6 @@
 """What an evaluation needs of a zoo, a generator and an autoencoder, and no more."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -52,6 +53,16 @@ class Generator(Protocol):
 
     def generate(self, target: Target, count: int, seed: int, device: str) -> Tensor:
         """New weights, [count, D]."""
+        ...
+
+
+@runtime_checkable
+class TaughtGenerator(Generator, Protocol):
+    """A generator that says what it was taught."""
+
+    @property
+    def structures(self) -> Sequence[str]:
+        """Canonical names."""
         ...
 
 

@@ -62,7 +62,9 @@ class UNetConfig(DenoiserBase):
     stride: int = Field(2, ge=1)
     shortcut: bool = Field(True, description="add every layer's rearranged input to its output")
     middle: int = Field(512, ge=1, description="hidden width of the dense blocks at the bottleneck")
-    middle_blocks: int = Field(2, ge=0, description="dense blocks at the bottleneck; 0 leaves convolutions alone")
+    middle_blocks: int = Field(
+        2, ge=0, le=1024, description="dense blocks at the bottleneck; 0 leaves convolutions alone"
+    )
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> "UNetConfig":
@@ -81,7 +83,7 @@ class MlpConfig(DenoiserBase):
     kind: Literal["mlp"] = "mlp"
     width: int = Field(256, ge=1, description="features that the blocks add to")
     hidden: int = Field(512, ge=1, description="hidden width of a block")
-    blocks: int = Field(2, ge=1)
+    blocks: int = Field(2, ge=1, le=1024)
 
 
 class PDiffConfig(DenoiserBase):
@@ -113,7 +115,7 @@ class TokensConfig(DenoiserBase):
     token: int = Field(16, ge=1, description="numbers per token; with a chunked autoencoder those of one chunk")
     width: int = Field(64, ge=1, description="features per token")
     summary: int = Field(256, ge=1, description="features of the summary")
-    blocks: int = Field(3, ge=1)
+    blocks: int = Field(3, ge=1, le=1024)
     recompute: bool = Field(False, description="keep no features for the backward pass: less memory, a third more time")
 
 

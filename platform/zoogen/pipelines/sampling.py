@@ -1,5 +1,6 @@
 """A generator with the sampler of the configuration at hand instead of the one it was trained beside."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -24,6 +25,11 @@ class ConfiguredSampler:
 
     generator: LatentWeightGenerator
     sampler: SamplerConfig
+
+    @property
+    def structures(self) -> Sequence[str]:
+        """What the generator was taught."""
+        return self.generator.structures
 
     def generate(self, target: Target, count: int, seed: int, device: str) -> Tensor:
         """New weights, [count, D] on the CPU."""

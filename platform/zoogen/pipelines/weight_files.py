@@ -1,9 +1,7 @@
-"""Weights files: generating them, and judging any of their form."""
+"""Judging any weights file."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -11,77 +9,15 @@ from torch import Tensor
 from zoogen.bounded import parse_json
 from zoogen.errors import ZoogenError
 from zoogen.evaluation.result import metric_json
-from zoogen.generators.condition import indistinct
-from zoogen.identity import canonical_json
-from zoogen.pipelines.context import Study, local_path
-from zoogen.pipelines.results import GeneratedFile
-from zoogen.pipelines.sampling import configured
-from zoogen.pipelines.stored import load_generator
 from zoogen.tasks.base import Task
 from zoogen.tasks.registry import task_from_mapping
-from zoogen.weights.files import WeightsFile, read_weights, write_weights, write_whole
+from zoogen.weights.files import WeightsFile, read_weights
 from zoogen.weights.state_dicts import Reading, differing, peculiarities, readings, some
-from zoogen.zoo.plan import structure_key
 from zoogen.zoo.store import ArtifactStore
 
 TASK_KEY = "task_config"  # metadata: the task's whole configuration, so that a file can be judged without the study
 FIXED = "fixed"  # metadata: the hash of what all networks share that is not in the file, as in a zoo's column
 DEFAULT_TASK = "hypergrid"
-
-
-def generate(
-    study: Study, structure: str | None, count: int, seed: int, out: str | None, *, whole: bool = False
-) -> list[GeneratedFile]:
-    """Generate `count` networks of a structure, or of every structure of the study, and write weights files.
-
-    With `whole` whatever is not generated (the rest of a network of which a subset is generated, running statistics)
-    is written too; where there is nothing else, the files are those without it.
-
-    Raises:
-        ZoogenError: the structure is impossible or does not fit, the generator is missing, the file cannot be written.
-    """
-    if structure is None and out is not None:
-        raise ZoogenError(
-            f"--out names one file, so it needs --structure, for example --structure {study.targets[0].structure}"
-        )
-    targets = study.targets if structure is None else (study.task.target(structure),)
-    paths = [_path(study, target.structure, count, seed, out, whole) for target in targets]
-    trained = load_generator(study)
-    study.make_ready(target.structure for target in targets)
-    generator, sampler = configured(trained, study.config.generator), study.config.generator.sampler
-    files = []
-    for target, path in zip(targets, paths, strict=True):
-        begin = time.perf_counter()
-        weights = generator.generate(target, count, seed, study.device)
-        seconds = time.perf_counter() - begin
-        if target.structure not in trained.structures:
-            for notice in indistinct([*map(study.task.target, trained.structures), target]):
-                study.console.say(f"notice: {notice}")
-        metadata = {
-            **study.task.file_metadata(target.structure),
-            "generator": study.generator_digest,
-            **({} if sampler is None else {"sampler": canonical_json(sampler.model_dump(mode="json"))}),
-            "seed": str(seed),
-            TASK_KEY: canonical_json(study.task.resolved()),
-        }
-        tensors = study.task.complete(target.structure, weights, study.device) if whole else {}
-        if tensors.keys() <= target.layout.shapes.keys():
-            write_weights(path, target.layout, weights, metadata)
-        else:
-            write_whole(path, tensors, metadata)
-        files.append(GeneratedFile(target.structure, target.label, count, seed, path, seconds))
-    return files
-
-
-def _path(study: Study, structure: str, count: int, seed: int, out: str | None, whole: bool) -> Path:
-    if out is not None:
-        return local_path(out)
-    folder = study.store.folder("generated", study.generator_digest)
-    if folder is None:
-        raise ZoogenError(f"the artifact root {study.store.uri} is not local; give --structure and --out FILE")
-    kind = "-whole" if whole else ""
-    name = f"{structure_key(structure)}-count{count}-seed{seed}{kind}.safetensors"
-    return folder / name
 
 
 def judge_file(

@@ -9,6 +9,7 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
+from zoogen.bounded import parse_json
 from zoogen.errors import DamagedError
 from zoogen.weights.header import METADATA, check_seal, read_header, sealed
 
@@ -31,7 +32,7 @@ def unpack(kind: str, data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         check_seal(data)
         tensors = load(data)
-        metadata = json.loads(read_header(data)[METADATA][_KEY])
+        metadata = parse_json(read_header(data)[METADATA][_KEY])
         stored = metadata.pop("kind")
     except Exception as error:  # whatever bytes of another kind may lead to
         raise DamagedError(str(error) or type(error).__name__, f"the {kind}") from None
