@@ -5,9 +5,9 @@ import json
 import pytest
 from tests.curves.recipes import RECIPES, curves, stored
 
-# Rounding differs between processors, and training carries it on: by 5e-6 between AVX2 and AVX-512 here. Settings that
-# change make differences of per cents.
-TOLERANCE = 1e-4
+# Rounding differs between processors, and training carries it on: by 5e-6 between two of them, by 2e-4 (the generator's
+# last losses) on a third. Settings that change make differences of per cents.
+TOLERANCE = 1e-3
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
