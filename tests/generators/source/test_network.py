@@ -1,32 +1,64 @@
+import pytest
 import torch
 
 from zoogen.generators.source.network import SourceNetwork
 from zoogen.seeds import seeded
 
+FORMS = [(False, 1), (True, 1), (False, 3), (True, 2)]  # pooled, steps
 
-def network() -> SourceNetwork:
+
+def network(pooled: bool = False, steps: int = 1) -> SourceNetwork:
+    """With parameters of a size at which everything shows."""
     with seeded(0):
-        return SourceNetwork(features=5, token=3, width=16, blocks=2)
+        made = SourceNetwork(features=5, token=3, width=16, blocks=2, pooled=pooled, steps=steps)
+        torch.nn.init.normal_(made.out.weight, std=0.3)
+    return made
 
 
-def test_structures_of_any_size_at_once_are_as_one_by_one() -> None:
-    model, (features, sources) = network(), _inputs(7, 2)
+@pytest.mark.parametrize(("pooled", "steps"), FORMS)
+def test_structures_of_any_size_at_once_are_as_one_by_one(pooled: bool, steps: int) -> None:
+    model, (features, sources) = network(pooled, steps), _inputs(7, 2)
     others = _inputs(4, 3)
     together = model([features, others[0]], [sources, others[1]])
     torch.testing.assert_close(together[0], model([features], [sources])[0])
     torch.testing.assert_close(together[1], model([others[0]], [others[1]])[0])
 
 
-def test_the_order_of_tokens_does_not_matter() -> None:
-    model, (features, sources) = network(), _inputs(6, 2)
+@pytest.mark.parametrize(("pooled", "steps"), FORMS)
+def test_the_order_of_tokens_does_not_matter(pooled: bool, steps: int) -> None:
+    model, (features, sources) = network(pooled, steps), _inputs(6, 2)
     order = torch.randperm(6)
     torch.testing.assert_close(
         model([features[order]], [sources[:, order]])[0], model([features], [sources])[0][:, order]
     )
 
 
+@pytest.mark.parametrize("pooled", [False, True])
+def test_tokens_see_each_other_where_they_are_pooled_and_never_other_networks(pooled: bool) -> None:
+    model, (features, sources) = network(pooled), _inputs(6, 2)
+    changed = sources.clone()
+    changed[0, 5] += 1
+    before, after = model([features], [sources])[0], model([features], [changed])[0]
+    assert torch.equal(before[1], after[1])
+    assert torch.allclose(before[0, :5], after[0, :5]) is not pooled
+
+
+def test_steps_are_eulers_method() -> None:
+    """With a time that says nothing, k steps add a k-th of what the network of one step says, k times."""
+    one, three = network(), network(steps=3)
+    three.load_state_dict(one.state_dict(), strict=False)
+    torch.nn.init.zeros_(three.time.weight)
+    features, sources = _inputs(4, 2)
+    tokens = sources
+    for _ in range(3):
+        tokens = tokens + (one([features], [tokens])[0] - tokens) / 3
+    torch.testing.assert_close(three([features], [sources])[0], tokens)
+
+
 def test_networks_begin_near_their_sources() -> None:
-    model, (features, sources) = network(), _inputs(50, 4)
+    with seeded(0):
+        model = SourceNetwork(features=5, token=3, width=16, blocks=2)
+    features, sources = _inputs(50, 4)
     change = model([features], [sources])[0] - sources
     assert 0.02 < change.std().item() < 0.3
 

@@ -45,6 +45,14 @@ class SourceConfig(Config):
     states: int = Field(256, ge=1, description="of them, in an iteration for each network")
     width: int = Field(256, ge=1, le=65_536, description="features of a token")
     blocks: int = Field(2, ge=0, le=256, description="residual blocks")
+    pooled: bool = Field(
+        False,
+        description="blocks also see the mean over all tokens of a network",
+        exclude_if=lambda value: not value,
+    )
+    steps: int = Field(
+        1, ge=1, le=64, description="integration steps from source to weights", exclude_if=lambda value: value == 1
+    )
     loop: LoopConfig = Field(
         LoopConfig(
             iterations=20_000,

@@ -85,9 +85,7 @@ class SourceWeightGenerator(WeightGenerator):
         """The generator of what `to_bytes` packed; entries of another form lead to any exception (`restoring`)."""
         config = parse_config(SourceConfig, metadata["config"], "generator artifact")
         sizes = int(metadata["features"]), int(metadata["numbers"])
-        network = build_and_load(
-            lambda: SourceNetwork(*sizes, config.width, config.blocks), section("network", tensors), KIND
-        )
+        network = build_and_load(lambda: SourceNetwork.of(config, *sizes), section("network", tensors), KIND)
         return cls(
             config=config,
             network=network.eval(),

@@ -60,7 +60,7 @@ def train_source_generator(
     ]
     features = [sources.tokens.features for item in taught for sources in item.sources]
     with seeded(derive_seed(seed, "source", "parameters")):
-        network = SourceNetwork(features[0].shape[1], taught[0].sources[0].tokens.width, config.width, config.blocks)
+        network = SourceNetwork.of(config, features[0].shape[1], taught[0].sources[0].tokens.width)
     network.fit_coordinates([part.cpu() for part in features])
 
     def sample_batch(count: int, generator: torch.Generator) -> list[Draw]:
