@@ -15,6 +15,7 @@ from zoogen.evaluation.methods import candidates_of
 from zoogen.evaluation.pictures import median_network
 from zoogen.evaluation.result import Evaluation, Inputs
 from zoogen.evaluation.structure import Sources, StructureData, nearest_structure
+from zoogen.evaluation.structure_evaluation import evaluate_structure
 from zoogen.splits import SPLITS
 from zoogen.zoo.plan import ZooConfig
 
@@ -414,3 +415,24 @@ def test_only_the_named_structures_of_the_zoo_are_judged(task, zoo, config):
 def test_a_known_structure_that_the_zoo_lacks_is_one_line(task, zoo, config):
     with pytest.raises(ZoogenError, match="evaluation.known names '?5'?, which the zoo does not hold"):
         evaluate(task, zoo, None, config.model_copy(update={"known": ("5",)}))
+
+
+def test_structures_outside_of_what_a_generator_was_taught_are_named() -> None:
+    """By every generator that says what it was taught; known structures are not outside."""
+
+    class AxesTask(FakeTask):
+        def axes(self, structure: str) -> dict[str, float]:
+            return {"n": float(structure)}
+
+    class Taught(NoisyOptimum):
+        structures = ("2", "3")
+
+    task = AxesTask()
+    zoo = MemoryZoo(task, ZooConfig(structures=("2", "3"), runs=2, validation_runs=0, test_runs=1))
+    config = EvaluationConfig(count=4, structures=("9",), methods=("generated", "untrained"))
+    sources = Sources(task, config, zoo, Taught(task), others={"plain": NoisyOptimum(task), "second": Taught(task)})
+    for name in sources.structures:
+        part = evaluate_structure(StructureData(sources, name))
+        notices = {result.method: result.notices for result in part.results}
+        beyond = ("F9*: n = 9 lies beyond the 2–3 taught",) if name == "9" else ()
+        assert notices == {"generated": beyond, "untrained": (), "plain": (), "second": beyond}

@@ -57,6 +57,14 @@ def test_trained_networks_are_no_rivals() -> None:
     assert said(result("generated", (0.01,), matched=0.1), HELD_OUT, *rivals).rivals == ()
 
 
+def test_further_models_are_no_baselines() -> None:
+    """They are learnt as the study's own; what is no model of the study is a rival."""
+    generated, other = (result(method, (0.01,), matched=0.1) for method in ("generated", "exact"))
+    beside = evaluation(generated, HELD_OUT, other, inputs={"others": {"exact": "0123"}})
+    assert verdict(NamedEvaluation("r", beside), KNOWN).kind == "new and good"
+    assert said(generated, HELD_OUT, other).rivals == ("exact",)
+
+
 def test_new_networks_may_be_worse_than_trained_ones() -> None:
     generated = result("generated", (0.0101 * GOOD,), matched=0.1)
     assert said(generated, HELD_OUT).kind == "new, but worse than trained"
@@ -113,6 +121,14 @@ def test_matching_runs_is_a_part_of_the_learning() -> None:
     found = break_even(aligned, KNOWN)
     assert (found.networks, found.networks_after_zoo) == (45, 25)  # 181 / 4.1 and 101 / 4.1, rounded up
     assert any("alignment 41.0" in note for note in cost_sheet([aligned]).notes)
+
+
+def test_break_even_without_an_autoencoder() -> None:
+    whole = usual()
+    bare = whole.model_copy(update={"cost": {k: v for k, v in whole.cost.items() if k != "autoencoder"}})
+    found = break_even(NamedEvaluation("r", bare), KNOWN)
+    assert found.networks_after_zoo == math.ceil(20 / (found.training - found.generating))
+    assert found.networks == math.ceil(100 / (found.training - found.generating))
 
 
 def test_break_even_says_where_it_cannot_leave_held_out_runs_out() -> None:
