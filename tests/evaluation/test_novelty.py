@@ -12,6 +12,7 @@ from zoogen.evaluation.novelty import (
     matched_nearest,
     nearest_distance,
     pairwise_median,
+    relative_diversity,
     same_run,
     train_train_distance,
     weight_distances,
@@ -148,3 +149,13 @@ def test_density_of_the_same_distribution_is_about_one() -> None:
     real, generated = torch.randn(2, 400, 2, generator=generator, dtype=torch.float64)
     found = density(torch.cdist(generated, real), torch.cdist(real, real))
     assert found == pytest.approx(1, abs=0.1)
+
+
+def test_relative_diversity_is_a_share_of_the_norm_and_sees_through_renumbering():
+    unrelated = torch.randn(6, LAYOUT.size, generator=torch.Generator().manual_seed(0))
+    assert relative_diversity(unrelated, LAYOUT, ()) == pytest.approx(2**0.5, rel=0.1)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(1))
+    copies = torch.cat([unrelated[:1], permute(unrelated[:1], LAYOUT, GROUPS[0], order[None])])
+    assert relative_diversity(copies, LAYOUT, ()) > 0.3
+    assert relative_diversity(copies, LAYOUT, GROUPS) == pytest.approx(0, abs=1e-6)
+    assert relative_diversity(unrelated[:1], LAYOUT, GROUPS) is None

@@ -18,6 +18,7 @@ from zoogen.evaluation.sources import Checkpoints
 from zoogen.evaluation.structure import StructureData
 from zoogen.weights.symmetry import UnitGroup
 
+_MATCHED_PAIRS = 16  # networks of a method of which all pairs are matched
 TRAINING = "training"  # the method whose networks are training checkpoints
 NEAREST, MATCHED, BEHAVIOUR = "nearest_train", "matched_train", "behaviour_train"
 
@@ -62,6 +63,9 @@ class Audit:
         distances: dict[str, Tensor] = {}
         figures = {
             "diversity.weights": novelty.pairwise_median(novelty.weight_distances(weights, weights)),
+            "diversity.relative": novelty.relative_diversity(
+                weights[:_MATCHED_PAIRS], self.data.target.layout, self._groups
+            ),
             "diversity.behaviour": self._diversity(behaviour),
         }
         train = self.data.train

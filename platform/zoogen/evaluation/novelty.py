@@ -151,6 +151,19 @@ def pairwise_median(distances: Tensor) -> float | None:
     return float(pairs.sort().values[[(len(pairs) - 1) // 2, len(pairs) // 2]].mean()) if len(pairs) else None
 
 
+def relative_diversity(weights: Tensor, layout: ParameterLayout, groups: Sequence[UnitGroup]) -> float | None:
+    """Median distance between different networks of [K, D] after matching hidden units (or as they are, without
+    groups), in units of their root mean square norm: about 1.4 for unrelated networks. None for fewer than two."""
+    if len(weights) < 2:
+        return None
+    rows, columns = torch.triu_indices(len(weights), len(weights), offset=1)
+    distances = weight_distances(weights, weights)[rows, columns]
+    if groups:
+        distances = torch.minimum(distances, _matched_distances(weights, weights, rows, columns, layout, groups))
+    size = weights.double().square().mean().sqrt()
+    return float(distances.quantile(0.5) / size) if size > 0 else 0.0
+
+
 def coverage(generated_to_real: Tensor, real_to_real: Tensor, k: int = 5) -> float | None:
     """Share of the real points whose ball holds a generated point (Naeem et al. 2020, eq. 7).
 

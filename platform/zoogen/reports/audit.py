@@ -14,6 +14,7 @@ from zoogen.reports.verdict import BETWEEN_RUNS, MEMORISED, OF_HELD_OUT, Verdict
 DISTANCES = {"nearest_train": "nearest", "matched_train": "matched", "behaviour_train": "behaviour"}
 FIGURES = {
     "diversity.weights": "diversity, weights",
+    "diversity.relative": "diversity, share of norm",
     "diversity.behaviour": "diversity, behaviour",
     "coverage.weights": "coverage, weights",
     "coverage.behaviour": "coverage, behaviour",
