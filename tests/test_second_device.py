@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import torch
 from tests.clusters import checkpoint_set
+from tests.generators.source.grids import TASK as GRIDS
+from tests.generators.source.grids import TAUGHT, source_config, untrained_checkpoints
 from tests.second_device import second_device
 from tests.tasks.images.small import made
 from torch import Tensor
@@ -13,6 +15,7 @@ from torch import Tensor
 from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.generators.config import DiffusionConfig, MlpConfig, SamplerConfig
+from zoogen.generators.source.train import train_source_generator
 from zoogen.generators.train import train_generator
 from zoogen.tasks.base import Task
 from zoogen.tasks.hypergrid.config import HypergridConfig
@@ -86,5 +89,17 @@ def test_autoencoder_and_generator() -> None:
         config = DiffusionConfig(denoiser=MlpConfig(), loop=loop, sampler=SamplerConfig(kind="ddpm", steps=5))
         generator = train_generator(config, codec, train, seed=0, device=device)
         return {"generated": generator.generate(train[0].target, 3, 1, device).cpu()}
+
+    on_both(learn)
+
+
+@pytest.mark.parametrize("teacher", ["zoo", "exact"])
+def test_source_generator(teacher: str) -> None:
+    train = [untrained_checkpoints(name, seed=1) for name in TAUGHT]
+
+    def learn(device: str) -> Told:
+        config = source_config(4, teacher=teacher)
+        generator = train_source_generator(config, GRIDS, TAUGHT, train, seed=0, device=device)
+        return {"generated": generator.generate(GRIDS.target("4^2"), 3, 1, device).cpu()}
 
     on_both(learn)

@@ -65,8 +65,8 @@ def train_source_generator(
 
     def sample_batch(count: int, generator: torch.Generator) -> list[Draw]:
         # distinct structures as far as there are as many
-        chosen = torch.randperm(len(taught), generator=generator, device=generator.device)[:count]
-        return [_draw(config, taught[item], item, generator) for item in chosen.tolist()]
+        chosen = torch.randperm(len(taught), generator=generator, device=device)[:count]
+        return [_draw(config, taught[item], item, generator, device) for item in chosen.cpu().tolist()]
 
     result = fit(
         SourceObjective(network, task, taught, config.diversity),
@@ -83,10 +83,12 @@ def train_source_generator(
     )
 
 
-def _draw(config: SourceConfig, item: TaughtStructure, place: int, generator: torch.Generator) -> Draw:
+def _draw(
+    config: SourceConfig, item: TaughtStructure, place: int, generator: torch.Generator, device: str | torch.device
+) -> Draw:
     """Networks of a structure, in another arrangement now and then."""
-    device, count = generator.device, config.networks_at_once
-    share, other = torch.rand(2, generator=generator, device=device).tolist()
+    count = config.networks_at_once
+    share, other = torch.rand(2, generator=generator, device=device).cpu().tolist()
     arrangement = 1 + int(other * (len(item.sources) - 1)) if share < config.rearranged and len(item.sources) > 1 else 0
     numbers = torch.randn(count, config.styles, generator=generator, device=device)
     if config.draws == "fixed":
