@@ -159,7 +159,7 @@ def test_a_task_without_symmetries_and_behaviour_has_plain_distances(made):
     audit = _audit(FakeTask())
     found = audit.of("generated", made)
     assert set(found.distances) == set(audit.between_runs) == {"nearest_train"}
-    assert set(found.figures) == {"diversity.weights", "coverage.weights"}
+    assert set(found.figures) == {"diversity.weights", "diversity.relative", "coverage.weights"}
 
 
 def test_one_run_and_unseen_structures(task, made):
@@ -169,7 +169,7 @@ def test_one_run_and_unseen_structures(task, made):
     unseen = _audit(task, structure="5")
     found = unseen.of("generated", task.untrained("5", 4, seed=1))
     assert found.distances == {}
-    assert set(found.figures) == {"diversity.weights", "diversity.behaviour"}
+    assert set(found.figures) == {"diversity.weights", "diversity.relative", "diversity.behaviour"}
     assert _audit(task).of("generated", made[:1]).figures.keys() == {
         "coverage.weights", "coverage.behaviour", "density.behaviour",
     }  # fmt: skip
