@@ -20,7 +20,8 @@ class ReconstructionLoss:
         error: squared error of the weights, a scalar.
         penalty: what is added to it whatever counts as error; None where nothing is.
         figures: parts of the loss by name, scalars.
-        decoded: the networks as they were decoded; None where the loss looked at parts of them.
+        decoded: the networks as they were decoded, whatever lies behind their own weights; None where the loss looked
+            at parts of them.
     """
 
     error: Tensor

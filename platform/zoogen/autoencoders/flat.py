@@ -99,9 +99,7 @@ class FlatAutoencoder(WeightAutoencoder):
         vectors = self.vectors(batch)
         mask = batch.membership.mask(self.length).to(vectors.dtype) if self.real_only else None
         loss = self.vector_loss(vectors, mask, generator)
-        decoded = None
-        if loss.decoded is not None:
-            decoded = batch.with_weights(self._cut(loss.decoded, batch.membership))
+        decoded = None if loss.decoded is None else batch.with_weights(loss.decoded)
         return ReconstructionLoss(loss.error, loss.penalty, loss.figures, decoded)
 
     def _cut(self, vectors: Tensor, membership: Membership) -> Tensor:
