@@ -158,6 +158,18 @@ def test_runs_of_single_structures(config, own):
     assert same >= {c.digest for c in plain.cohorts if split_of(c.runs[0].run) != "train" or c.structure == "5"}
 
 
+def test_only_some_structures_have_held_out_runs():
+    config = ZooConfig(structures=("2", "3"), runs=3, validation_runs=1, test_runs=2, cohort=2)
+    plan, plain = plan_zoo(config.model_copy(update={"held_out": (" 02",)}), TASK), plan_zoo(config, TASK)
+    assert plan.config.held_out == ("2",)
+    assert {c.digest for c in plan.cohorts} == {
+        c.digest for c in plain.cohorts if c.structure == "2" or split_of(c.runs[0].run) == "train"
+    }
+    assert (len(plan.runs_of("test", "2")), plan.runs_of("test", "3"), len(plan.runs_of("train", "3"))) == (2, (), 3)
+    with pytest.raises(ZoogenError, match=r"held_out names '5', which zoo\.structures lacks"):
+        plan_zoo(config.model_copy(update={"held_out": ("5",)}), TASK)
+
+
 def test_aligned_runs_share_a_style_across_structures_and_splits():
     given = {"structures": ("2", "3"), "runs": 5, "validation_runs": 3, "test_runs": 1, "initialisation": "aligned"}
     specs = plan_zoo(ZooConfig(**given, styles=2), StyledTask()).cohorts
@@ -175,7 +187,7 @@ def test_alignment_is_part_of_what_names_a_cohort():
     plain, aligned = (CohortSpec({}, "2", runs, aligned=aligned).digest for aligned in (False, True))
     assert plain != aligned
     assert plain == digest({"format": COHORT_FORMAT, "task": {}, "structure": "2", "runs": [[0, 1, 2]]})
-    assert not {"runs_of", "styles"} & ZooConfig(structures="2").model_dump().keys()
+    assert not {"runs_of", "styles", "held_out"} & ZooConfig(structures="2").model_dump().keys()
 
 
 def test_bad_runs_and_styles():

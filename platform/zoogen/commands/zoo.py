@@ -92,8 +92,9 @@ def zoo_export(
         )
     written: list[Path] = []
     for part in SPLITS if split is None else (split,):
-        if zoo.plan.runs_of(part):
-            written += export_safetensors(zoo, path, names, part)
+        held = [name for name in zoo.plan.structures if zoo.plan.runs_of(part, name) and (not names or name in names)]
+        if held:
+            written += export_safetensors(zoo, path, held, part)
     for file in written:
         study.console.show(str(file))
 

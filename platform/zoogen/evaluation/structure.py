@@ -158,7 +158,7 @@ class StructureData:
         """Conventionally trained runs of an unseen structure: nothing learnt from any of their splits, so all serve."""
         if (zoo := self.reference) is None:
             return ()
-        return tuple(zoo.select(self.name, split) for split in SPLITS if zoo.plan.runs_of(split))
+        return tuple(zoo.select(self.name, split) for split in SPLITS if zoo.plan.runs_of(split, self.name))
 
     @cached_property
     def generated(self) -> Generated | None:
@@ -176,7 +176,7 @@ class StructureData:
         return derive_seed("evaluation", self.config.seed, self.name, *what)
 
     def _select(self, split: Split) -> Checkpoints | None:
-        if not self.known or not self.sources.zoo.plan.runs_of(split):
+        if not self.known or not self.sources.zoo.plan.runs_of(split, self.name):
             return None
         return self.sources.zoo.select(self.name, split)
 

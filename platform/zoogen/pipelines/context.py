@@ -182,7 +182,8 @@ class Study:
         """
         if not self.plan.runs_of(split):
             return []
-        return [self.matched(self._selected(name, split)) for name in self.plan.structures]
+        names = [name for name in self.plan.structures if self.plan.runs_of(split, name)]
+        return [self.matched(self._selected(name, split)) for name in names]
 
     def learnt(self) -> LearntZoo:
         """The zoo as the models of this study saw it: what they learnt from, and other splits matched to that; read

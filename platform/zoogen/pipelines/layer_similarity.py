@@ -171,7 +171,7 @@ def _trained(study: Study, structure: str) -> Networks:
                 f"similarity needs trained networks of {study.task.label(structure)} ({structure}); add it to "
                 "zoo.structures or reference.structures, or name other similarity.pairs"
             )
-        zoo, splits = reference, tuple(s for s in SPLITS if reference.plan.runs_of(s))
+        zoo, splits = reference, tuple(s for s in SPLITS if reference.plan.runs_of(s, structure))
     parts = [zoo.select(structure, split, 1).weights for split in splits]
     return Networks(structure, "trained", torch.cat(parts))
 

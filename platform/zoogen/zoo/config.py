@@ -31,6 +31,11 @@ class ZooConfig(Config):
     )
     validation_runs: int = Field(2, ge=0, lt=SPLIT_STRIDE, description="runs per structure for selection")
     test_runs: int = Field(4, ge=0, lt=SPLIT_STRIDE, description="runs per structure for the report")
+    held_out: tuple[str, ...] | None = Field(
+        None,
+        description="structures that have validation and test runs, in any spelling; null: all",
+        exclude_if=lambda value: value is None,
+    )
     cohort: int = Field(16, ge=1, le=4096, description="runs that one worker trains at once")
     initialisation: Literal["shared", "independent", "aligned"] = Field(
         "shared",

@@ -114,11 +114,11 @@ def plan_zoo(config: ZooConfig, task: Task) -> ZooPlan:
     aligned = config.initialisation == "aligned"
     if aligned:
         _require_aligned_starts(task, names)
-    held_out = (*_runs_of(config, "test"), *_runs_of(config, "validation"))
     cohorts = tuple(
         CohortSpec(task.resolved_for(name), name, tuple(_run(config, name, run) for run in runs), aligned)
         for name in names
-        for runs in (*_chunks(_runs_of(config, "train", name), config.cohort), *_chunks(held_out, config.cohort))
+        for split_runs in (_runs_of(config, "train", name), _held_out_runs(config, name))
+        for runs in _chunks(split_runs, config.cohort)
     )
     contents = {name: content for name in names if (content := task.content(name))}
     return ZooPlan(config, task.identity(), {name: task.target(name) for name in names}, cohorts, contents)
@@ -137,14 +137,26 @@ def canonical_config(config: ZooConfig, task: Task) -> ZooConfig:
     """The configuration with canonical structure names, for which nothing is loaded.
 
     Raises:
-        ZoogenError: a structure is unknown, or named twice; `runs_of` names one that the zoo does not have.
+        ZoogenError: a structure is unknown, or named twice; `runs_of` or `held_out` names one that the zoo does
+            not have.
     """
     names = [task.canonical(structure) for structure in config.structures]
     for index, name in enumerate(names):
         if name in names[:index]:
             again = shown(config.structures[index])
             raise ZoogenError(f"zoo.structures names {clipped(name)} twice (as {again}); drop one of them")
-    return config.model_copy(update={"structures": tuple(names), "runs_of": _canonical_runs(config, task, names)})
+    given = {"structures": tuple(names), "runs_of": _canonical_runs(config, task, names)}
+    if config.held_out is not None:
+        given["held_out"] = _canonical_held_out(config.held_out, task, names)
+    return config.model_copy(update=given)
+
+
+def _canonical_held_out(given: Sequence[str], task: Task, names: Sequence[str]) -> tuple[str, ...]:
+    wanted = [task.canonical(name) for name in given]
+    for spelling, name in zip(given, wanted, strict=True):
+        if name not in names:
+            raise ZoogenError(f"zoo.held_out names {shown(spelling)}, which zoo.structures lacks; add it or drop it")
+    return tuple(name for name in names if name in wanted)
 
 
 def _canonical_runs(config: ZooConfig, task: Task, names: Sequence[str]) -> dict[str, int]:
@@ -163,8 +175,14 @@ def _runs_of(config: ZooConfig, split: Split, structure: str | None = None) -> t
     most = max(map(config.training_runs, config.structures))
     training = most if structure is None else config.training_runs(structure)
     counts = {"train": training, "validation": config.validation_runs, "test": config.test_runs}
+    if split != "train" and structure is not None and config.held_out is not None and structure not in config.held_out:
+        return ()
     first = SPLITS.index(split) * SPLIT_STRIDE
     return tuple(range(first, first + counts[split]))
+
+
+def _held_out_runs(config: ZooConfig, structure: str) -> tuple[int, ...]:
+    return (*_runs_of(config, "test", structure), *_runs_of(config, "validation", structure))
 
 
 def _run(config: ZooConfig, structure: str, run: int) -> RunSpec:

@@ -133,8 +133,12 @@ class Zoo:
         name = self._structure(structure)
         target = self.plan.targets[name]
         self.require([name], split)
-        if not self.plan.runs_of(split):
-            raise ZoogenError(f"zoo {self.plan.digest} has no {split} runs; set zoo.{_COUNT_KEY[split]} to 1 or more")
+        if not self.plan.runs_of(split, name):
+            named = ", or name it in zoo.held_out" if self.plan.runs_of(split) else ""
+            raise ZoogenError(
+                f"zoo {self.plan.digest} has no {split} runs of {target.label}; set zoo.{_COUNT_KEY[split]} to 1 or "
+                f"more{named}"
+            )
         rows = Selection(target.layout.size, split, self.plan.runs_of(split, name), last)
         for _ in self._each(self._parts(name, split), lambda file, _: rows.add(file)):
             pass
