@@ -132,7 +132,7 @@ def submit(address: str, home: Path, *entrypoint: str) -> subprocess.CompletedPr
 
 @pytest.mark.timeout(600)
 def test_submitted_pipeline_leaves_its_results_and_does_nothing_twice(dashboard: str, home: Path) -> None:
-    entrypoint = ("python", "jobs/pipeline.py", "configs/genflownet/quick.yaml", *TINY)
+    entrypoint = ("python", "jobs/pipeline.py", "configs/genflownet/padded.yaml", *TINY)
     first = submit(dashboard, home, *entrypoint)
     assert first.returncode == 0, first.stdout + first.stderr
     # A job's working folder is deleted with it: a relative artifact root lies in ZOOGEN_HOME instead.
