@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor
 
 from zoogen.errors import ZoogenError
@@ -67,6 +68,14 @@ class TaughtTask(ABC):
             ZoogenError: the task has no such initialisation.
         """
         raise self._lacks("no initialisation that is aligned across structures")
+
+    @abstractmethod
+    def untrained(self, structure: str, count: int, seed: int) -> Tensor: ...
+
+    def sources(self, structure: str, seeds: list[int], arrangement: int = 0) -> Tensor:
+        """Initial weights [K, D], one network per seed, that generated ones may start from: the task's own
+        initialisation, or an aligned one where it has that."""
+        return torch.cat([self.untrained(structure, 1, seed) for seed in seeds])
 
     def _lacks(self, what: str) -> ZoogenError:
         return ZoogenError(f"the task {self.name} has {what}")

@@ -4,10 +4,12 @@ import pytest
 import torch
 from tests.fakes import FakeTask
 from tests.generators.source.grids import TASK, TAUGHT, source_config, untrained_checkpoints
+from tests.tasks.images.small import made as classifiers
 
 from zoogen.errors import ZoogenError
 from zoogen.generators.source.train import train_source_generator
 from zoogen.training.hooks import LocalHooks
+from zoogen.zoo.read import CheckpointSet
 
 
 def js(structure: str, weights: torch.Tensor) -> float:
@@ -57,3 +59,22 @@ def test_what_cannot_be_taught_is_one_line() -> None:
         train_source_generator(source_config(1, teacher="zoo"), TASK, TAUGHT[-1:], seed=0)
     with pytest.raises(ZoogenError, match="the task fake has no inputs to compare networks at"):
         train_source_generator(source_config(1), FakeTask(), ["3"], seed=0)
+
+
+def test_classifiers_start_from_their_own_initialisation() -> None:
+    """Any task with a behaviour: fresh sources become networks that choose what the teacher chooses."""
+    task = classifiers(start="scratch", statistics="regenerated")
+    target = task.target("mlp-mini@digits")
+    teacher = task.untrained(target.structure, 1, seed=5) * 3  # decided, whatever it says
+    rows = CheckpointSet(target, teacher, torch.zeros(1, dtype=torch.int64), torch.ones(1, dtype=torch.int64), {})
+    config = source_config(200, teacher="zoo", width=64, styles=16)
+    made = train_source_generator(config, task, [target.structure], [rows], seed=0)
+    assert made.history[-1]["divergence"] < 0.5 * made.history[0]["divergence"]
+    images = task.probe(target.structure, None, 100, seed=1)
+    wanted = task.outputs(target.structure, teacher, images).argmax(-1)
+
+    def agreement(weights: torch.Tensor) -> float:
+        return float((task.outputs(target.structure, weights, images).argmax(-1) == wanted).float().mean())
+
+    untrained = agreement(task.untrained(target.structure, 4, seed=0))
+    assert agreement(made.generate(target, 4, seed=0)) > 2 * untrained

@@ -11,8 +11,8 @@ from zoogen.training.config import LoopConfig, ScheduleConfig, SoapConfig
 class SourceConfig(Config):
     """Weights = source + network(coordinates, source), token by token, taught by what the networks do.
 
-    The source of a network is an initialisation that means the same in every structure (`Task.aligned`), so that a new
-    one gives a new network, also of a structure that was not taught. It needs no autoencoder.
+    The source of a network is a fresh initialisation (`Task.sources`), one that means the same in every structure where
+    the task has such; a new one gives a new network, also of a structure that was not taught. No autoencoder is needed.
     """
 
     needs_autoencoder: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Where networks come from: initial weights that mean the same in every structure, a new one for every draw."""
+"""Where networks come from: initial weights, aligned across structures where the task has such, new for every draw."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ from zoogen.weights.tokens import WeightTokens
 class Sources:
     """The sources of one structure, seen in one arrangement of its interchangeable parts.
 
-    A source is a normal combination of S aligned initial networks: of the same distribution as they are, S numbers
-    instead of one for every weight, and the same numbers make the same source in every structure.
+    A source is a normal combination of S initial networks (`Task.sources`): of the variance that they have, S numbers
+    instead of one for every weight; of aligned ones the same numbers make the same source in every structure.
 
     Attributes:
         tokens: of the structure.
@@ -30,11 +30,11 @@ class Sources:
         """From `count` styles, which are the same ones for every generator.
 
         Raises:
-            ZoogenError: the task has no aligned initial weights, or the structure lies beyond its coordinates.
+            ZoogenError: the structure lies beyond the task's coordinates.
         """
         seeds = [derive_seed("source style", number) for number in range(count)]
         tokens = task.tokens(structure, arrangement)
-        styles = tokens.gather(task.aligned(structure, seeds, arrangement))
+        styles = tokens.gather(task.sources(structure, seeds, arrangement))
         return cls(tokens, styles * (amplitude / count**0.5))
 
     def to(self, device: str | torch.device) -> "Sources":

@@ -128,6 +128,9 @@ class HypergridTask(Task):
         grid, shape = HypergridStructure.parse(structure), self.shape(structure)
         return aligned_policies(grid, shape, self.tokens(structure), seeds, arrangement)
 
+    def sources(self, structure: str, seeds: list[int], arrangement: int = 0) -> Tensor:
+        return self.aligned(structure, seeds, arrangement)
+
     def untrained(self, structure: str, count: int, seed: int) -> Tensor:
         return self.shape(structure).initial([derive_seed("untrained", seed, k) for k in range(count)])
 
