@@ -155,9 +155,8 @@ def _train(
     data: StructureData, config: FineTuningConfig, starts: Sequence[Candidates], progress: ProgressCallback | None
 ) -> FineTuned:
     seeds = [derive_seed("fine-tuning", config.seed, data.name, k) for k in range(config.count)]
-    spec = FineTuneSpec(
-        data.name, tuple(seed for start in starts for seed in seeds[: len(start.weights)]), config.steps
-    )
+    of_starts = tuple(seed for start in starts for seed in seeds[: len(start.weights)])
+    spec = FineTuneSpec(data.name, of_starts, config.steps, config.learning_rate)
     weights = torch.cat([start.weights for start in starts])
     return data.task.fine_tune(spec, weights, data.sources.device, progress)
 

@@ -25,6 +25,8 @@ class FineTuningConfig(Config):
             that a structure does not have, such as averages on an unseen one, is left out with a notice.
         count: networks per start.
         iterations: gradient steps of every network; the learning rate's schedule runs over them.
+        learning_rate: of every network, whatever it starts from; null: that of the task's training. Starts that are
+            nearly trained gain less from a large one than those that are not.
         points: checkpoints, spaced evenly in the logarithm of the iteration; the first is 1, the last the end.
         factors: the levels to reach, as multiples of conventional training's median.
         seed: seed of the starts and of the training.
@@ -34,6 +36,7 @@ class FineTuningConfig(Config):
     starts: tuple[str, ...] = ("generated", "nearest", "average-5", "random", SCRATCH)
     count: int = Field(default=8, ge=1)
     iterations: int = Field(default=4_000, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0, exclude_if=lambda value: value is None)
     points: int = Field(default=12, ge=2)
     factors: tuple[float, ...] = (1.0, 1.1)
     seed: int = Field(default=0, ge=0)

@@ -81,11 +81,13 @@ class FineTuneSpec:
         seeds: seed of everything random in the training of each of the M networks.
         steps: iterations after which checkpoints are taken, ascending, from 1; the last one is the end, and the
             learning rate's schedule runs over as many iterations.
+        learning_rate: of all networks; None takes that of the task's training.
     """
 
     structure: str
     seeds: tuple[int, ...]
     steps: tuple[int, ...]
+    learning_rate: float | None = None
 
 
 @dataclass(frozen=True)

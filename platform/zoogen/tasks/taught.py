@@ -58,6 +58,11 @@ class TaughtTask(ABC):
         there is no such thing."""
         return None
 
+    def choices(self, structure: str) -> float:
+        """Choices that make one object, on average: by the chain rule, the divergence of what two networks make is at
+        most so many times that of one choice. 1 where a network answers once."""
+        return 1.0
+
     def aligned(self, structure: str, seeds: list[int], arrangement: int = 0) -> Tensor:
         """Initial weights [K, D], one network per seed, such that the same seed means the same in every structure.
 

@@ -7,10 +7,10 @@ from zoogen.seeds import seeded
 FORMS = [(False, 1), (True, 1), (False, 3), (True, 2)]  # pooled, steps
 
 
-def network(pooled: bool = False, steps: int = 1) -> SourceNetwork:
+def network(pooled: bool = False, steps: int = 1, gated: bool = True) -> SourceNetwork:
     """With parameters of a size at which everything shows."""
     with seeded(0):
-        made = SourceNetwork(features=5, token=3, width=16, blocks=2, pooled=pooled, steps=steps)
+        made = SourceNetwork(features=5, token=3, width=16, blocks=2, pooled=pooled, steps=steps, gated=gated)
         torch.nn.init.normal_(made.out.weight, std=0.3)
     return made
 
@@ -53,6 +53,25 @@ def test_steps_are_eulers_method() -> None:
     for _ in range(3):
         tokens = tokens + (one([features], [tokens])[0] - tokens) / 3
     torch.testing.assert_close(three([features], [sources])[0], tokens)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_blocks_are_residual_perceptrons_with_or_without_gates(gated: bool) -> None:
+    """Written out with the parameters by name."""
+    model, (features, sources) = network(gated=gated), _inputs(4, 2)
+    state = model.state_dict()
+
+    def linear(name: str, x: torch.Tensor) -> torch.Tensor:
+        return x @ state[f"{name}.weight"].T + state.get(f"{name}.bias", torch.zeros(()))
+
+    hidden = linear("coordinates", features) + linear("source", sources)
+    for block in ("blocks.0", "blocks.1"):
+        normed = torch.nn.functional.layer_norm(hidden, (16,))
+        inner = linear(f"{block}.inner", normed)
+        inner = inner * inner.sigmoid() * (linear(f"{block}.gate", normed) if gated else 1)
+        hidden = hidden + linear(f"{block}.outer", inner)
+    expected = sources + linear("out", torch.nn.functional.layer_norm(hidden, (16,)))
+    torch.testing.assert_close(model([features], [sources])[0], expected)
 
 
 def test_networks_begin_near_their_sources() -> None:

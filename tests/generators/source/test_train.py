@@ -7,7 +7,7 @@ from tests.generators.source.grids import TASK, TAUGHT, source_config, untrained
 from tests.tasks.images.small import made as classifiers
 
 from zoogen.errors import ZoogenError
-from zoogen.generators.source.train import train_source_generator
+from zoogen.generators.source.train import structure_chances, train_source_generator
 from zoogen.training.hooks import LocalHooks
 from zoogen.zoo.read import CheckpointSet
 
@@ -18,7 +18,7 @@ def js(structure: str, weights: torch.Tensor) -> float:
 
 
 def test_the_exact_teacher_makes_policies_better_than_their_sources_also_of_an_unseen_grid() -> None:
-    made = train_source_generator(source_config(900, width=32), TASK, TAUGHT, seed=0)
+    made = train_source_generator(source_config(1500, width=32, blocks=2), TASK, TAUGHT, seed=0)
     for name in (*TAUGHT, "4^2"):
         target = TASK.target(name)
         sources = TASK.aligned(target.structure, list(range(16)))
@@ -39,6 +39,14 @@ def test_the_zoo_teaches_the_mean_choice_of_its_checkpoints() -> None:
         return float((TASK.outputs(name, weights, states).exp() - chances).abs().sum(-1).mean())
 
     assert distance(made.generate(TASK.target(name), 8, seed=0)) < 0.5 * distance(TASK.aligned(name, list(range(8))))
+
+
+def test_structures_are_drawn_by_the_choices_that_they_take() -> None:
+    names = [TASK.canonical(name) for name in ("2^2", "5^2", "3^3")]  # 2, 5 and 4 choices
+    assert structure_chances(TASK, names, 1.0).tolist() == pytest.approx([2 / 11, 5 / 11, 4 / 11])
+    assert structure_chances(TASK, names, 0.5)[1] / structure_chances(TASK, names, 0.5)[0] == pytest.approx(2.5**0.5)
+    assert structure_chances(TASK, names, 0.0).tolist() == pytest.approx([1 / 3] * 3)
+    assert structure_chances(classifiers(), ["a", "b"], 1.0).tolist() == [0.5, 0.5]
 
 
 def test_an_interrupted_training_ends_with_the_same_bits() -> None:

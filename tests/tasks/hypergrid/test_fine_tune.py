@@ -1,6 +1,7 @@
 """Training on from given policies: log Z's start, what is counted on the way, and that nothing else differs."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -114,6 +115,14 @@ def test_without_a_learning_rate_weights_stay() -> None:
     tuned = still.fine_tune(spec(4), start)
     assert torch.equal(tuned.weights, start.unsqueeze(1).expand(-1, len(STEPS), -1))
     assert tuned.steps.tolist() == list(STEPS)
+
+
+def test_a_learning_rate_of_its_own_is_that_of_the_training() -> None:
+    slow, fast = (task(optimiser=OptimiserConfig(learning_rate=rate)) for rate in (1e-3, 1e-2))
+    start = slow.untrained("3^2", 2, seed=1)
+    wanted = fast.fine_tune(spec(2), start).weights
+    assert torch.equal(slow.fine_tune(replace(spec(2), learning_rate=1e-2), start).weights, wanted)
+    assert not torch.equal(slow.fine_tune(spec(2), start).weights, wanted)
 
 
 def test_equal_seeds_and_starts_are_equal_networks() -> None:

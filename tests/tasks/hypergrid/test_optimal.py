@@ -2,10 +2,12 @@ import pytest
 import torch
 
 from zoogen.seeds import seeded_generator
+from zoogen.tasks.hypergrid.config import HypergridConfig
 from zoogen.tasks.hypergrid.environment import HypergridEnvironment
 from zoogen.tasks.hypergrid.environment_config import RewardConfig, StopRule
 from zoogen.tasks.hypergrid.optimal import OptimalPolicy, states_of
 from zoogen.tasks.hypergrid.structure import HypergridStructure
+from zoogen.tasks.hypergrid.task import HypergridTask
 
 GRIDS = [("3^3", "anywhere"), ("8^2", "anywhere"), ("5^1", "anywhere"), ("4^3", "forced_at_edge")]
 
@@ -13,6 +15,13 @@ GRIDS = [("3^3", "anywhere"), ("8^2", "anywhere"), ("5^1", "anywhere"), ("4^3", 
 def optimal(grid: str, stop_rule: StopRule) -> tuple[OptimalPolicy, torch.Tensor]:
     environment = HypergridEnvironment(HypergridStructure.parse(grid), RewardConfig(), stop_rule)
     return OptimalPolicy.of(environment), states_of(environment, torch.arange(environment.structure.states))
+
+
+@pytest.mark.parametrize("grid", ["3^3", "8^2", "5^1", "2^5"])
+def test_states_that_it_visits_are_the_choices_that_the_task_says(grid: str) -> None:
+    policy, _ = optimal(grid, "anywhere")
+    task = HypergridTask(HypergridConfig())
+    assert float(policy.flow.sum() / policy.flow[0]) == pytest.approx(task.choices(task.canonical(grid)))
 
 
 @pytest.mark.parametrize(("grid", "stop_rule"), GRIDS)

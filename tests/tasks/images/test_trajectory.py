@@ -201,6 +201,16 @@ def test_further_training_leaves_from_the_weights(statistics: str) -> None:
     assert torch.equal(twins.weights[0], twins.weights[1])
 
 
+def test_further_training_takes_a_rate_of_its_own() -> None:
+    settings = config()
+    trunk, view = trunk_of(settings), view_of(settings)
+    weights, spec = gather(settings).weights[:1, -1], FineTuneSpec("net@rows", (1,), (1, 4), learning_rate=1e-30)
+    assert torch.equal(continue_training(spec, settings, view, trunk, data(), weights).weights[0, 1], weights[0])
+    own = replace(spec, learning_rate=settings.collection.optimiser.learning_rate)
+    as_collected = continue_training(replace(spec, learning_rate=None), settings, view, trunk, data(), weights)
+    assert torch.equal(continue_training(own, settings, view, trunk, data(), weights).weights, as_collected.weights)
+
+
 def test_further_training_improves_untrained_networks() -> None:
     settings = config(start="scratch", subset=["*"])
     view = view_of(settings, plain)

@@ -41,10 +41,17 @@ class SourceConfig(Config):
         le=1,
         description="share of lessons in which interchangeable parts carry other numbers than the first",
     )
+    emphasis: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="structures are drawn in proportion to this power of the choices that make one object: 0 alike",
+    )
     pool: int = Field(6000, ge=1, description="inputs that are drawn once for each structure")
     states: int = Field(256, ge=1, description="of them, in an iteration for each network")
     width: int = Field(256, ge=1, le=65_536, description="features of a token")
     blocks: int = Field(2, ge=0, le=256, description="residual blocks")
+    gated: bool = Field(True, description="blocks multiply their features by gates (SwiGLU)")
     pooled: bool = Field(
         False,
         description="blocks also see the mean over all tokens of a network",

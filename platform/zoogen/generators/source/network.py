@@ -25,12 +25,22 @@ class SourceNetwork(nn.Module):
         pooled: every block also sees the mean of its features over all tokens of a network; without, tokens do not see
             each other.
         steps: how often a change is made, each of 1 / steps of what the perceptron says (Euler's method).
+        gated: whether blocks have gates.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, features: int, token: int, width: int, blocks: int, pooled: bool = False, steps: int = 1):
+    def __init__(
+        self,
+        features: int,
+        token: int,
+        width: int,
+        blocks: int,
+        pooled: bool = False,
+        steps: int = 1,
+        gated: bool = True,
+    ):
         super().__init__()
         self.features, self.token, self.steps = features, token, steps
         self.register_buffer("mean", torch.zeros(features))
@@ -38,7 +48,7 @@ class SourceNetwork(nn.Module):
         self.coordinates = nn.Linear(features, width)
         self.source = nn.Linear(token, width, bias=False)
         self.time = nn.Embedding(steps, width) if steps > 1 else None
-        self.blocks = nn.ModuleList(_Block(width, pooled) for _ in range(blocks))
+        self.blocks = nn.ModuleList(_Block(width, pooled, gated) for _ in range(blocks))
         self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, token)
         nn.init.normal_(self.out.weight, std=_FIRST_CHANGE / width**0.5)
         nn.init.zeros_(self.out.bias)
@@ -46,7 +56,7 @@ class SourceNetwork(nn.Module):
     @classmethod
     def of(cls, config: SourceConfig, features: int, token: int) -> "SourceNetwork":
         """The network of a configuration for tokens of W numbers with F coordinates."""
-        return cls(features, token, config.width, config.blocks, config.pooled, config.steps)
+        return cls(features, token, config.width, config.blocks, config.pooled, config.steps, config.gated)
 
     def fit_coordinates(self, features: Sequence[Tensor]) -> None:
         """Take mean and standard deviation from the tokens [T, F] of all that will be taught."""
@@ -80,16 +90,23 @@ class SourceNetwork(nn.Module):
 
 
 class _Block(nn.Module):
-    def __init__(self, width: int, pooled: bool):
+    """With gates, features multiply each other (SwiGLU, Shazeer 2020): what a source means depends on where it is."""
+
+    def __init__(self, width: int, pooled: bool, gated: bool):
         super().__init__()
         self.norm, self.inner, self.outer = nn.LayerNorm(width), nn.Linear(width, width), nn.Linear(width, width)
+        self.gate = nn.Linear(width, width) if gated else None
         self.common = nn.Linear(width, width, bias=False) if pooled else None
 
     def forward(self, hidden: Tensor, networks: Tensor) -> Tensor:
-        inner = self.inner(self.norm(hidden))
+        normed = self.norm(hidden)
+        inner = self.inner(normed)
         if self.common is not None:
             inner = inner + self.common(_means(hidden, networks)).repeat_interleave(networks, 0)
-        changed: Tensor = hidden + self.outer(silu(inner))
+        inner = silu(inner)
+        if self.gate is not None:
+            inner = inner * self.gate(normed)
+        changed: Tensor = hidden + self.outer(inner)
         return changed
 
 

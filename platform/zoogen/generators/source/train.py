@@ -63,9 +63,11 @@ def train_source_generator(
         network = SourceNetwork.of(config, features[0].shape[1], taught[0].sources[0].tokens.width)
     network.fit_coordinates([part.cpu() for part in features])
 
+    chances = structure_chances(task, [item.lessons.target.structure for item in taught], config.emphasis).to(device)
+
     def sample_batch(count: int, generator: torch.Generator) -> list[Draw]:
         # distinct structures as far as there are as many
-        chosen = torch.randperm(len(taught), generator=generator, device=device)[:count]
+        chosen = torch.multinomial(chances, min(count, len(taught)), generator=generator)
         return [_draw(config, taught[item], item, generator, device) for item in chosen.cpu().tolist()]
 
     result = fit(
@@ -81,6 +83,16 @@ def train_source_generator(
     return SourceWeightGenerator(
         config, network.to("cpu"), task, list(structures), result.history, seconds, digest, task.resolved()
     )
+
+
+def structure_chances(task: Task, structures: Sequence[str], emphasis: float) -> torch.Tensor:
+    """How likely each structure is to be drawn first for an iteration, [S] float32.
+
+    One that takes more choices to make an object errs more often on the way; in proportion to them (`emphasis` 1) the
+    mean divergence of whole trajectories would be learnt, and small structures neglected.
+    """
+    weights = torch.tensor([task.choices(name) for name in structures]) ** emphasis
+    return weights / weights.sum()
 
 
 def _draw(

@@ -41,6 +41,9 @@ def fine_tune_policies(
     order = {seed: run for run, seed in enumerate(dict.fromkeys(spec.seeds))}
     runs = tuple(RunSpec(order[seed], seed=seed, init_seed=seed) for seed in spec.seeds)
     training = config.model_copy(update={"iterations": spec.steps[-1]})
+    if spec.learning_rate is not None:
+        optimiser = config.optimiser.model_copy(update={"learning_rate": spec.learning_rate})
+        training = training.model_copy(update={"optimiser": optimiser})
     trainer = CohortTrainer(environment, shape, training, runs, device, weights, estimate_log_z=True, observe=True)
     trained = trainer.train(progress, spec.steps)
     expected = torch.full_like(trained.figures["reward"], environment.expected_reward)

@@ -124,6 +124,11 @@ class HypergridTask(Task):
     def optimal(self, structure: str, inputs: Tensor) -> Tensor:
         return optimal_policy(self.environment(structure)).chances(inputs)
 
+    def choices(self, structure: str) -> float:
+        """Length of a trajectory with its stop, of a policy that fits a reward symmetrical in every coordinate."""
+        grid = self.environment(structure).structure
+        return 1.0 + grid.dimensions * (grid.horizon - 1) / 2
+
     def aligned(self, structure: str, seeds: list[int], arrangement: int = 0) -> Tensor:
         grid, shape = HypergridStructure.parse(structure), self.shape(structure)
         return aligned_policies(grid, shape, self.tokens(structure), seeds, arrangement)

@@ -78,6 +78,9 @@ def continue_training(
     if not steps or steps[0] < 1 or steps != sorted(set(steps)):
         raise ZoogenError(f"checkpoints after iterations {steps}: they must ascend from 1 and be at least one")
     phase = config.collection.model_copy(update={"iterations": steps[-1]})
+    if spec.learning_rate is not None:
+        optimiser = phase.optimiser.model_copy(update={"learning_rate": spec.learning_rate})
+        phase = phase.model_copy(update={"optimiser": optimiser})
     trainer = Trainer(config, view, data, device, Progress(progress, [phase], len(weights)))
     if config.start == "trunk":
         assert trunk is not None
