@@ -30,7 +30,7 @@ class SourceConfig(Config):
         (), description="what is taught; empty: the structures of the zoo; others than those need teacher exact"
     )
     styles: int = Field(64, ge=1, le=4096, description="independent initial networks that sources are mixed from")
-    amplitude: float = Field(1.5, gt=0, description="size of sources, in units of the task's own initial networks")
+    amplitude: float = Field(0.7, gt=0, description="size of sources, in units of the task's own initial networks")
     networks: int = Field(2, ge=1, description="networks of each structure in an iteration; one where all are the same")
     diversity: float = Field(
         0.5, ge=0, lt=2, description="least distance of two networks of a structure, in units of their norm"
@@ -42,7 +42,7 @@ class SourceConfig(Config):
         description="share of lessons in which interchangeable parts carry other numbers than the first",
     )
     emphasis: float = Field(
-        0.5,
+        1.0,
         ge=0,
         le=1,
         description="structures are drawn in proportion to this power of the choices that make one object: 0 alike",
