@@ -14,7 +14,8 @@ from torch import Tensor
 
 from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
-from zoogen.generators.config import DiffusionConfig, MlpConfig, SamplerConfig
+from zoogen.generators.config import DiffusionConfig, SamplerConfig
+from zoogen.generators.denoiser_config import MlpConfig
 from zoogen.generators.source.train import train_source_generator
 from zoogen.generators.train import train_generator
 from zoogen.tasks.base import Task

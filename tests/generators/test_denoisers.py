@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoogen.errors import ZoogenError
-from zoogen.generators.config import ConditionConfig, DiffusionConfig, PDiffConfig, SamplerConfig, TokensConfig
+from zoogen.generators.config import DiffusionConfig, SamplerConfig
+from zoogen.generators.denoiser_config import ConditionConfig, PDiffConfig, TokensConfig
 from zoogen.generators.denoisers.build import build_denoiser
 from zoogen.generators.denoisers.pdiff import PDiffDenoiser
 from zoogen.generators.diffusion import LatentDiffusion

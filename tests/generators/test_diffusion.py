@@ -7,7 +7,8 @@ from torch import Tensor
 from zoogen.errors import ZoogenError
 from zoogen.generators.build import build_generator
 from zoogen.generators.condition import ConditionNormaliser
-from zoogen.generators.config import DiffusionConfig, SamplerConfig, UNetConfig
+from zoogen.generators.config import DiffusionConfig, SamplerConfig
+from zoogen.generators.denoiser_config import UNetConfig
 from zoogen.generators.denoisers.unet import ConditionalUNet1d
 from zoogen.generators.diffusion import LatentDiffusion, NoiseSchedule
 from zoogen.generators.train import GeneratorObjective

@@ -11,7 +11,8 @@ from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
 from zoogen.generators import latent_weight_generator
-from zoogen.generators.config import ConditionConfig, DiffusionConfig, SamplerConfig, UNetConfig
+from zoogen.generators.config import DiffusionConfig, SamplerConfig
+from zoogen.generators.denoiser_config import ConditionConfig, UNetConfig
 from zoogen.generators.diffusion import LatentDiffusion
 from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 from zoogen.generators.train import train_generator

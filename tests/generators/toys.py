@@ -5,7 +5,8 @@ from torch import Tensor
 
 from zoogen.generators.base import LatentGenerator
 from zoogen.generators.build import build_generator
-from zoogen.generators.config import DenoiserConfig, DiffusionConfig, MlpConfig, PDiffConfig, TokensConfig, UNetConfig
+from zoogen.generators.config import LatentGeneratorConfig
+from zoogen.generators.denoiser_config import DenoiserConfig, MlpConfig, PDiffConfig, TokensConfig, UNetConfig
 from zoogen.generators.train import GeneratorObjective
 from zoogen.seeds import seeded
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig, ScheduleConfig
@@ -30,7 +31,7 @@ def loop(iterations: int, lr: float = 5e-3, batch_size: int = 64) -> LoopConfig:
     )
 
 
-def trained(config: DiffusionConfig, latents: Tensor, conditions: Tensor) -> LatentGenerator:
+def trained(config: LatentGeneratorConfig, latents: Tensor, conditions: Tensor) -> LatentGenerator:
     """A generator trained on latents [K, L] with their conditions [K, C]."""
     with seeded(0):
         model = build_generator(config, latents.shape[1], conditions.shape[1])

@@ -20,7 +20,8 @@ from zoogen.autoencoders.config import (
 )
 from zoogen.autoencoders.train import train_codec
 from zoogen.errors import ZoogenError
-from zoogen.generators.config import DiffusionConfig, UNetConfig
+from zoogen.generators.config import DiffusionConfig
+from zoogen.generators.denoiser_config import UNetConfig
 from zoogen.generators.source.generator import SourceWeightGenerator
 from zoogen.generators.source.train import train_source_generator
 from zoogen.generators.train import train_generator

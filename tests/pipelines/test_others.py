@@ -67,6 +67,20 @@ def test_further_models_are_methods_on_every_structure(make_study: MakeStudy, tm
     assert drawn.evaluation_digest != study.evaluation_digest
 
 
+def test_a_flow_is_drawn_from_by_its_own_solvers(make_study: MakeStudy) -> None:
+    field = {"kind": "mlp", "width": 8, "hidden": 8, "blocks": 1, "embedding": 4}
+    flow = {"autoencoder": TINY["autoencoder"], "generator": {"kind": "flow", "field": field, "loop": LOOP}}
+    study = make_study(**flow)
+    result = stages.pipeline(study).evaluation
+    found = [r for r in result.results if r.method == "generated"]
+    assert len(found) == 3 and all(r.count == len(r.metrics[r.primary]) > 0 for r in found)
+    coarse = make_study(**{**flow, "generator": {**flow["generator"], "sampler": {"kind": "midpoint", "steps": 2}}})
+    assert coarse.generator_digest == study.generator_digest
+    again = stages.pipeline(coarse)
+    assert not again.reused
+    assert again.evaluation.results[0].metrics != result.results[0].metrics
+
+
 def test_a_missing_further_model_is_one_line(make_study: MakeStudy) -> None:
     study = make_study(others={"optimal": {"generator": EXACT}})
     for stage in (stages.build_zoo, stages.train_autoencoder, stages.train_generator):

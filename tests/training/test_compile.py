@@ -10,7 +10,8 @@ from torch import distributed, nn
 
 from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import train_codec
-from zoogen.generators.config import DiffusionConfig, UNetConfig
+from zoogen.generators.config import DiffusionConfig
+from zoogen.generators.denoiser_config import UNetConfig
 from zoogen.generators.train import train_generator
 from zoogen.training.config import EmaConfig, LoopConfig
 from zoogen.training.hooks import LocalHooks

@@ -8,7 +8,8 @@ from tests.clusters import checkpoint_set
 
 from zoogen.autoencoders.config import Conv1dAutoencoderConfig
 from zoogen.autoencoders.train import AutoencoderObjective, train_codec
-from zoogen.generators.config import DiffusionConfig, SamplerConfig, UNetConfig
+from zoogen.generators.config import DiffusionConfig, SamplerConfig
+from zoogen.generators.denoiser_config import UNetConfig
 from zoogen.generators.train import train_generator
 from zoogen.seeds import seeded
 from zoogen.training.config import AdamWConfig, EmaConfig, LoopConfig

@@ -34,6 +34,7 @@ def measure_generation(config: GenerationBenchmark, console: BenchmarkConsole) -
     with _one_core(config.core):
         generator = _generator(config, task)
         sampler = config.sampler or generator.config.sampler
+        steps = generator.model.steps(sampler)
         walls, cpus = [], []
         with console.progress("generating", "rounds") as report:
             for index in range(config.rounds + 1):
@@ -57,7 +58,7 @@ def measure_generation(config: GenerationBenchmark, console: BenchmarkConsole) -
         count=config.count,
         label=target.label,
         sampler=sampler.kind.upper(),
-        steps=sampler.steps,
+        steps=steps,
         core="" if config.core is None else f" on core {config.core}",
         rounds=config.rounds,
         origin=origin,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from zoogen.generators.config import SamplerConfig
+from zoogen.generators.config import SamplerSettings
 
 LossAndFigures = tuple[Tensor, Mapping[str, Tensor]]
 Watch = Callable[[int, Tensor], None]  # (steps done, latents [count, L]), which are not to be changed
@@ -35,7 +35,7 @@ class LatentGenerator(nn.Module, ABC):
         """Training loss on latents [B, L] with their conditions [B, C]."""
 
     @abstractmethod
-    def steps(self, sampler: SamplerConfig | None = None) -> int:
+    def steps(self, sampler: SamplerSettings | None = None) -> int:
         """Steps from noise to latents."""
 
     @abstractmethod
@@ -44,7 +44,7 @@ class LatentGenerator(nn.Module, ABC):
         condition: Tensor,
         count: int,
         generator: torch.Generator,
-        sampler: SamplerConfig | None = None,
+        sampler: SamplerSettings | None = None,
         watch: Watch | None = None,
     ) -> Tensor:
         """Draw latents [count, L] for one condition [C].

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from zoogen.errors import ZoogenError
 from zoogen.generators.base import LatentGenerator, LossAndFigures, Watch
 from zoogen.generators.condition import ConditionNormaliser, StructureEncoder
-from zoogen.generators.config import DiffusionConfig, SamplerConfig
+from zoogen.generators.config import DiffusionConfig, SamplerConfig, SamplerSettings
 from zoogen.generators.denoisers.build import build_denoiser
 from zoogen.generators.sampler import Sampler
 
@@ -103,8 +103,8 @@ class LatentDiffusion(LatentGenerator):
             return (cap / (snr + 1)).clamp_max(1)
         return (snr + 1).clamp_max(cap)
 
-    def steps(self, sampler: SamplerConfig | None = None) -> int:
-        return len(Sampler(self.config, sampler or self.config.sampler).time_steps)
+    def steps(self, sampler: SamplerSettings | None = None) -> int:
+        return len(Sampler(self.config, self._sampler(sampler)).time_steps)
 
     @torch.no_grad()
     def sample(
@@ -112,10 +112,10 @@ class LatentDiffusion(LatentGenerator):
         condition: Tensor,
         count: int,
         generator: torch.Generator,
-        sampler: SamplerConfig | None = None,
+        sampler: SamplerSettings | None = None,
         watch: Watch | None = None,
     ) -> Tensor:
-        sampler = sampler or self.config.sampler
+        sampler = self._sampler(sampler)
         if condition.shape != (self.condition,):
             raise ZoogenError(f"the condition has {condition.numel()} numbers, the generator takes {self.condition}")
         if sampler.guidance != 1 and not self.config.condition.drop:
@@ -132,3 +132,13 @@ class LatentDiffusion(LatentGenerator):
             if watch is not None:
                 watch(done + 1, latents)
         return latents
+
+    def _sampler(self, sampler: SamplerSettings | None) -> SamplerConfig:
+        """Raises:
+        ZoogenError: the settings are those of a flow's solver.
+        """
+        if sampler is None:
+            return self.config.sampler
+        if not isinstance(sampler, SamplerConfig):
+            raise ZoogenError(f"a diffusion is not sampled by {sampler.kind}; set sampler.kind to ddim or ddpm")
+        return sampler

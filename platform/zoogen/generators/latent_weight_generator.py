@@ -12,7 +12,8 @@ from zoogen.config import parse_config
 from zoogen.errors import ZoogenError
 from zoogen.generators.base import LatentGenerator, Watch
 from zoogen.generators.build import build_generator
-from zoogen.generators.config import DiffusionConfig, SamplerConfig
+from zoogen.generators.config import DiffusionConfig, LatentGeneratorConfig, SamplerSettings
+from zoogen.generators.flow.config import FlowConfig
 from zoogen.generators.weight_generator import KIND, WeightGenerator, restoring
 from zoogen.identity import derive_seed
 from zoogen.seeds import seeded_generator
@@ -20,6 +21,7 @@ from zoogen.training.state import build_and_load
 from zoogen.weights.packing import pack, prefixed, section, unpack
 from zoogen.weights.target import Target
 
+_KINDS: dict[str, type[LatentGeneratorConfig]] = {"diffusion": DiffusionConfig, "flow": FlowConfig}
 _CHUNK_NUMBERS = 4_000_000  # weights decoded at once: bounds memory to some hundred MB, features included
 
 
@@ -31,7 +33,7 @@ class LatentWeightGenerator(WeightGenerator):
         model: the trained generator of latents.
     """
 
-    config: DiffusionConfig
+    config: LatentGeneratorConfig
     model: LatentGenerator
     codec: WeightCodec
     structures: Sequence[str] = ()
@@ -46,7 +48,7 @@ class LatentWeightGenerator(WeightGenerator):
         count: int,
         seed: int,
         device: str | torch.device = "cpu",
-        sampler: SamplerConfig | None = None,
+        sampler: SamplerSettings | None = None,
     ) -> Tensor:
         """New flat weights [count, D] on the CPU; the same seed gives the same weights.
 
@@ -65,7 +67,7 @@ class LatentWeightGenerator(WeightGenerator):
         seed: int,
         points: int = 11,
         device: str | torch.device = "cpu",
-        sampler: SamplerConfig | None = None,
+        sampler: SamplerSettings | None = None,
     ) -> list[tuple[int, Tensor]]:
         """Networks on their way from noise (p-diff Figure 5b): steps done and decoded weights [count, D] on the CPU.
 
@@ -94,7 +96,7 @@ class LatentWeightGenerator(WeightGenerator):
         count: int,
         seed: int,
         device: str | torch.device,
-        sampler: SamplerConfig | None,
+        sampler: SamplerSettings | None,
         watch: Watch | None = None,
     ) -> Iterator[Tensor]:
         """Latents [count, L] in chunks on the device, where model and codec are then, too."""
@@ -131,7 +133,8 @@ class LatentWeightGenerator(WeightGenerator):
     def restored(cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> "LatentWeightGenerator":
         """The generator of what `to_bytes` packed; entries of another form lead to any exception (`restoring`)."""
         codec = WeightCodec.from_bytes(tensors["codec"].numpy().tobytes())
-        config = parse_config(DiffusionConfig, metadata["config"], "generator artifact")
+        kind = _KINDS[metadata["config"]["kind"]]
+        config = parse_config(kind, metadata["config"], "generator artifact")
         sizes = codec.latent, int(metadata["condition"])
         model = build_and_load(lambda: build_generator(config, *sizes), section("model", tensors), KIND)
         return cls(

@@ -33,7 +33,7 @@ def read_generator(data: bytes, task: Task | None = None) -> WeightGenerator:
             "or use the version that made it"
         )
     match kind:
-        case "diffusion":
+        case "diffusion" | "flow":
             with restoring():
                 return LatentWeightGenerator.restored(tensors, metadata)
         case "source":

@@ -11,7 +11,7 @@ from zoogen.autoencoders.codec import WeightCodec
 from zoogen.errors import ZoogenError
 from zoogen.generators.base import LatentGenerator, LossAndFigures
 from zoogen.generators.build import build_generator
-from zoogen.generators.config import DiffusionConfig
+from zoogen.generators.config import LatentGeneratorConfig
 from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 from zoogen.identity import derive_seed
 from zoogen.seeds import seeded
@@ -21,7 +21,7 @@ from zoogen.zoo.read import CheckpointSet
 
 
 def train_generator(
-    config: DiffusionConfig,
+    config: LatentGeneratorConfig,
     codec: WeightCodec,
     train: Sequence[CheckpointSet],
     *,

@@ -10,7 +10,7 @@ from typing import Any
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.config import AutoencoderConfig
 from zoogen.autoencoders.train import train_codec
-from zoogen.generators.config import DiffusionConfig
+from zoogen.generators.config import LatentGeneratorConfig
 from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 from zoogen.generators.source.config import SourceConfig
 from zoogen.generators.source.train import train_source_generator
@@ -52,7 +52,7 @@ def train_codec_on_ray(
 
 
 def train_generator_on_ray(
-    config: DiffusionConfig,
+    config: LatentGeneratorConfig,
     codec: WeightCodec,
     train: Sequence[CheckpointSet],
     *,

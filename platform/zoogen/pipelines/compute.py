@@ -2,7 +2,8 @@
 
 from zoogen.autoencoders.codec import WeightCodec
 from zoogen.autoencoders.train import train_codec as fit_codec
-from zoogen.generators.config import DiffusionConfig
+from zoogen.generators.config import DiffusionConfig, LatentGeneratorConfig
+from zoogen.generators.flow.config import FlowConfig
 from zoogen.generators.source.config import SourceConfig
 from zoogen.generators.source.train import train_source_generator
 from zoogen.generators.train import train_generator as fit_generator
@@ -75,7 +76,7 @@ def train_codec(study: Study, model: Model, log: Log) -> WeightCodec:
 def train_generator(study: Study, model: Model, codec: WeightCodec | None, log: Log) -> WeightGenerator:
     """Train the generator of a model, on the latents of `codec` where it has an autoencoder."""
     match model.generator:
-        case DiffusionConfig():
+        case DiffusionConfig() | FlowConfig():
             assert codec is not None, "a generator of latents has an autoencoder"
             return _train_latent_generator(study, model.generator, model.generator_digest, codec, log)
         case SourceConfig():
@@ -83,7 +84,7 @@ def train_generator(study: Study, model: Model, codec: WeightCodec | None, log: 
 
 
 def _train_latent_generator(
-    study: Study, config: DiffusionConfig, digest: str, codec: WeightCodec, log: Log
+    study: Study, config: LatentGeneratorConfig, digest: str, codec: WeightCodec, log: Log
 ) -> WeightGenerator:
     train, seed, compiled = study.checkpoints("train"), study.config.seed, study.config.compile
     resolved = study.task.resolved()

@@ -14,7 +14,7 @@ from zoogen.evaluation.config import EvaluationConfig, Family
 from zoogen.evaluation.fine_tuning_config import FineTuningConfig
 from zoogen.evaluation.layer_similarity_config import SimilarityConfig
 from zoogen.evaluation.result import Inputs
-from zoogen.generators.config import GeneratorConfig, SamplerConfig
+from zoogen.generators.config import GeneratorConfig, SamplerSettings
 from zoogen.identity import digest
 from zoogen.pipelines.model_digests import zoo_identity
 from zoogen.zoo.plan import structure_key
@@ -38,7 +38,7 @@ def drawn_identity(config: GeneratorConfig, generator: str) -> str:
     return digest({"generator": generator, "sampler": sampler_identity(config.sampler)})
 
 
-def sampler_identity(sampler: SamplerConfig | None) -> dict[str, Any] | None:
+def sampler_identity(sampler: SamplerSettings | None) -> dict[str, Any] | None:
     """How networks are drawn, as a part of a digest."""
     return None if sampler is None else sampler.model_dump(mode="json")
 
@@ -79,7 +79,7 @@ def evaluation_digest(
 
 def evaluation_part_digest(
     config: EvaluationConfig,
-    sampler: SamplerConfig | None,
+    sampler: SamplerSettings | None,
     structure: str,
     families: Sequence[Family],
     *,
@@ -139,7 +139,7 @@ def fine_tuning_identity(
     align: str,
     reference: str,
     generator: str,
-    sampler: SamplerConfig | None,
+    sampler: SamplerSettings | None,
 ) -> dict[str, object]:
     """What decides the curves of a structure beside the structure itself.
 
@@ -190,7 +190,7 @@ def similarity_digest(
     config: SimilarityConfig,
     inputs: Inputs,
     structures: Sequence[str],
-    sampler: SamplerConfig | None,
+    sampler: SamplerSettings | None,
     contents: Contents,
 ) -> str:
     """Identity of a similarity of layers; without a generator among the inputs its sampler is no part of it."""

@@ -9,7 +9,7 @@ from zoogen.bounded import read_bytes
 from zoogen.errors import DamagedError, ZoogenError
 from zoogen.evaluation.sources import Generator
 from zoogen.generators.condition import indistinct
-from zoogen.generators.config import SamplerConfig
+from zoogen.generators.config import SamplerSettings
 from zoogen.generators.stored import read_generator, task_of
 from zoogen.generators.taught_range import beyond_taught
 from zoogen.generators.weight_generator import WeightGenerator
@@ -170,7 +170,7 @@ class _Source:
     task: Task
     trained: WeightGenerator
     drawing: Generator
-    sampler: SamplerConfig | None
+    sampler: SamplerSettings | None
 
     def written(self, target: Target, order: Order, path: Path, device: str, say: Say) -> GeneratedFile:
         """Generate networks of a structure and write them."""

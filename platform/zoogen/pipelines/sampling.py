@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from zoogen.evaluation.sources import Generator
-from zoogen.generators.config import GeneratorConfig, SamplerConfig
+from zoogen.generators.config import GeneratorConfig, SamplerSettings
 from zoogen.generators.latent_weight_generator import LatentWeightGenerator
 from zoogen.generators.weight_generator import WeightGenerator
 from zoogen.weights.target import Target
@@ -24,7 +24,7 @@ class ConfiguredSampler:
     """Generates like `generator`, with `sampler`."""
 
     generator: LatentWeightGenerator
-    sampler: SamplerConfig
+    sampler: SamplerSettings
 
     @property
     def structures(self) -> Sequence[str]:

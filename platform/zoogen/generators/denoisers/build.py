@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from zoogen.generators.config import DenoiserConfig, MlpConfig, PDiffConfig, TokensConfig
+from zoogen.generators.denoiser_config import DenoiserConfig, MlpConfig, PDiffConfig, TokensConfig
 from zoogen.generators.denoisers.mlp import ConditionalMlp
 from zoogen.generators.denoisers.pdiff import PDiffDenoiser
 from zoogen.generators.denoisers.tokens import TokenDenoiser

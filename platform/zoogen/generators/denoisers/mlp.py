@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from zoogen.generators.config import MlpConfig
+from zoogen.generators.denoiser_config import MlpConfig
 from zoogen.generators.denoisers.layers import DenseBlock, InputGate, TimeEmbedding
 
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from zoogen.generators.config import PDiffConfig
+from zoogen.generators.denoiser_config import PDiffConfig
 from zoogen.generators.denoisers.layers import TimeEmbedding
 
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from zoogen.generators.config import TokensConfig
+from zoogen.generators.denoiser_config import TokensConfig
 from zoogen.generators.denoisers.layers import DenseBlock, InputGate, TimeEmbedding
 
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from zoogen.autoencoders.conv1d import Down, Up
 from zoogen.errors import ZoogenError
-from zoogen.generators.config import UNetConfig
+from zoogen.generators.denoiser_config import UNetConfig
 from zoogen.generators.denoisers.layers import DenseBlock, InputGate, TimeEmbedding
 
 
