@@ -8,6 +8,7 @@ import torch
 from tests.tasks.images.small import NARROW, SMALL, by_hand, cohort, made, small_zoo
 from torch.nn.functional import cross_entropy
 
+from zoogen.errors import ZoogenError
 from zoogen.tasks.records import CohortSpec, FineTuneSpec, RunSpec
 from zoogen.weights.alignment import permute
 from zoogen.zoo.build import build_part
@@ -166,3 +167,12 @@ def test_fine_tuning_learns_on() -> None:
         task.score(SMALL, found.weights[:, -1]).metric("test.loss"),
     )
     assert bool((after < before).all())
+
+
+def test_untrained_networks_begin_by_the_initialisation_of_the_configuration() -> None:
+    plain, handicapped = made(), made(initialisation="uniform01")
+    assert "initialisation" not in plain.resolved()
+    assert handicapped.resolved()["initialisation"] == "uniform01"
+    assert plain.untrained(SMALL, 1, 0).min() < 0 <= handicapped.untrained(SMALL, 1, 0).min()
+    with pytest.raises(ZoogenError, match="leave initialisation at torch"):
+        made(initialisation="uniform01", pretrained=True)

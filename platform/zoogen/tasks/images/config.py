@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from zoogen.config import Config
+from zoogen.networks.classifiers.config import Initialisation
 from zoogen.schedules import Schedule
 from zoogen.tasks.images.content import Content
 
@@ -90,6 +91,8 @@ class ImagesConfig(Config):
             planned; other data, networks and published weights are refused.
         start: `trunk`: every run continues from one network of the structure, trained to convergence once (p-diff);
             `scratch`: every run trains a network of its own first, from initial weights by `zoo.initialisation`.
+        initialisation: of untrained networks: as torch builds them, `kaiming-uniform` or `kaiming-normal` with biases
+            0, or `uniform01`: weights from U(0, 1) and biases .01 (ModelZoo's, a handicap).
         pretrained: begin the trunk from the published weights of that architecture (needs the hub or a local copy).
         seed: seed of the trunk.
         training: the phase before checkpoints are collected. 0 iterations leave it out.
@@ -114,6 +117,7 @@ class ImagesConfig(Config):
     own_source: str | None = Field(None, exclude_if=lambda source: source is None)
     content: Content | None = Field(None, exclude_if=lambda content: content is None)
     start: Literal["trunk", "scratch"] = "trunk"
+    initialisation: Initialisation = Field("torch", exclude_if=lambda kind: kind == "torch")
     pretrained: bool = False
     seed: int = Field(0, ge=0, lt=2**63)
     training: PhaseConfig = PhaseConfig(iterations=600)
@@ -133,6 +137,8 @@ class ImagesConfig(Config):
             )
         if self.start == "scratch" and self.pretrained:
             raise ValueError("pretrained weights are those of a trunk; set start to trunk")
+        if self.pretrained and self.initialisation != "torch":
+            raise ValueError("pretrained weights are an initialisation of their own; leave initialisation at torch")
         if self.condition == "index" and not self.conditions:
             raise ValueError("condition: index needs conditions, the structures in order")
         return self

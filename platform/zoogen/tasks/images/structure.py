@@ -14,6 +14,8 @@ from zoogen.networks.classifiers.build import (
     require_shapes,
     seeded_build,
 )
+from zoogen.networks.classifiers.config import Initialisation
+from zoogen.networks.classifiers.initialise import initialise
 from zoogen.networks.classifiers.own import OwnModule, load_own
 from zoogen.networks.classifiers.registry import classifier
 from zoogen.networks.classifiers.spec import ClassifierSpec
@@ -74,6 +76,7 @@ class Classifier:
         channels, size, classes: of the images that it takes and the logits that it gives.
         view: what of it is generated; its module holds initial weights.
         initial: hash of one's own network by seed 0, empty of those that come with the package.
+        initialisation: by what untrained networks begin.
     """
 
     spec: ClassifierSpec
@@ -82,6 +85,7 @@ class Classifier:
     classes: int
     view: ClassifierView
     initial: str = ""
+    initialisation: Initialisation = "torch"
 
     def fresh(self, seed: int) -> nn.Module:
         """An untrained network in evaluation mode.
@@ -94,6 +98,7 @@ class Classifier:
         if self.initial:  # a file that it loads may be another one by now
             now = initial_hash(seeded_build(self.spec, self.channels, self.size, self.classes, 0))
             require_content(_network_title(self.spec), now, self.initial)
+        initialise(module, self.initialisation, seed)
         return module
 
     def published(self, seed: int) -> Mapping[str, Tensor]:
@@ -190,7 +195,7 @@ def _classifier(config: ImagesConfig, structure: str) -> Classifier:
     view = ClassifierView.of(module, _patterns(config, spec, module), config.statistics == "regenerated")
     if config.start == "scratch":
         _require_no_rest(config, structure, view)
-    return Classifier(spec, channels, size, classes, view, initial)
+    return Classifier(spec, channels, size, classes, view, initial, config.initialisation)
 
 
 def _network_title(spec: ClassifierSpec) -> str:
