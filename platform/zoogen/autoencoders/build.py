@@ -8,11 +8,13 @@ from zoogen.autoencoders.config import (
     AutoencoderConfig,
     ChunkedAutoencoderConfig,
     FlatBase,
+    Kl2dAutoencoderConfig,
     LinearAutoencoderConfig,
     PDiffAutoencoderConfig,
     TokenAutoencoderConfig,
 )
 from zoogen.autoencoders.conv1d import Conv1dAutoencoder
+from zoogen.autoencoders.kl2d import Kl2dAutoencoder
 from zoogen.autoencoders.linear import LinearAutoencoder
 from zoogen.autoencoders.pdiff import PDiffAutoencoder
 from zoogen.autoencoders.tokens import TokenAutoencoder
@@ -77,6 +79,20 @@ def build_autoencoder(config: AutoencoderConfig, shape: Mapping[str, int]) -> We
             blocks=config.blocks,
             position=config.position,
             chunks_per_step=config.chunks_per_step,
+            input_noise=config.input_noise,
+            latent_noise=config.latent_noise,
+            real_only=config.loss_over == "real",
+        )
+    if isinstance(config, Kl2dAutoencoderConfig):
+        return Kl2dAutoencoder(
+            length=length,
+            chunk=config.chunk,
+            map_=config.map,
+            channels=config.channels,
+            multipliers=config.multipliers,
+            blocks=config.blocks,
+            kl=config.kl,
+            loss=config.loss,
             input_noise=config.input_noise,
             latent_noise=config.latent_noise,
             real_only=config.loss_over == "real",

@@ -224,13 +224,46 @@ class TokenAutoencoderConfig(TrainedAutoencoderBase):
         return self.loss
 
 
+class Kl2dAutoencoderConfig(TrainedFlatBase):
+    """A variational autoencoder of weights as an image with residual convolutions (D2NWG's form, FLoWN A.3).
+
+    The defaults are for a CPU: smaller images with fewer features, for latents of the paper's size 4 × 4 × 4. Its own
+    form is `{map: 64, channels: 128, multipliers: [1, 1, 2, 2, 4], loss: d2nwg}`, for a GPU.
+    """
+
+    kind: Literal["kl2d"] = "kl2d"
+    map: int = Field(32, ge=2, le=1024, description="edge of the image that a linear layer makes of the weights")
+    channels: int = Field(16, ge=2, multiple_of=2, description="features at full size")
+    multipliers: tuple[Positive, ...] = Field(
+        (1, 1, 2, 2), min_length=1, max_length=10, description="of the channels, one per level; each halves the edge"
+    )
+    blocks: int = Field(2, ge=1, le=64, description="residual blocks per level")
+    kl: float = Field(1e-6, ge=0, description="weight of KL(posterior || N(0, I)), summed over the latent numbers")
+    loss: Literal["mse", "d2nwg"] = Field(
+        "mse", description="mean square; or 1000 times that and the sum of absolute errors, as in D2NWG"
+    )
+    chunk: int | None = Field(None, ge=2, description="weights per image; null: all of a network in one")
+    latent_noise: float = Field(0.5, ge=0, description="standard deviation of the noise on the latents")
+
+    @property
+    def multiple(self) -> int:
+        return self.chunk or 1
+
+    @model_validator(mode="after")
+    def _levels_halve(self) -> "Kl2dAutoencoderConfig":
+        if self.map % 2 ** (len(self.multipliers) - 1):
+            raise ValueError(f"map {self.map} cannot be halved {len(self.multipliers) - 1} times; use a power of 2")
+        return self
+
+
 # A further kind joins here and as a case of `build.build_autoencoder`.
 AutoencoderConfig = Annotated[
     Conv1dAutoencoderConfig
     | PDiffAutoencoderConfig
     | LinearAutoencoderConfig
     | ChunkedAutoencoderConfig
-    | TokenAutoencoderConfig,
+    | TokenAutoencoderConfig
+    | Kl2dAutoencoderConfig,
     Field(discriminator="kind"),
 ]
 
