@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import struct
+from itertools import combinations, pairwise
 
 import pytest
 from tests.reports.hand_budgets import BUDGETS, WORTH, many_grids, quality
@@ -34,6 +35,30 @@ def test_a_panel_shows_training_and_the_generated_level() -> None:
 def test_of_many_structures_twelve_are_drawn_unseen_ones_first() -> None:
     titles = [ax.get_title() for ax in iterations_figure(many_grids()).axes]
     assert len(titles) == 12 and all("unseen" in title for title in titles)
+
+
+def test_labels_of_iterations_do_not_run_into_each_other() -> None:
+    """By the boxes that they take when drawn, for trainings that end close to a budget."""
+    found = many_grids(count=4, known=2)
+    ends = {20_000: 2_244, 2_000: 1_950}
+    results = [r.model_copy(update={"iterations": ends.get(r.iterations or 0, r.iterations)}) for r in found.results]
+    figure = iterations_figure(found.model_copy(update={"results": tuple(results)}))
+    figure.canvas.draw()
+    for ax in figure.axes:
+        boxes = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
+        assert len(boxes) >= 2
+        assert not any(a.overlaps(b) for a, b in pairwise(sorted(boxes, key=lambda box: box.x0)))
+
+
+def test_numbers_of_the_plane_do_not_run_into_each_other() -> None:
+    found = many_grids()
+    names = list(found.axes)
+    row = {name: {"h": float(8 + k), "n": 9.0} for k, name in enumerate(names[:5])}
+    figure = plane_figure(found.model_copy(update={"axes": {**found.axes, **row}}))
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.xy[1] == 9]
+    assert len(boxes) == 5
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
 def test_nothing_is_drawn_of_what_was_not_measured() -> None:

@@ -16,6 +16,7 @@ from zoogen.reports.verdict import UNTRAINED
 
 _PANELS, _COLUMNS = 12, 4
 _PANEL = (3.0, 2.5)  # inches
+_LABEL = 1.35  # least ratio of iterations whose labels stand side by side
 _TRAINED = "conventional-2000"  # whose colour stands for conventional training
 
 
@@ -69,10 +70,22 @@ def _draw(ax: Axes, generated: MethodResult, results: Sequence[MethodResult]) ->
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_xticks([n for n, _ in trained])
-    ax.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}")
-    )
+    ax.set_xticks(_apart([n for n, _ in trained]))
+    ax.xaxis.set_major_formatter(FuncFormatter(_short))
     ax.tick_params(which="both", labelsize=7)
     ax.grid(which="major", color="#E5E5E5", lw=0.6)
     ax.set_axisbelow(True)
+
+
+def _apart(iterations: Sequence[int]) -> list[int]:
+    """Those of ascending iterations whose labels do not run into each other; the shortest training first."""
+    kept: list[int] = []
+    for n in iterations:
+        if not kept or n >= _LABEL * kept[-1]:
+            kept.append(n)
+    return kept
+
+
+def _short(iterations: float, _: int = 0) -> str:
+    """500, 2k, 6.2k."""
+    return f"{iterations / 1000:.2g}k" if 1000 <= iterations < 100_000 else f"{iterations:g}"

@@ -1,6 +1,7 @@
 """Figure: quality of generated networks over the plane of two numbers that tell structures apart."""
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from matplotlib.colors import LogNorm
@@ -8,13 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
-from zoogen.evaluation.result import Evaluation
+from zoogen.evaluation.result import Evaluation, MethodResult
 from zoogen.reports.figures import axis_title
 from zoogen.reports.named_evaluations import GENERATED
 from zoogen.reports.styles import new_figure
 from zoogen.reports.table_rows import number
 
 _WRITTEN = 60  # structures whose values are written beside them
+_BESIDE = 1.2  # ratio across within which numbers under two marks would run into each other
+_UNDER, _OVER = -14, 9  # points from a mark to its number
 _LOOKS: dict[bool, dict[str, Any]] = {
     False: {"marker": "o", "s": 110},
     True: {"marker": "s", "s": 150, "edgecolors": "black", "linewidths": 1.6},
@@ -46,10 +49,9 @@ def plane_figure(evaluation: Evaluation) -> Figure | None:
     others = [axes for name, axes in evaluation.axes.items() if name not in judged and tuple(axes) == pair]
     across, up = ([place[name] for place in others] for name in pair)
     ax.scatter(across, up, marker="s", s=40, facecolors="none", edgecolors="#888888", zorder=2)
-    for result in found if len(found) <= _WRITTEN else ():
-        place = evaluation.axes[result.structure]
-        text, at = number(result.summary().median, 2), (place[pair[0]], place[pair[1]])
-        ax.annotate(text, at, xytext=(0, -14), textcoords="offset points", ha="center", fontsize=6)
+    for at, result in _labelled(found, evaluation, pair) if len(found) <= _WRITTEN else ():
+        text = number(result.summary().median, 2)
+        ax.annotate(text, at[:2], xytext=(0, at[2]), textcoords="offset points", ha="center", fontsize=6)
     assert image is not None, "both looks were drawn"
     bar = figure.colorbar(image, ax=ax, pad=0.015)
     bar.set_label(f"{axis_title(found)}, median", fontsize=9)
@@ -68,3 +70,17 @@ def plane_figure(evaluation: Evaluation) -> Figure | None:
     ]
     figure.legend(handles=marks, loc="outside upper center", ncols=2, fontsize=9, frameon=False)
     return figure
+
+
+def _labelled(
+    found: Sequence[MethodResult], evaluation: Evaluation, pair: tuple[str, ...]
+) -> Iterator[tuple[tuple[float, float, int], MethodResult]]:
+    """Place across, place up, and where the number of each result goes: under its mark, or over it where one to its
+    left is close and has its own below."""
+    before, side = (0.0, math.nan), _UNDER
+    places = [(evaluation.axes[r.structure][pair[1]], evaluation.axes[r.structure][pair[0]], r) for r in found]
+    for up, across, result in sorted(places, key=lambda place: place[:2]):
+        close = up == before[1] and across < _BESIDE * before[0]
+        side = _OVER if close and side == _UNDER else _UNDER
+        before = (across, up)
+        yield (across, up, side), result
