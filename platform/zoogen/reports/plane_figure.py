@@ -16,7 +16,7 @@ from zoogen.reports.styles import new_figure
 from zoogen.reports.table_rows import number
 
 _WRITTEN = 60  # structures whose values are written beside them
-_BESIDE = 1.2  # ratio across within which numbers under two marks would run into each other
+_BESIDE = 1.15  # ratio across within which numbers under two marks would run into each other
 _UNDER, _OVER = -14, 9  # points from a mark to its number
 _LOOKS: dict[bool, dict[str, Any]] = {
     False: {"marker": "o", "s": 110},
