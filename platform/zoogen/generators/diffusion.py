@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from zoogen.errors import ZoogenError
-from zoogen.generators.base import LatentGenerator, LossAndFigures, Watch
-from zoogen.generators.condition import ConditionNormaliser, StructureEncoder
+from zoogen.generators.base import LossAndFigures, Watch
+from zoogen.generators.conditioned import ConditionedGenerator
 from zoogen.generators.config import DiffusionConfig, SamplerConfig, SamplerSettings
 from zoogen.generators.denoisers.build import build_denoiser
 from zoogen.generators.sampler import Sampler
@@ -30,7 +30,7 @@ class NoiseSchedule(nn.Module):
         return kept.sqrt(), (1 - kept).sqrt()
 
 
-class LatentDiffusion(LatentGenerator):
+class LatentDiffusion(ConditionedGenerator):
     """Predicts the noise (or the sample, or v = sqrt(a) eps - sqrt(1 - a) z_0) of noised latents.
 
     Args:
@@ -40,33 +40,20 @@ class LatentDiffusion(LatentGenerator):
     """
 
     def __init__(self, config: DiffusionConfig, latent: int, condition: int):
-        super().__init__(latent, condition)
+        super().__init__(latent, condition, config.condition, config.denoiser.embedding)
         self.config = config
         self.schedule = NoiseSchedule(config.timesteps, config.beta_start, config.beta_end)
-        self.normaliser = ConditionNormaliser(condition, config.condition.transform)
-        self.structure = StructureEncoder(condition, config.condition.width, config.denoiser.embedding)
         self.denoiser = build_denoiser(config.denoiser, latent)
-        if config.condition.drop:
-            self.nothing = nn.Parameter(torch.zeros(config.denoiser.embedding))  # stands for a hidden condition
-
-    def fit_conditions(self, conditions: Tensor) -> None:
-        self.normaliser.fit(conditions)
+        self.learn_to_hide(config.denoiser.embedding)
 
     def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Prediction [B, L] for noisy latents [B, L], time steps [B] or [1], raw conditions [B, C] or [1, C], hidden
         where [B] or [1] says so."""
-        structure = self.structure(self.normaliser(conditions))
-        if hidden is not None:
-            structure = torch.where(hidden.unsqueeze(1), self.nothing, structure)
-        return self.denoiser(noisy, timesteps, structure)
+        return self.denoiser(noisy, timesteps, self.embedded(conditions, hidden))
 
     def guided(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor, guidance: float) -> Tensor:
-        """Prediction without the condition plus `guidance` times what the condition changes (Ho & Salimans 2022)."""
-        known = self.predict(noisy, timesteps, conditions)
-        if guidance == 1:
-            return known
-        unknown = self.predict(noisy, timesteps, conditions, torch.ones(1, dtype=torch.bool, device=noisy.device))
-        return unknown + guidance * (known - unknown)
+        """Prediction as `weighed` says."""
+        return self.weighed(lambda hidden: self.predict(noisy, timesteps, conditions, hidden), guidance, noisy.device)
 
     def loss(self, latents: Tensor, conditions: Tensor, generator: torch.Generator) -> LossAndFigures:
         """Mean squared error of the prediction at uniformly drawn time steps (GenFlowNet eq. 3)."""
@@ -74,8 +61,7 @@ class LatentDiffusion(LatentGenerator):
         timesteps = torch.randint(self.config.timesteps, (len(latents),), generator=generator, device=device)
         noise = torch.randn(latents.shape, generator=generator, device=device, dtype=latents.dtype)
         signal_scale, noise_scale = self.schedule.coefficients(timesteps)
-        drop = self.config.condition.drop
-        hidden = torch.rand(len(latents), generator=generator, device=device) < drop if drop else None
+        hidden = self.drawn_hidden(len(latents), generator, device)
         prediction = self.predict(signal_scale * latents + noise_scale * noise, timesteps, conditions, hidden)
         wanted = {
             "epsilon": noise,
@@ -116,10 +102,7 @@ class LatentDiffusion(LatentGenerator):
         watch: Watch | None = None,
     ) -> Tensor:
         sampler = self._sampler(sampler)
-        if condition.shape != (self.condition,):
-            raise ZoogenError(f"the condition has {condition.numel()} numbers, the generator takes {self.condition}")
-        if sampler.guidance != 1 and not self.config.condition.drop:
-            raise ZoogenError("the generator was trained without condition.drop; set sampler.guidance to 1")
+        self.checked(condition, sampler.guidance)
         device = self.schedule.cumulative.device
         reverse = Sampler(self.config, sampler)
         conditions = condition.to(device).unsqueeze(0)  # one condition serves the whole batch

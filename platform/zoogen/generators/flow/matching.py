@@ -1,11 +1,11 @@
 """Latent conditional flow matching (Lipman et al. 2023; FLoWN §2.1), conditioned on the structure."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoogen.errors import ZoogenError
-from zoogen.generators.base import LatentGenerator, LossAndFigures, Watch
-from zoogen.generators.condition import ConditionNormaliser, StructureEncoder
+from zoogen.generators.base import LossAndFigures, Watch
+from zoogen.generators.conditioned import ConditionedGenerator
 from zoogen.generators.config import SamplerSettings
 from zoogen.generators.denoisers.build import build_denoiser
 from zoogen.generators.flow.config import AdaptiveStepsConfig, FixedStepsConfig, FlowConfig, SolverConfig
@@ -16,7 +16,7 @@ from zoogen.generators.flow.solver import integrate, steps_of
 _TIME_SCALE = 1000.0  # times from 0 to 1 as the networks know time steps
 
 
-class LatentFlow(LatentGenerator):
+class LatentFlow(ConditionedGenerator):
     """A velocity field v(x, t, condition) from standard normal starts to latents.
 
     Args:
@@ -26,41 +26,24 @@ class LatentFlow(LatentGenerator):
     """
 
     def __init__(self, config: FlowConfig, latent: int, condition: int):
-        super().__init__(latent, condition)
+        super().__init__(latent, condition, config.condition, config.field.embedding)
         self.config, self.path = config, StraightPath(config.sigma)
-        self.normaliser = ConditionNormaliser(condition, config.condition.transform)
-        self.structure = StructureEncoder(condition, config.condition.width, config.field.embedding)
         self.field = build_denoiser(config.field, latent)
-        if config.condition.drop:
-            self.nothing = nn.Parameter(torch.zeros(config.field.embedding))  # stands for a hidden condition
-
-    def fit_conditions(self, conditions: Tensor) -> None:
-        self.normaliser.fit(conditions)
+        self.learn_to_hide(config.field.embedding)
 
     def velocity(self, points: Tensor, times: Tensor, conditions: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Velocities [B, L] at points [B, L], times [B] or [1] from 0 to 1, raw conditions [B, C] or [1, C], hidden
         where [B] or [1] says so."""
-        structure = self.structure(self.normaliser(conditions))
-        if hidden is not None:
-            structure = torch.where(hidden.unsqueeze(1), self.nothing, structure)
-        return self.field(points, times * _TIME_SCALE, structure)
-
-    def guided(self, points: Tensor, times: Tensor, conditions: Tensor, guidance: float) -> Tensor:
-        """Velocity without the condition plus `guidance` times what the condition changes (Zheng et al. 2023)."""
-        known = self.velocity(points, times, conditions)
-        if guidance == 1:
-            return known
-        unknown = self.velocity(points, times, conditions, torch.ones(1, dtype=torch.bool, device=points.device))
-        return unknown + guidance * (known - unknown)
+        return self.field(points, times * _TIME_SCALE, self.embedded(conditions, hidden))
 
     def loss(self, latents: Tensor, conditions: Tensor, generator: torch.Generator) -> LossAndFigures:
         """Mean squared error of the velocity at uniformly drawn times (conditional flow matching)."""
-        device, drop = latents.device, self.config.condition.drop
+        device = latents.device
         times = torch.rand(len(latents), generator=generator, device=device, dtype=latents.dtype)
         starts = torch.randn(latents.shape, generator=generator, device=device, dtype=latents.dtype)
         if self.config.coupling == "within-condition":
             starts = starts[within_conditions(starts, latents, conditions)]
-        hidden = torch.rand(len(latents), generator=generator, device=device) < drop if drop else None
+        hidden = self.drawn_hidden(len(latents), generator, device)
         points = self.path.points(starts, latents, times, generator)
         error = self.velocity(points, times, conditions, hidden).float() - self.path.velocities(starts, latents)
         return error.square().mean(), {}
@@ -99,14 +82,14 @@ class LatentFlow(LatentGenerator):
             ZoogenError: the condition has another length, guidance was not trained, or the flow diverges.
         """
         solver = self._solver(sampler)
-        if condition.shape != (self.condition,):
-            raise ZoogenError(f"the condition has {condition.numel()} numbers, the generator takes {self.condition}")
-        if solver.guidance != 1 and not self.config.condition.drop:
-            raise ZoogenError("the generator was trained without condition.drop; set sampler.guidance to 1")
+        self.checked(condition, solver.guidance)
         conditions = condition.to(starts.device).unsqueeze(0)  # one condition serves the whole batch
 
         def velocity(time: Tensor, points: Tensor) -> Tensor:
-            return self.guided(points, time.reshape(1), conditions, solver.guidance)
+            at = time.reshape(1)
+            return self.weighed(
+                lambda hidden: self.velocity(points, at, conditions, hidden), solver.guidance, points.device
+            )
 
         return integrate(velocity, starts, solver, gradients=gradients)
 
