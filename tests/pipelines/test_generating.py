@@ -120,7 +120,7 @@ def _in_task(**values: Any) -> Callable[[dict[str, torch.Tensor], dict[str, Any]
         (_named("task_config", None), "does not say of which task it is"),
         (_named("task_config", {"kind": "chess"}), "unknown task 'chess'"),
         (_named("task_config", {"kind": "images", "own": "x.py", "structures": []}), "need the Python file|images"),
-        (_in_config(kind="flow"), "of the kind 'flow', which this version does not know"),
+        (_in_config(kind="gan"), "of the kind 'gan', which this version does not know"),
         (_named("config", 7), "of the kind None"),
         (_in_config(width=65_536), "does not fit its configuration"),
         (_named("features", 2**40), "does not fit its configuration|damaged"),
