@@ -44,6 +44,12 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
 
 
+def as_in_a_terminal() -> None:
+    """Signals that whoever runs the tests ignores (`nohup`, a job in the background) count again."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("number", "status", "stubborn"),
     [
@@ -60,7 +66,7 @@ def test_no_process_is_left(number: signal.Signals, status: int, stubborn: bool)
         stdout=subprocess.PIPE,
         env=ENVIRONMENT,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=as_in_a_terminal,
     ) as process:
         assert process.stdout is not None
         assert int(process.stdout.readline())
@@ -90,9 +96,7 @@ def test_the_real_server_ends_with_the_command(tmp_path: Path, number: signal.Si
         port = held.getsockname()[1]
     (tmp_path / "study.yaml").write_text(f"study: s\nartifacts: {root}\nzoo: {{structures: [A*], runs: 2}}\n")
     command = [sys.executable, "-m", "zoogen.cli", "ui", str(tmp_path / "study.yaml"), "--port", str(port)]
-    with subprocess.Popen(
-        command, env=ENVIRONMENT, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
-    ) as process:
+    with subprocess.Popen(command, env=ENVIRONMENT, preexec_fn=as_in_a_terminal) as process:
         wait_for(lambda: process.poll() is not None or answers(port), "the server does not answer")
         below = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
