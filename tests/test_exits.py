@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.signals import as_in_a_terminal
 
 from zoogen.exits import Exit, SignalExit, signals_raise, stopped_by
 
@@ -21,7 +22,7 @@ def python(script: str, **options: object) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,  # type: ignore[call-overload]
+        **{"preexec_fn": as_in_a_terminal, **options},  # type: ignore[call-overload]
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.signals import as_in_a_terminal
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -41,7 +42,7 @@ def run(config: Path, stage: str = "pipeline", *overrides: str) -> subprocess.Po
         stderr=subprocess.PIPE,
         text=True,
         # Where the tests run in the background of a shell, SIGINT is ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=as_in_a_terminal,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.signals import as_in_a_terminal
 
 SCRIPT = """
 import sys
@@ -42,12 +43,6 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 def gone(processes: list[psutil.Process]) -> bool:
     return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
-
-
-def as_in_a_terminal() -> None:
-    """Signals that whoever runs the tests ignores (`nohup`, a job in the background) count again."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(

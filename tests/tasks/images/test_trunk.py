@@ -60,6 +60,7 @@ def test_begins_from_a_given_state() -> None:
 OTHER_MAKING = {
     "data": {"size": 20},
     "pretrained": True,
+    "initialisation": "kaiming-normal",
     "seed": 1,
     "own": "other.py",
     "own_source": "0123",
